@@ -1,0 +1,15 @@
+//! Extensions and ops of edgehost, and what crosses between Rust and JavaScript.
+//!
+//! A crate of its own because two programs need the same list: the build
+//! script, which makes the snapshot, and every isolate, which starts from it.
+//!
+//! Purpose: [`extensions`], the one list; [`message`], the values that ops fill.
+//! Where to look: `ops` for what runtime-js calls, `list` for the order.
+//! Never: routing, limits policy, sockets.
+
+mod list;
+pub mod message;
+mod ops;
+
+pub use list::{Settings, extensions};
+pub use ops::{AppFacts, ConsoleLine, ConsoleSink, Level, SharedExchanges};

@@ -1,0 +1,131 @@
+//! The one list of extensions, for the snapshot and for isolates.
+
+use std::rc::Rc;
+use std::sync::Arc;
+
+use deno_core::Extension;
+use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
+use deno_web::BlobStore;
+
+use crate::ops::*;
+
+/// What an isolate is started with; the snapshot is made with [`Settings::default`].
+pub struct Settings {
+    /// Facts about the app.
+    pub facts: AppFacts,
+    /// Where `console.*` goes.
+    pub console: ConsoleSink,
+    /// Requests in flight.
+    pub exchanges: SharedExchanges,
+    /// Certificates that `fetch` trusts; the system's when absent.
+    pub root_certificates: Option<Arc<dyn deno_tls::RootCertStoreProvider>>,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            facts: AppFacts { env: Rc::default(), draft_secret: "".into(), production: true },
+            console: Rc::new(|_| {}),
+            exchanges: SharedExchanges::default(),
+            root_certificates: None,
+        }
+    }
+}
+
+/// `fetch` sends this as `user-agent`, and `navigator.userAgent` is this.
+const USER_AGENT: &str = concat!("edgehost/", env!("CARGO_PKG_VERSION"));
+
+// deno_fetch loads one script of deno_net, for client certificates. This stands
+// in for the crate until sockets are wanted.
+deno_core::extension!(
+    deno_net,
+    lazy_loaded_js = [dir "../../runtime-js", "ext:deno_net/02_tls.js" = "00_net_stub.js"],
+);
+
+deno_core::extension!(
+    edgehost,
+    deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
+    ops = [
+        op_edgehost_env,
+        op_edgehost_draft_secret,
+        op_edgehost_is_production,
+        op_edgehost_log,
+        op_edgehost_user_agent,
+        op_edgehost_request_url,
+        op_edgehost_request_method,
+        op_edgehost_request_header,
+        op_edgehost_request_headers,
+        op_edgehost_request_params,
+        op_edgehost_request_peer,
+        op_edgehost_request_body,
+        op_edgehost_request_text,
+        op_edgehost_respond_text,
+        op_edgehost_respond_bytes,
+        op_edgehost_respond,
+        op_edgehost_respond_stream,
+        op_edgehost_stream_write,
+        op_edgehost_stream_ready,
+        op_edgehost_stream_end,
+        op_edgehost_fail,
+        op_edgehost_watch_end,
+    ],
+    esm_entry_point = "ext:edgehost/01_bootstrap.js",
+    esm = [dir "../../runtime-js", "ext:edgehost/01_bootstrap.js" = "01_bootstrap.js"],
+    lazy_loaded_js = [
+        dir "../../runtime-js",
+        "ext:edgehost/10_scope.js" = "10_scope.js",
+        "ext:edgehost/20_console.js" = "20_console.js",
+        "ext:edgehost/21_cookies.js" = "21_cookies.js",
+        "ext:edgehost/22_next_url.js" = "22_next_url.js",
+        "ext:edgehost/23_user_agent.js" = "23_user_agent.js",
+        "ext:edgehost/30_request.js" = "30_request.js",
+        "ext:edgehost/31_response.js" = "31_response.js",
+        "ext:edgehost/40_process.js" = "40_process.js",
+        "ext:edgehost/50_stream.js" = "50_stream.js",
+        "ext:edgehost/51_dispatch.js" = "51_dispatch.js",
+        "ext:edgehost/next/server.js" = "next/server.js",
+        "ext:edgehost/next/headers.js" = "next/headers.js",
+        "ext:edgehost/next/navigation.js" = "next/navigation.js",
+        "ext:edgehost/next/cache.js" = "next/cache.js",
+    ],
+    synthetic_esm = [
+        "edgehost:next/server" = "ext:edgehost/next/server.js",
+        "edgehost:next/headers" = "ext:edgehost/next/headers.js",
+        "edgehost:next/navigation" = "ext:edgehost/next/navigation.js",
+        "edgehost:next/cache" = "ext:edgehost/next/cache.js",
+    ],
+    options = { settings: Settings },
+    state = |state, options| {
+        state.put(options.settings.facts);
+        state.put(options.settings.console);
+        state.put(options.settings.exchanges);
+        let parser = RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys);
+        state.put(PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()));
+    },
+);
+
+/// Every extension, in the order that snapshot and isolates share.
+///
+/// More may be appended after these without making the snapshot anew.
+pub fn extensions(settings: Settings) -> Vec<Extension> {
+    let fetch = deno_fetch::Options {
+        user_agent: USER_AGENT.to_owned(),
+        root_cert_store_provider: settings.root_certificates.clone(),
+        ..Default::default()
+    };
+    vec![
+        deno_webidl::deno_webidl::init(),
+        deno_web::deno_web::init(BlobStore::default_arc(), None, false, Default::default()),
+        deno_net::init(),
+        deno_fetch::deno_fetch::init(fetch),
+        deno_crypto::deno_crypto::init(None),
+        edgehost::init(settings),
+    ]
+}
+
+/// `edgehost/<version>`. Called by runtime-js/01_bootstrap.js while the snapshot is made.
+#[deno_core::op2]
+#[string]
+fn op_edgehost_user_agent() -> &'static str {
+    USER_AGENT
+}

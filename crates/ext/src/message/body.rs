@@ -1,0 +1,426 @@
+//! Request and response bodies.
+//!
+//! A request body is read by JavaScript at its own pace, counted against the
+//! limit. A response stream is a queue between the handler and hyper: the
+//! handler waits once [`HIGH_WATER_MARK`] bytes are queued, so that one slow
+//! reader holds no more than that.
+
+use std::collections::VecDeque;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+use parking_lot::Mutex;
+
+/// An error of a body that came from outside.
+pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Bytes queued towards the client before a handler's stream has to wait.
+const HIGH_WATER_MARK: usize = 64 * 1024;
+
+/// What a request body may cost.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyPolicy {
+    /// Most bytes that are accepted.
+    pub max_bytes: u64,
+    /// Longest silence between two pieces.
+    pub idle: Duration,
+}
+
+/// Why reading a request body failed.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+#[class(type)]
+pub enum BodyError {
+    /// More bytes than the limit allows.
+    #[error("Request body exceeded {0} bytes")]
+    TooLarge(u64),
+    /// The client sent nothing for too long.
+    #[error("Request body stalled: nothing arrived for {} s", .0.as_secs())]
+    Stalled(Duration),
+    /// The client went away.
+    #[error("Request body ended early: the client closed the connection")]
+    Aborted,
+}
+
+/// The body of a request, as far as it has not been read.
+pub enum RequestBody {
+    /// Nothing was sent, or the method has no body.
+    Empty,
+    /// Everything has arrived.
+    Whole(Bytes),
+    /// Still arriving; pieces that were read ahead come first.
+    Stream(Box<IncomingStream>),
+    /// JavaScript has taken it.
+    Taken,
+}
+
+/// A body that is still arriving.
+pub struct IncomingStream {
+    ahead: VecDeque<Bytes>,
+    source: UnsyncBoxBody<Bytes, BoxError>,
+    policy: BodyPolicy,
+    seen: u64,
+}
+
+impl std::fmt::Debug for RequestBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "Empty",
+            Self::Whole(_) => "Whole",
+            Self::Stream(_) => "Stream",
+            Self::Taken => "Taken",
+        })
+    }
+}
+
+impl RequestBody {
+    /// A body that will be read from `source`.
+    pub fn stream(source: UnsyncBoxBody<Bytes, BoxError>, policy: BodyPolicy) -> Self {
+        Self::Stream(Box::new(IncomingStream { ahead: VecDeque::new(), source, policy, seen: 0 }))
+    }
+
+    /// Reads what has already arrived. The body becomes [`RequestBody::Whole`] if that was all.
+    ///
+    /// Gives hyper one chance to hand over bytes that lie in its buffer, and never
+    /// waits for the network.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError::TooLarge`] when the limit is passed, [`BodyError::Aborted`] when the body broke.
+    pub async fn settle(self) -> Result<Self, BodyError> {
+        let Self::Stream(mut stream) = self else { return Ok(self) };
+        let mut yielded = false;
+        let ended = std::future::poll_fn(|cx| {
+            loop {
+                match stream.poll_piece(cx) {
+                    Poll::Ready(Ok(Some(piece))) => stream.ahead.push_back(piece),
+                    Poll::Ready(Ok(None)) => return Poll::Ready(Ok(true)),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                    Poll::Pending if yielded => return Poll::Ready(Ok(false)),
+                    Poll::Pending => {
+                        yielded = true;
+                        cx.waker().wake_by_ref();
+                        return Poll::Pending;
+                    }
+                }
+            }
+        })
+        .await?;
+        if !ended {
+            return Ok(Self::Stream(stream));
+        }
+        Ok(match stream.ahead.len() {
+            0 => Self::Whole(Bytes::new()),
+            1 => Self::Whole(stream.ahead.pop_front().unwrap_or_default()),
+            _ => Self::Whole(stream.ahead.iter().fold(Vec::new(), |mut all, piece| {
+                all.extend_from_slice(piece);
+                all
+            }).into()),
+        })
+    }
+}
+
+impl IncomingStream {
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        loop {
+            return match Pin::new(&mut self.source).poll_frame(cx) {
+                Poll::Pending => Poll::Pending,
+                Poll::Ready(None) => Poll::Ready(Ok(None)),
+                Poll::Ready(Some(Err(_))) => Poll::Ready(Err(BodyError::Aborted)),
+                Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
+                    Err(_trailers) => continue,
+                    Ok(piece) if piece.is_empty() => continue,
+                    Ok(piece) => {
+                        self.seen += piece.len() as u64;
+                        if self.seen > self.policy.max_bytes {
+                            Poll::Ready(Err(BodyError::TooLarge(self.policy.max_bytes)))
+                        } else {
+                            Poll::Ready(Ok(Some(piece)))
+                        }
+                    }
+                },
+            };
+        }
+    }
+
+    /// The next piece of at most `limit` bytes, or `None` at the end.
+    ///
+    /// # Errors
+    ///
+    /// [`BodyError`] when a limit is passed or the client is gone.
+    pub async fn next(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
+        let idle = self.policy.idle;
+        let mut piece = match self.ahead.pop_front() {
+            Some(piece) => piece,
+            None => {
+                let arriving = std::future::poll_fn(|cx| self.poll_piece(cx));
+                let arrived = tokio::time::timeout(idle, arriving).await.unwrap_or(Err(BodyError::Stalled(idle)))?;
+                let Some(piece) = arrived else { return Ok(None) };
+                piece
+            }
+        };
+        if piece.len() > limit {
+            self.ahead.push_front(piece.split_off(limit));
+        }
+        Ok(Some(piece))
+    }
+}
+
+/// The body of an answer; what hyper polls.
+pub struct ResponseBody {
+    kind: Kind,
+    /// Dropped with the body: the moment at which the answer is sent or given up.
+    guard: Option<Box<dyn Send>>,
+}
+
+enum Kind {
+    Empty,
+    Whole(Option<Bytes>),
+    Stream(StreamReader),
+    Boxed(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+impl std::fmt::Debug for ResponseBody {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.kind {
+            Kind::Empty => "ResponseBody::Empty",
+            Kind::Whole(_) => "ResponseBody::Whole",
+            Kind::Stream(_) => "ResponseBody::Stream",
+            Kind::Boxed(_) => "ResponseBody::Boxed",
+        })
+    }
+}
+
+impl ResponseBody {
+    /// No body at all.
+    pub fn empty() -> Self {
+        Self { kind: Kind::Empty, guard: None }
+    }
+
+    /// A body whose bytes are all there.
+    pub fn whole(bytes: impl Into<Bytes>) -> Self {
+        Self { kind: Kind::Whole(Some(bytes.into())), guard: None }
+    }
+
+    /// A body from somewhere else, such as a file.
+    pub fn boxed(body: impl Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
+        Self { kind: Kind::Boxed(body.boxed_unsync()), guard: None }
+    }
+
+    /// Keeps `guard` until the body has been sent or dropped.
+    pub fn with_guard(mut self, guard: impl Send + 'static) -> Self {
+        self.guard = Some(Box::new(guard));
+        self
+    }
+
+    /// Whether bytes will come later.
+    pub fn is_stream(&self) -> bool {
+        matches!(self.kind, Kind::Stream(_) | Kind::Boxed(_))
+    }
+
+    /// The length, where it is known before sending.
+    pub fn len(&self) -> Option<u64> {
+        match &self.kind {
+            Kind::Empty => Some(0),
+            Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Stream(_) => None,
+            Kind::Boxed(body) => body.size_hint().exact(),
+        }
+    }
+
+    /// Whether it is known that no byte will come.
+    pub fn is_empty(&self) -> bool {
+        self.len() == Some(0)
+    }
+}
+
+impl Body for ResponseBody {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        match &mut self.kind {
+            Kind::Empty => Poll::Ready(None),
+            Kind::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+            Kind::Stream(reader) => reader.poll(cx),
+            Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match &self.kind {
+            Kind::Empty => true,
+            Kind::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
+            Kind::Stream(_) => false,
+            Kind::Boxed(body) => body.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match &self.kind {
+            Kind::Empty => SizeHint::with_exact(0),
+            Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
+            Kind::Stream(_) => SizeHint::default(),
+            Kind::Boxed(body) => body.size_hint(),
+        }
+    }
+}
+
+/// How a response stream ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum StreamEnd {
+    /// The handler closed it.
+    Complete,
+    /// The handler's stream failed, or a limit ended it: the connection is cut.
+    Broken,
+}
+
+#[derive(Default)]
+struct Pipe {
+    queue: VecDeque<Bytes>,
+    queued: usize,
+    sent: u64,
+    end: Option<StreamEnd>,
+    reader_gone: bool,
+    reader: Option<Waker>,
+    writer: Option<Waker>,
+}
+
+/// The handler's end of a response stream.
+#[derive(Clone)]
+pub struct StreamWriter(Arc<Mutex<Pipe>>);
+
+struct StreamReader(Arc<Mutex<Pipe>>);
+
+/// A response body that is written later, and the end to write to.
+pub fn response_stream() -> (StreamWriter, ResponseBody) {
+    let pipe = Arc::new(Mutex::new(Pipe::default()));
+    let body = ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), guard: None };
+    (StreamWriter(pipe), body)
+}
+
+impl StreamWriter {
+    /// Queues bytes; `false` asks the writer to wait until [`StreamWriter::ready`].
+    pub fn write(&self, bytes: Bytes) -> bool {
+        let mut pipe = self.0.lock();
+        if pipe.reader_gone || pipe.end.is_some() {
+            return false;
+        }
+        if !bytes.is_empty() {
+            pipe.queued += bytes.len();
+            pipe.queue.push_back(bytes);
+            if let Some(reader) = pipe.reader.take() {
+                reader.wake();
+            }
+        }
+        pipe.queued < HIGH_WATER_MARK
+    }
+
+    /// Waits for room; `false` when nobody reads any more.
+    pub async fn ready(&self) -> bool {
+        std::future::poll_fn(|cx| {
+            let mut pipe = self.0.lock();
+            if pipe.reader_gone || pipe.end.is_some() {
+                Poll::Ready(false)
+            } else if pipe.queued < HIGH_WATER_MARK {
+                Poll::Ready(true)
+            } else {
+                pipe.writer = Some(cx.waker().clone());
+                Poll::Pending
+            }
+        })
+        .await
+    }
+
+    /// Ends the stream. The first end counts.
+    pub fn end(&self, end: StreamEnd) {
+        let mut pipe = self.0.lock();
+        pipe.end.get_or_insert(end);
+        for waker in [pipe.reader.take(), pipe.writer.take()].into_iter().flatten() {
+            waker.wake();
+        }
+    }
+
+    /// Whether anything waits to be read.
+    pub fn has_queued(&self) -> bool {
+        self.0.lock().queued > 0
+    }
+}
+
+impl StreamReader {
+    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let mut pipe = self.0.lock();
+        if pipe.end == Some(StreamEnd::Broken) {
+            return Poll::Ready(Some(Err("the response stream failed".into())));
+        }
+        if let Some(bytes) = pipe.queue.pop_front() {
+            pipe.queued -= bytes.len();
+            pipe.sent += bytes.len() as u64;
+            if pipe.queued < HIGH_WATER_MARK {
+                if let Some(writer) = pipe.writer.take() {
+                    writer.wake();
+                }
+            }
+            return Poll::Ready(Some(Ok(Frame::data(bytes))));
+        }
+        if pipe.end.is_some() {
+            return Poll::Ready(None);
+        }
+        pipe.reader = Some(cx.waker().clone());
+        Poll::Pending
+    }
+}
+
+impl Drop for StreamReader {
+    fn drop(&mut self) {
+        let mut pipe = self.0.lock();
+        pipe.reader_gone = true;
+        pipe.queue.clear();
+        if let Some(writer) = pipe.writer.take() {
+            writer.wake();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn frame(body: &mut ResponseBody) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(body).poll_frame(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn a_full_queue_makes_the_writer_wait_until_it_is_read() {
+        let (writer, mut body) = response_stream();
+        assert!(writer.write(Bytes::from(vec![0; HIGH_WATER_MARK - 1])));
+        assert!(!writer.write(Bytes::from_static(b"more")));
+        let mut ready = std::pin::pin!(writer.ready());
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(ready.as_mut().poll(cx).is_pending());
+        assert!(frame(&mut body).is_ready());
+        assert_eq!(ready.as_mut().poll(cx), Poll::Ready(true));
+    }
+
+    #[test]
+    fn a_broken_stream_never_ends_cleanly() {
+        let (writer, mut body) = response_stream();
+        writer.write(Bytes::from_static(b"half"));
+        writer.end(StreamEnd::Broken);
+        writer.end(StreamEnd::Complete);
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Err(_)))));
+    }
+
+    #[test]
+    fn a_reader_that_left_frees_what_was_queued() {
+        let (writer, body) = response_stream();
+        writer.write(Bytes::from_static(b"x"));
+        drop(body);
+        assert!(!writer.write(Bytes::from_static(b"y")));
+    }
+}

@@ -1,0 +1,57 @@
+//! `console.*` and reports of errors, on their way to the host's log.
+
+use std::rc::Rc;
+
+use deno_core::{OpState, op2};
+
+use super::SharedExchanges;
+use crate::message::{Handle, RequestId};
+
+/// Severity of a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Level {
+    /// `console.debug`.
+    Debug,
+    /// `console.log`, `console.info`.
+    Info,
+    /// `console.warn`.
+    Warn,
+    /// `console.error`.
+    Error,
+    /// An uncaught error or rejection.
+    Uncaught,
+}
+
+/// One line that user code printed.
+#[derive(Debug)]
+pub struct ConsoleLine<'a> {
+    /// How severe.
+    pub level: Level,
+    /// The text, formatted, without the final newline.
+    pub text: &'a str,
+    /// The request during which it was printed, and its route.
+    pub request: Option<(RequestId, usize)>,
+}
+
+/// Where lines go.
+pub type ConsoleSink = Rc<dyn Fn(&ConsoleLine<'_>)>;
+
+/// Hands one formatted line to the host's log. Called by runtime-js/20_console.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_log(state: &OpState, #[smi] level: u32, handle: f64, #[string] text: &str) {
+    let level = match level {
+        0 => Level::Debug,
+        1 => Level::Info,
+        2 => Level::Warn,
+        3 => Level::Error,
+        _ => Level::Uncaught,
+    };
+    let request = if handle < 0.0 {
+        None
+    } else {
+        let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+        exchanges.get(Handle::from_number(handle)).map(|exchange| (exchange.head.id, exchange.head.route))
+    };
+    let sink = state.borrow::<ConsoleSink>().clone();
+    sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request });
+}

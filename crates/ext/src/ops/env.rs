@@ -1,0 +1,46 @@
+//! Variables of the app and facts about the isolate.
+
+use std::rc::Rc;
+
+use deno_core::{OpState, op2, v8};
+
+/// What an isolate is told of its app.
+#[derive(Clone)]
+pub struct AppFacts {
+    /// `process.env`.
+    pub env: Rc<Vec<(String, String)>>,
+    /// 32 hex digits that `draftMode()` compares its cookie with.
+    pub draft_secret: Rc<str>,
+    /// Whether production details such as `Secure` cookies are wanted.
+    pub production: bool,
+}
+
+/// An object with the variables of the app. Called once by runtime-js/40_process.js.
+#[op2]
+pub(crate) fn op_edgehost_env<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+) -> v8::Local<'s, v8::Object> {
+    let facts = state.borrow::<AppFacts>();
+    let object = v8::Object::new(scope);
+    for (name, value) in facts.env.iter() {
+        let (Some(name), Some(value)) = (v8::String::new(scope, name), v8::String::new(scope, value)) else {
+            continue;
+        };
+        object.set(scope, name.into(), value.into());
+    }
+    object
+}
+
+/// The secret of `draftMode()`. Called by runtime-js/33_headers_api.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_draft_secret(state: &OpState) -> String {
+    state.borrow::<AppFacts>().draft_secret.to_string()
+}
+
+/// Whether the app runs in production mode. Called by runtime-js/33_headers_api.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_production(state: &OpState) -> bool {
+    state.borrow::<AppFacts>().production
+}

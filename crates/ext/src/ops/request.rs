@@ -1,0 +1,209 @@
+//! Ops that read a request, each on first touch.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use deno_core::{AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8};
+use deno_error::JsErrorBox;
+use http::HeaderMap;
+
+use super::{Gone, SharedExchanges, with};
+use crate::message::{BodyError, Handle, ParamValue, RequestBody};
+
+fn one_byte<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
+    v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
+        .unwrap_or_else(|| v8::String::empty(scope))
+}
+
+fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::String> {
+    v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope))
+}
+
+/// The absolute URL. Called by runtime-js/30_request.js on first touch of `request.url`.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_request_url(state: &OpState, handle: f64) -> Result<String, Gone> {
+    with(state, handle, "URL", |exchange| exchange.head.raw_url())
+}
+
+/// The method. Called by runtime-js/30_request.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_request_method(state: &OpState, handle: f64) -> Result<String, Gone> {
+    with(state, handle, "method", |exchange| exchange.head.method.as_str().to_owned())
+}
+
+/// Joins the values of one header as the Fetch standard does (section 2.2.2, "get").
+fn join(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let mut values = headers.get_all(name).iter();
+    let mut joined = values.next()?.as_bytes().to_vec();
+    for value in values {
+        // RFC 9113, section 8.2.3: cookie pairs that HTTP/2 split are joined by "; ".
+        joined.extend_from_slice(if name == "cookie" { b"; " } else { b", " });
+        joined.extend_from_slice(value.as_bytes());
+    }
+    Some(joined)
+}
+
+/// One header's value, or null. Called by runtime-js/30_request.js for `headers.get`.
+#[op2]
+pub(crate) fn op_edgehost_request_header<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+    #[string] name: &str,
+) -> Result<v8::Local<'s, v8::Value>, Gone> {
+    let lower: Cow<'_, str> = if name.bytes().any(|b| b.is_ascii_uppercase()) {
+        name.to_ascii_lowercase().into()
+    } else {
+        name.into()
+    };
+    let value = with(state, handle, "headers", |exchange| join(&exchange.head.headers, &lower))?;
+    Ok(match value {
+        Some(value) => one_byte(scope, &value).into(),
+        None => v8::null(scope).into(),
+    })
+}
+
+/// All headers as a flat array of names and values. Called by runtime-js/30_request.js.
+#[op2]
+pub(crate) fn op_edgehost_request_headers<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::Array>, Gone> {
+    with(state, handle, "headers", |exchange| {
+        let headers = &exchange.head.headers;
+        let mut flat: Vec<v8::Local<'_, v8::Value>> = Vec::with_capacity(headers.len() * 2);
+        for name in headers.keys() {
+            if let Some(value) = join(headers, name.as_str()) {
+                flat.push(one_byte(scope, name.as_str().as_bytes()).into());
+                flat.push(one_byte(scope, &value).into());
+            }
+        }
+        v8::Array::new_with_elements(scope, &flat)
+    })
+}
+
+/// A fresh object with the route parameters. Called by runtime-js/30_request.js.
+#[op2]
+pub(crate) fn op_edgehost_request_params<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::Object>, Gone> {
+    with(state, handle, "params", |exchange| {
+        let object = v8::Object::new(scope);
+        for (name, value) in &exchange.head.params {
+            let key = text(scope, name);
+            let value: v8::Local<'_, v8::Value> = match value {
+                ParamValue::One(one) => text(scope, one).into(),
+                ParamValue::Many(many) => {
+                    let parts: Vec<v8::Local<'_, v8::Value>> =
+                        many.iter().map(|part| text(scope, part).into()).collect();
+                    v8::Array::new_with_elements(scope, &parts).into()
+                }
+            };
+            // `create_data_property` also for `__proto__`, which a folder may be called.
+            object.create_data_property(scope, key.into(), value);
+        }
+        object
+    })
+}
+
+/// The peer's address, or the empty string. Called by runtime-js/50_dispatch.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_request_peer(state: &OpState, handle: f64) -> Result<String, Gone> {
+    with(state, handle, "peer", |exchange| exchange.head.peer.map(|ip| ip.to_string()).unwrap_or_default())
+}
+
+/// Takes the body: null if there is none, a Uint8Array if all of it has arrived,
+/// else the number of a resource to read. Called by runtime-js/30_request.js on
+/// first touch; counts against the request body limit.
+#[op2]
+pub(crate) fn op_edgehost_request_body<'s>(
+    state: Rc<RefCell<OpState>>,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::Value>, Gone> {
+    let body = with(&state.borrow(), handle, "body", |exchange| {
+        std::mem::replace(&mut exchange.body, RequestBody::Taken)
+    })?;
+    Ok(match body {
+        RequestBody::Empty | RequestBody::Taken => v8::null(scope).into(),
+        RequestBody::Whole(bytes) => {
+            let length = bytes.len();
+            let store = v8::ArrayBuffer::new_backing_store_from_vec(bytes.into()).make_shared();
+            let buffer = v8::ArrayBuffer::with_backing_store(scope, &store);
+            v8::Uint8Array::new(scope, buffer, 0, length).map_or_else(|| v8::null(scope).into(), Into::into)
+        }
+        RequestBody::Stream(stream) => {
+            let mut state = state.borrow_mut();
+            let exchanges = state.borrow::<SharedExchanges>().clone();
+            let rid = state.resource_table.add(BodyResource {
+                stream: AsyncRefCell::new(stream),
+                cancel: CancelHandle::new(),
+                exchanges,
+                handle: Handle::from_number(handle),
+            });
+            v8::Number::new(scope, f64::from(rid)).into()
+        }
+    })
+}
+
+/// Takes a body that has arrived whole as text (UTF-8, lossy, without byte order
+/// mark), or null if it has not or is gone. Called by runtime-js/30_request.js
+/// for `json()` and `text()`.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_request_text(state: &OpState, handle: f64) -> Result<Option<String>, Gone> {
+    with(state, handle, "body", |exchange| match &exchange.body {
+        RequestBody::Whole(bytes) => {
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+            let text = String::from_utf8_lossy(bytes).into_owned();
+            exchange.body = RequestBody::Taken;
+            Some(text)
+        }
+        _ => None,
+    })
+}
+
+struct BodyResource {
+    stream: AsyncRefCell<Box<crate::message::IncomingStream>>,
+    cancel: CancelHandle,
+    exchanges: SharedExchanges,
+    handle: Handle,
+}
+
+impl Resource for BodyResource {
+    fn name(&self) -> Cow<'_, str> {
+        "requestBody".into()
+    }
+
+    fn read(self: Rc<Self>, limit: usize) -> AsyncResult<BufView> {
+        let cancel = RcRef::map(self.clone(), |body| &body.cancel);
+        Box::pin(
+            async move {
+                let mut stream = RcRef::map(&self, |body| &body.stream).borrow_mut().await;
+                match stream.next(limit).await {
+                    Ok(piece) => Ok(piece.map_or_else(BufView::empty, BufView::from)),
+                    Err(error) => {
+                        if matches!(error, BodyError::TooLarge(_)) {
+                            if let Some(exchange) = self.exchanges.borrow_mut().get(self.handle) {
+                                exchange.body_too_large = true;
+                            }
+                        }
+                        Err(JsErrorBox::from_err(error))
+                    }
+                }
+            }
+            .try_or_cancel(cancel),
+        )
+    }
+
+    fn close(self: Rc<Self>) {
+        self.cancel.cancel();
+    }
+}

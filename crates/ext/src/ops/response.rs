@@ -1,0 +1,223 @@
+//! Ops that give an answer.
+//!
+//! The first answer to a request counts; a later one is dropped.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use bytes::Bytes;
+use deno_core::{OpState, op2, v8};
+use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::{HeaderMap, StatusCode};
+
+use super::SharedExchanges;
+use crate::message::{
+    Answer, Exchange, Failure, Handle, Outcome, ResponseBody, StreamEnd, StreamWriter, response_stream,
+};
+
+/// Which content type goes with a body that is sent through the fast slots of
+/// deno_fetch's Response. The numbers are those of `23_response.js`.
+const CONTENT_TYPE_NONE: u32 = 0;
+const CONTENT_TYPE_TEXT: u32 = 1;
+
+fn finish(exchange: &mut Exchange, outcome: Outcome) {
+    if exchange.outcome.is_none() && exchange.stream.is_none() {
+        exchange.outcome = Some(outcome);
+        if let Some(waiter) = exchange.waiter.take() {
+            waiter.wake();
+        }
+    }
+}
+
+fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
+        finish(exchange, Outcome::Answer(make()));
+    }
+}
+
+fn content_type(kind: u32, value: &str) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(if kind == CONTENT_TYPE_NONE { 0 } else { 1 });
+    let value = match kind {
+        CONTENT_TYPE_NONE => return headers,
+        CONTENT_TYPE_TEXT => HeaderValue::from_static("text/plain;charset=UTF-8"),
+        _ if value == "application/json" => HeaderValue::from_static("application/json"),
+        _ => match HeaderValue::from_str(value) {
+            Ok(value) => value,
+            Err(_) => return headers,
+        },
+    };
+    headers.insert(CONTENT_TYPE, value);
+    headers
+}
+
+/// Answers 200 with a string body and at most a content type.
+/// Called by runtime-js/50_dispatch.js for Responses whose fast slots are filled.
+#[op2(fast)]
+pub(crate) fn op_edgehost_respond_text(
+    state: &OpState,
+    handle: f64,
+    #[smi] kind: u32,
+    #[string] value: &str,
+    #[string] body: String,
+) {
+    answer(state, handle, || Answer {
+        status: StatusCode::OK,
+        reason: None,
+        headers: content_type(kind, value),
+        body: ResponseBody::whole(body),
+    });
+}
+
+/// Answers 200 with a byte body and at most a content type. As `op_edgehost_respond_text`.
+#[op2(fast)]
+pub(crate) fn op_edgehost_respond_bytes(
+    state: &OpState,
+    handle: f64,
+    #[smi] kind: u32,
+    #[string] value: &str,
+    #[buffer] body: &[u8],
+) {
+    answer(state, handle, || Answer {
+        status: StatusCode::OK,
+        reason: None,
+        headers: content_type(kind, value),
+        body: ResponseBody::whole(Bytes::copy_from_slice(body)),
+    });
+}
+
+/// The bytes of a JavaScript byte string (code points up to U+00FF).
+fn byte_string(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Vec<u8>> {
+    let string = v8::Local::<v8::String>::try_from(value).ok()?;
+    let mut bytes = vec![0; string.length()];
+    string.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
+    Some(bytes)
+}
+
+fn header_map(scope: &mut v8::PinScope<'_, '_>, flat: v8::Local<'_, v8::Array>) -> HeaderMap {
+    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+    for index in (0..flat.length()).step_by(2) {
+        let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1)) else {
+            continue;
+        };
+        let (Some(name), Some(value)) = (byte_string(scope, name), byte_string(scope, value)) else {
+            continue;
+        };
+        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value)) {
+            headers.append(name, value);
+        }
+    }
+    headers
+}
+
+/// Answers with any status and headers. The body is null, a string, or a
+/// Uint8Array, which is copied. Called by runtime-js/50_dispatch.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_respond(
+    state: &OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    handle: f64,
+    #[smi] status: u32,
+    #[string] reason: String,
+    headers: v8::Local<'_, v8::Array>,
+    body: v8::Local<'_, v8::Value>,
+) {
+    let headers = header_map(scope, headers);
+    let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
+        ResponseBody::whole(text.to_rust_string_lossy(scope))
+    } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(body) {
+        let mut bytes = vec![0; view.byte_length()];
+        view.copy_contents(&mut bytes);
+        ResponseBody::whole(bytes)
+    } else {
+        ResponseBody::empty()
+    };
+    answer(state, handle, || Answer { status: status_code(status), reason: reason_of(reason), headers, body });
+}
+
+/// Answers with a head now and bytes later (`op_edgehost_stream_write`).
+/// False if the request is over. Called by runtime-js/50_dispatch.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_respond_stream(
+    state: &OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    handle: f64,
+    #[smi] status: u32,
+    #[string] reason: String,
+    headers: v8::Local<'_, v8::Array>,
+) -> bool {
+    let headers = header_map(scope, headers);
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    let Some(exchange) = exchanges.get(Handle::from_number(handle)) else { return false };
+    if exchange.outcome.is_some() || exchange.stream.is_some() {
+        return false;
+    }
+    let (writer, body) = response_stream();
+    finish(exchange, Outcome::Answer(Answer { status: status_code(status), reason: reason_of(reason), headers, body }));
+    exchange.stream = Some(writer);
+    true
+}
+
+fn status_code(status: u32) -> StatusCode {
+    u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+}
+
+fn reason_of(reason: String) -> Option<String> {
+    Some(reason).filter(|reason| !reason.is_empty())
+}
+
+fn writer(state: &OpState, handle: f64) -> Option<StreamWriter> {
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    exchanges.get(Handle::from_number(handle)).and_then(|exchange| exchange.stream.clone())
+}
+
+/// Queues one chunk. False when the caller has to wait (`op_edgehost_stream_ready`).
+/// Called by runtime-js/51_stream.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_stream_write(state: &OpState, handle: f64, #[buffer] chunk: &[u8]) -> bool {
+    writer(state, handle).is_some_and(|writer| writer.write(Bytes::copy_from_slice(chunk)))
+}
+
+/// Waits until the client has taken enough. False when nobody reads any more.
+/// Called by runtime-js/51_stream.js; does not block.
+#[op2]
+pub(crate) async fn op_edgehost_stream_ready(state: Rc<RefCell<OpState>>, handle: f64) -> bool {
+    let writer = writer(&state.borrow(), handle);
+    match writer {
+        Some(writer) => writer.ready().await,
+        None => false,
+    }
+}
+
+/// Ends a streamed answer, cleanly or by cutting the connection. Called by runtime-js/51_stream.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_stream_end(state: &OpState, handle: f64, complete: bool) {
+    if let Some(writer) = writer(state, handle) {
+        writer.end(if complete { StreamEnd::Complete } else { StreamEnd::Broken });
+    }
+}
+
+/// Reports that there will be no answer: 0 the handler failed, 1 the method is
+/// not exported after all. Called by runtime-js/50_dispatch.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
+        let failure = match why {
+            1 => Failure::MethodNotAllowed,
+            _ if exchange.body_too_large => Failure::BodyTooLarge,
+            _ => Failure::Handler,
+        };
+        finish(exchange, Outcome::Failure(failure));
+    }
+}
+
+/// Asks to be told when the answer has been sent or given up. Called by
+/// runtime-js/30_request.js for `signal` and runtime-js/50_dispatch.js for `after`.
+#[op2(fast)]
+pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) {
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
+        exchange.watches_end = true;
+    }
+}

@@ -1,0 +1,10 @@
+// @ts-check
+// Stands in for `ext:deno_net/02_tls.js`, which deno_fetch loads for client
+// certificates of `Deno.createHttpClient`. There is no such API here.
+(function () {
+return {
+  loadTlsKeyPair() {
+    throw new TypeError("Client certificates are not supported");
+  },
+};
+})();

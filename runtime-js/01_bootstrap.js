@@ -1,0 +1,183 @@
+// @ts-check
+// Runs once, while the snapshot is made: loads the web APIs of the Deno crates
+// and puts them on the global object, from one table.
+//
+// What calls ops for every request is not loaded here but when an isolate
+// starts (51_dispatch.js): functions captured in a snapshot keep slow bindings.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+
+const { ObjectDefineProperties, ObjectDefineProperty, ObjectSetPrototypeOf, SymbolToStringTag } =
+  primordials;
+
+// deno_fetch asks the telemetry extension for these; tracing is not offered.
+const nothing = () => {};
+internals.__telemetry = {
+  builtinTracer: nothing,
+  ContextManager: { active: nothing },
+  DID_NOT_ENTER: Symbol("did not enter"),
+  enterSpan: nothing,
+  exitSpan: nothing,
+  restoreSnapshot: nothing,
+  TRACING_ENABLED: false,
+  METRICS_ENABLED: false,
+  PROPAGATORS: [],
+};
+internals.__telemetryUtil = {
+  updateSpanFromRequest: nothing,
+  updateSpanFromClientResponse: nothing,
+  updateSpanFromServerResponse: nothing,
+  updateSpanFromError: nothing,
+};
+
+const web = (/** @type {string} */ name) => core.loadExtScript(`ext:deno_web/${name}.js`);
+const fetchScript = (/** @type {string} */ name) => core.loadExtScript(`ext:deno_fetch/${name}.js`);
+
+const abortSignal = web("03_abort_signal");
+const base64 = web("05_base64");
+const broadcastChannel = web("01_broadcast_channel");
+const compression = web("14_compression");
+const consoleScript = web("01_console");
+const { DOMException, QuotaExceededError } = web("01_dom_exception");
+const encoding = web("08_text_encoding");
+const event = web("02_event");
+const file = web("09_file");
+const fileReader = web("10_filereader");
+const messagePort = web("13_message_port");
+const performanceScript = web("15_performance");
+const streams = web("06_streams");
+const timers = web("02_timers");
+const url = web("00_url");
+const { URLPattern } = web("01_urlpattern");
+const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+const eventSource = fetchScript("27_eventsource");
+const fetching = fetchScript("26_fetch");
+const { FormData } = fetchScript("21_formdata");
+const { Headers } = fetchScript("20_headers");
+const { Request } = fetchScript("23_request");
+const { Response } = fetchScript("23_response");
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+web("12_location");
+
+consoleScript.setNoColorFns(() => true, () => true);
+
+class Navigator {
+  constructor() {
+    webidl.illegalConstructor();
+  }
+  get userAgent() {
+    webidl.assertBranded(this, Navigator.prototype);
+    return userAgent;
+  }
+}
+ObjectDefineProperty(Navigator.prototype, SymbolToStringTag, {
+  __proto__: null,
+  value: "Navigator",
+  configurable: true,
+});
+ObjectDefineProperty(Navigator.prototype, "userAgent", { __proto__: null, enumerable: true });
+const userAgent = core.ops.op_edgehost_user_agent();
+const navigator = webidl.createBranded(Navigator);
+
+/** Interfaces are writable and configurable, and do not show up in enumerations. */
+const hidden = (/** @type {unknown} */ value) => ({
+  __proto__: null,
+  value,
+  writable: true,
+  enumerable: false,
+  configurable: true,
+});
+/** Operations and attributes of the global scope do. */
+const shown = (/** @type {unknown} */ value) => ({ ...hidden(value), enumerable: true });
+
+const { console: v8Console } = globalThis;
+
+// WebIDL, section 3.8: what the global object has, and how.
+ObjectDefineProperties(globalThis, {
+  AbortController: hidden(abortSignal.AbortController),
+  AbortSignal: hidden(abortSignal.AbortSignal),
+  Blob: hidden(file.Blob),
+  BroadcastChannel: hidden(broadcastChannel.BroadcastChannel),
+  ByteLengthQueuingStrategy: hidden(streams.ByteLengthQueuingStrategy),
+  CloseEvent: hidden(event.CloseEvent),
+  CompressionStream: hidden(compression.CompressionStream),
+  CountQueuingStrategy: hidden(streams.CountQueuingStrategy),
+  Crypto: hidden(cryptoScript.Crypto),
+  CryptoKey: hidden(cryptoScript.CryptoKey),
+  CustomEvent: hidden(event.CustomEvent),
+  DOMException: hidden(DOMException),
+  DecompressionStream: hidden(compression.DecompressionStream),
+  ErrorEvent: hidden(event.ErrorEvent),
+  Event: hidden(event.Event),
+  EventSource: hidden(eventSource.EventSource),
+  EventTarget: hidden(event.EventTarget),
+  File: hidden(file.File),
+  FileReader: hidden(fileReader.FileReader),
+  FormData: hidden(FormData),
+  Headers: hidden(Headers),
+  MessageChannel: hidden(messagePort.MessageChannel),
+  MessageEvent: hidden(event.MessageEvent),
+  MessagePort: hidden(messagePort.MessagePort),
+  Navigator: hidden(Navigator),
+  Performance: hidden(performanceScript.Performance),
+  PerformanceEntry: hidden(performanceScript.PerformanceEntry),
+  PerformanceMark: hidden(performanceScript.PerformanceMark),
+  PerformanceMeasure: hidden(performanceScript.PerformanceMeasure),
+  PerformanceObserver: hidden(performanceScript.PerformanceObserver),
+  PerformanceObserverEntryList: hidden(performanceScript.PerformanceObserverEntryList),
+  ProgressEvent: hidden(event.ProgressEvent),
+  PromiseRejectionEvent: hidden(event.PromiseRejectionEvent),
+  QuotaExceededError: hidden(QuotaExceededError),
+  ReadableByteStreamController: hidden(streams.ReadableByteStreamController),
+  ReadableStream: hidden(streams.ReadableStream),
+  ReadableStreamBYOBReader: hidden(streams.ReadableStreamBYOBReader),
+  ReadableStreamBYOBRequest: hidden(streams.ReadableStreamBYOBRequest),
+  ReadableStreamDefaultController: hidden(streams.ReadableStreamDefaultController),
+  ReadableStreamDefaultReader: hidden(streams.ReadableStreamDefaultReader),
+  Request: hidden(Request),
+  Response: hidden(Response),
+  SubtleCrypto: hidden(cryptoScript.SubtleCrypto),
+  TextDecoder: hidden(encoding.TextDecoder),
+  TextDecoderStream: hidden(encoding.TextDecoderStream),
+  TextEncoder: hidden(encoding.TextEncoder),
+  TextEncoderStream: hidden(encoding.TextEncoderStream),
+  TransformStream: hidden(streams.TransformStream),
+  TransformStreamDefaultController: hidden(streams.TransformStreamDefaultController),
+  URL: hidden(url.URL),
+  URLPattern: hidden(URLPattern),
+  URLSearchParams: hidden(url.URLSearchParams),
+  WritableStream: hidden(streams.WritableStream),
+  WritableStreamDefaultController: hidden(streams.WritableStreamDefaultController),
+  WritableStreamDefaultWriter: hidden(streams.WritableStreamDefaultWriter),
+  atob: shown(base64.atob),
+  btoa: shown(base64.btoa),
+  clearInterval: shown(timers.clearInterval),
+  clearTimeout: shown(timers.clearTimeout),
+  crypto: {
+    __proto__: null,
+    get: () => cryptoScript.crypto,
+    set(/** @type {unknown} */ value) {
+      ObjectDefineProperty(globalThis, "crypto", shown(value));
+    },
+    enumerable: true,
+    configurable: true,
+  },
+  fetch: shown(fetching.fetch),
+  navigator: shown(navigator),
+  performance: shown(performanceScript.performance),
+  reportError: shown(event.reportError),
+  self: shown(globalThis),
+  setInterval: shown(timers.setInterval),
+  setTimeout: shown(timers.setTimeout),
+  structuredClone: shown(messagePort.structuredClone),
+});
+
+// HTML, section 8.1.8.1: the global scope is an event target with these handlers.
+ObjectSetPrototypeOf(globalThis, event.EventTarget.prototype);
+event.setEventTargetData(globalThis);
+event.saveGlobalThisReference(globalThis);
+event.defineEventHandler(globalThis, "error", undefined, true);
+event.defineEventHandler(globalThis, "unhandledrejection");
+event.defineEventHandler(globalThis, "rejectionhandled");
+
+internals.edgehost = { v8Console };

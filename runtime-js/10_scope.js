@@ -1,0 +1,111 @@
+// @ts-check
+// The request scope: what belongs to the request on whose behalf code runs.
+//
+// It rides in V8's continuation-preserved embedder data, which follows
+// promises; deno_web's timers carry it along. User storages built on
+// `core.AsyncVariable` copy the entries of the frame that they extend.
+(function () {
+const { core, primordials } = __bootstrap;
+const { getAsyncContext, setAsyncContext } = core;
+const { Error, ObjectSetPrototypeOf, SafeMap, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, Symbol } =
+  primordials;
+const { op_edgehost_watch_end } = core.ops;
+
+/** Key of the scope in a frame; the host looks for it when a limit fires. */
+const kScope = Symbol("edgehost.scope");
+
+/** Scopes that want to know how their request ended, by handle. */
+const watching = new SafeMap();
+
+/** Phases of an invocation. */
+const HANDLER = 0;
+const ANSWERED = 1;
+
+class Scope {
+  /**
+   * @param {number} handle
+   * @param {import("./internal").Route} route
+   */
+  constructor(handle, route) {
+    this.handle = handle;
+    this.route = route;
+    this.phase = HANDLER;
+    /** @type {any} */
+    this.request = null;
+    /** @type {any} */
+    this.cookies = null;
+    /** @type {any} */
+    this.headers = null;
+    /** @type {any} */
+    this.draft = null;
+    /** @type {AbortController | null} */
+    this.abort = null;
+    /** @type {{ task: () => unknown, frame: unknown }[] | null} */
+    this.after = null;
+    /** @type {((reason: unknown) => void) | null} */
+    this.cancelBody = null;
+    this.watched = false;
+  }
+}
+
+class Frame {
+  /** @param {Scope} scope */
+  constructor(scope) {
+    /** @type {any} */ (this)[kScope] = scope;
+  }
+}
+ObjectSetPrototypeOf(Frame.prototype, null);
+
+/** @returns {Scope | undefined} */
+function current() {
+  return getAsyncContext()?.[kScope];
+}
+
+/**
+ * The scope, or the error that Next.js gives outside of one.
+ * @param {string} api
+ * @returns {Scope}
+ */
+function required(api) {
+  const scope = current();
+  if (scope === undefined) {
+    throw new Error(
+      `\`${api}\` was called outside a request scope. Read more: https://nextjs.org/docs/messages/next-dynamic-api-wrong-context`,
+    );
+  }
+  return scope;
+}
+
+/** @param {Scope} scope */
+function enter(scope) {
+  setAsyncContext(new Frame(scope));
+}
+
+function leave() {
+  setAsyncContext(undefined);
+}
+
+/**
+ * Asks the host to call `ended` for this scope.
+ * @param {Scope} scope
+ */
+function watch(scope) {
+  if (!scope.watched) {
+    scope.watched = true;
+    MapPrototypeSet(watching, scope.handle, scope);
+    op_edgehost_watch_end(scope.handle);
+  }
+}
+
+/**
+ * @param {number} handle
+ * @returns {Scope | undefined}
+ */
+function unwatch(handle) {
+  const scope = MapPrototypeGet(watching, handle);
+  MapPrototypeDelete(watching, handle);
+  return scope;
+}
+
+return { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, required, unwatch, watch };
+})();

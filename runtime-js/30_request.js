@@ -1,0 +1,334 @@
+// @ts-check
+// NextRequest. For a request that came in, everything is read from the host on
+// first touch; nothing is copied for handlers that do not look.
+(function () {
+const { core, primordials } = __bootstrap;
+const {
+  op_edgehost_request_body,
+  op_edgehost_request_header,
+  op_edgehost_request_headers,
+  op_edgehost_request_method,
+  op_edgehost_request_params,
+  op_edgehost_request_text,
+  op_edgehost_request_url,
+} = core.ops;
+const {
+  ArrayPrototypeIncludes,
+  ArrayPrototypePush,
+  Error,
+  FunctionPrototypeCall,
+  JSONParse,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
+  ObjectGetOwnPropertySymbols,
+  ObjectKeys,
+  ObjectPrototypeIsPrototypeOf,
+  ObjectSetPrototypeOf,
+  PromiseReject,
+  PromiseResolve,
+  RegExpPrototypeExec,
+  SafeArrayIterator,
+  SafeRegExp,
+  Symbol,
+  TypeError,
+} = primordials;
+const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
+const { AbortController } = core.loadExtScript("ext:deno_web/03_abort_signal.js");
+const { readableStreamForRid } = core.loadExtScript("ext:deno_web/06_streams.js");
+const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
+const { fromInnerRequest, Request, RequestPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
+const { watch } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { RequestCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
+const { NextURL, validate } = core.loadExtScript("ext:edgehost/22_next_url.js");
+
+/**
+ * deno_fetch keeps the state of a Request under symbols of its own. They are
+ * found by their descriptions, so that a subclass can be made without running
+ * the constructor; a test fails should they change.
+ * @param {object} holder @param {string} description
+ */
+function symbolOf(holder, description) {
+  for (const symbol of new SafeArrayIterator(ObjectGetOwnPropertySymbols(holder))) {
+    if (symbol.description === description) return symbol;
+  }
+  throw new TypeError(`deno_fetch's Request has no "${description}"`);
+}
+const sample = fromInnerRequest({}, "request");
+const kInner = symbolOf(sample, "request");
+const kGuard = symbolOf(sample, "headers guard");
+const kSignal = symbolOf(RequestPrototype, "signal");
+const requestSignal = ObjectGetOwnPropertyDescriptor(RequestPrototype, kSignal).get;
+const brand = webidl.brand;
+
+class ResponseAborted extends Error {
+  constructor() {
+    super("The client closed the connection before the response was complete");
+    this.name = "ResponseAborted";
+  }
+}
+
+/** What deno_fetch's Request works on, backed by the host. */
+class InnerRequest {
+  /** @param {any} scope */
+  constructor(scope) {
+    this.scope = scope;
+    this.redirectMode = "follow";
+    this.redirectCount = 0;
+    this.clientRid = null;
+    this.blobUrlEntry = null;
+    /** @type {any} */
+    this.bodyInner = undefined;
+    /** @type {any} */
+    this.headerListInner = null;
+    this.methodInner = "";
+    this.urlInner = "";
+    this.urlListInner = null;
+    this.urlListProcessed = [];
+  }
+  get method() {
+    if (this.methodInner === "") this.methodInner = op_edgehost_request_method(this.scope.handle);
+    return this.methodInner;
+  }
+  url() {
+    if (this.urlInner === "") this.urlInner = op_edgehost_request_url(this.scope.handle);
+    return this.urlInner;
+  }
+  currentUrl() {
+    return this.url();
+  }
+  get urlList() {
+    return this.urlListInner ??= [() => this.url()];
+  }
+  /** @param {string} name */
+  header(name) {
+    return op_edgehost_request_header(this.scope.handle, name);
+  }
+  get headerList() {
+    if (this.headerListInner === null) {
+      const flat = op_edgehost_request_headers(this.scope.handle);
+      const list = [];
+      for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
+      this.headerListInner = list;
+    }
+    return this.headerListInner;
+  }
+  get body() {
+    if (this.bodyInner === undefined) this.bodyInner = takeBody(this.scope.handle);
+    return this.bodyInner;
+  }
+  set body(value) {
+    this.bodyInner = value;
+  }
+  /** The whole body as text, or null if it has been touched or is still arriving. */
+  consumeTextBody() {
+    if (this.bodyInner !== undefined) return null;
+    const text = op_edgehost_request_text(this.scope.handle);
+    if (text !== null) this.bodyInner = new InnerBody({ body: "", consumed: true });
+    return text;
+  }
+  signal() {
+    const { scope } = this;
+    if (scope.abort === null) {
+      scope.abort = new AbortController();
+      watch(scope);
+    }
+    return scope.abort.signal;
+  }
+  /** Reads what may be looked at once the request is over. */
+  keep() {
+    this.url();
+    this.method;
+    this.headerList;
+  }
+}
+
+/** @param {number} handle */
+function takeBody(handle) {
+  const taken = op_edgehost_request_body(handle);
+  if (taken === null) return null;
+  if (typeof taken !== "number") {
+    const body = new InnerBody({ body: taken, consumed: false });
+    body.length = taken.byteLength;
+    return body;
+  }
+  return new InnerBody(readableStreamForRid(taken));
+}
+
+const FORM_TYPES = new SafeRegExp("^\\s*(?:multipart/form-data|application/x-www-form-urlencoded)\\s*(?:;|$)", "i");
+const kState = Symbol("next request");
+
+class NextRequest extends Request {
+  [kState] = null;
+
+  /**
+   * @param {any} input
+   * @param {any} [init]
+   */
+  constructor(input, init = {}) {
+    if (input === brand) {
+      super(brand);
+      return;
+    }
+    const url = typeof input === "object" && input !== null && "url" in input ? input.url : validate(input);
+    const parsed = new URL(url);
+    if (parsed.username !== "" || parsed.password !== "") {
+      throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${url}`);
+    }
+    const options = init?.body && init.duplex === undefined ? { ...init, duplex: "half" } : init;
+    if (ObjectPrototypeIsPrototypeOf(RequestPrototype, input)) super(input, options);
+    else super(url, options);
+    this[kState] = { cookies: null, nextUrl: new NextURL(url, { nextConfig: init?.nextConfig }) };
+  }
+
+  get cookies() {
+    const state = stateOf(this);
+    return state.cookies ??= new RequestCookies(this.headers);
+  }
+
+  get nextUrl() {
+    const state = stateOf(this);
+    return state.nextUrl ??= new NextURL(this.url);
+  }
+
+  get url() {
+    const inner = this[kInner];
+    if (ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner)) return inner.url();
+    return this[kState] === null ? super.url : this[kState].url ??= new NextURL(super.url).href;
+  }
+
+  get page() {
+    throw new Error(
+      "The request.page has been deprecated in favour of `URLPattern`.\n  Read more: https://nextjs.org/docs/messages/middleware-request-page",
+    );
+  }
+
+  get ua() {
+    throw new Error(
+      "The request.ua has been removed in favour of `userAgent` function.\n  Read more: https://nextjs.org/docs/messages/middleware-parse-user-agent",
+    );
+  }
+
+  get duplex() {
+    return "half";
+  }
+
+  clone() {
+    const clone = super.clone();
+    ObjectSetPrototypeOf(clone, NextRequest.prototype);
+    clone[kState] = null;
+    return clone;
+  }
+
+  json() {
+    try {
+      if (this.bodyUsed) return unusable();
+      const text = this[kInner].consumeTextBody?.();
+      return text === null || text === undefined ? super.json() : PromiseResolve(JSONParse(text));
+    } catch (error) {
+      return PromiseReject(error);
+    }
+  }
+
+  text() {
+    try {
+      if (this.bodyUsed) return unusable();
+      const text = this[kInner].consumeTextBody?.();
+      return text === null || text === undefined ? super.text() : PromiseResolve(text);
+    } catch (error) {
+      return PromiseReject(error);
+    }
+  }
+
+  arrayBuffer() {
+    return this.bodyUsed ? unusable() : super.arrayBuffer();
+  }
+
+  blob() {
+    return this.bodyUsed ? unusable() : super.blob();
+  }
+
+  bytes() {
+    return this.bodyUsed ? unusable() : super.bytes();
+  }
+
+  formData() {
+    if (this.bodyUsed) return unusable();
+    if (RegExpPrototypeExec(FORM_TYPES, this.headers.get("content-type") ?? "") === null) {
+      return PromiseReject(
+        new TypeError(
+          'Content-Type was not one of "multipart/form-data" or "application/x-www-form-urlencoded".',
+        ),
+      );
+    }
+    return super.formData();
+  }
+}
+ObjectDefineProperty(NextRequest.prototype, kSignal, {
+  __proto__: null,
+  get() {
+    const inner = this[kInner];
+    return ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner)
+      ? inner.signal()
+      : FunctionPrototypeCall(requestSignal, this);
+  },
+});
+for (const name of ["cookies", "nextUrl"]) {
+  ObjectDefineProperty(NextRequest.prototype, name, { __proto__: null, enumerable: true });
+}
+
+function unusable() {
+  return PromiseReject(new TypeError("Body is unusable: Body has already been read"));
+}
+
+/** @param {any} request */
+function stateOf(request) {
+  return request[kState] ??= { cookies: null, nextUrl: null };
+}
+
+/**
+ * The request that a handler is given.
+ * @param {any} scope
+ */
+function requestFor(scope) {
+  const request = new NextRequest(brand);
+  request[kInner] = new InnerRequest(scope);
+  request[kGuard] = "request";
+  scope.request = request;
+  return request;
+}
+
+/** Names that a promise or React needs for itself. */
+const RESERVED = [
+  "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toString", "valueOf", "toLocaleString",
+  "then", "catch", "finally", "status", "displayName", "_debugInfo", "toJSON", "$$typeof", "__esModule",
+  "@@iterator",
+];
+
+/**
+ * A promise of the route parameters that also shows each of them as a property.
+ * @param {any} scope
+ */
+function paramsFor(scope) {
+  const params = scope.route.captures ? op_edgehost_request_params(scope.handle) : {};
+  const promise = PromiseResolve(params);
+  for (const name of new SafeArrayIterator(ObjectKeys(params))) {
+    if (ArrayPrototypeIncludes(RESERVED, name)) continue;
+    ObjectDefineProperty(promise, name, {
+      __proto__: null,
+      value: params[name],
+      writable: true,
+      enumerable: true,
+      configurable: true,
+    });
+  }
+  return promise;
+}
+
+/** @param {any} request */
+function innerOf(request) {
+  return request?.[kInner];
+}
+
+return { InnerRequest, NextRequest, ResponseAborted, innerOf, paramsFor, requestFor };
+})();

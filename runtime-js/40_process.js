@@ -1,0 +1,37 @@
+// @ts-check
+// `process.env`: the variables that the app was given, and NEXT_RUNTIME, which
+// depends on the route on whose behalf code runs.
+(function () {
+const { core, primordials } = __bootstrap;
+const { op_edgehost_env } = core.ops;
+const { ObjectDefineProperty } = primordials;
+const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
+
+function install() {
+  const env = op_edgehost_env();
+  ObjectDefineProperty(env, "NEXT_RUNTIME", {
+    __proto__: null,
+    get: () => current()?.route.runtime ?? "nodejs",
+    set(/** @type {unknown} */ value) {
+      ObjectDefineProperty(env, "NEXT_RUNTIME", {
+        __proto__: null,
+        value,
+        writable: true,
+        enumerable: true,
+        configurable: true,
+      });
+    },
+    enumerable: true,
+    configurable: true,
+  });
+  ObjectDefineProperty(globalThis, "process", {
+    __proto__: null,
+    value: { env },
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+return { install };
+})();

@@ -1,0 +1,463 @@
+// @ts-check
+// Calls handlers and turns what they return into an answer. The last script:
+// loaded when an isolate starts, it returns what the host calls.
+(function () {
+const { core, primordials } = __bootstrap;
+const {
+  op_edgehost_fail,
+  op_edgehost_respond,
+  op_edgehost_respond_bytes,
+  op_edgehost_respond_text,
+} = core.ops;
+const {
+  ArrayPrototypePush,
+  Error,
+  FunctionPrototypeToString,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
+  Number,
+  ObjectFreeze,
+  ObjectPrototypeIsPrototypeOf,
+  PromisePrototypeThen,
+  PromiseResolve,
+  RegExpPrototypeExec,
+  SafeArrayIterator,
+  SafeMap,
+  SafeRegExp,
+  SafeSet,
+  SetPrototypeHas,
+  String,
+  StringPrototypeSlice,
+  StringPrototypeSplit,
+  StringPrototypeStartsWith,
+  StringPrototypeToLowerCase,
+  Symbol,
+  SymbolFor,
+  TypedArrayPrototypeGetSymbolToStringTag,
+  ArrayPrototypeJoin,
+  ArrayPrototypeSlice,
+  encodeURI,
+} = primordials;
+const event = core.loadExtScript("ext:deno_web/02_event.js");
+const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseBodyUsed, serveFastBodyKey,
+  serveFastConsumedKey, serveFastContentTypeKey, serveFastHeaderKindKey, serveFastStatusKey,
+  SERVE_FAST_HEADER_CONTENT_TYPE, toInnerResponse, wireHeaderList } = core.loadExtScript(
+    "ext:deno_fetch/23_response.js",
+  );
+const { handleWasmStreaming } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
+const { ReadableStreamPrototype } = core.loadExtScript("ext:deno_web/06_streams.js");
+const { ANSWERED, Scope, current, enter, kScope, leave, unwatch, watch } = core.loadExtScript(
+  "ext:edgehost/10_scope.js",
+);
+const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
+const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.loadExtScript(
+  "ext:edgehost/30_request.js",
+);
+const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
+const processScript = core.loadExtScript("ext:edgehost/40_process.js");
+const { report } = consoleScript;
+
+const FAILED = 0;
+const NOT_EXPORTED = 1;
+
+/** In the order of `Method` in the host's route table. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const HEAD = 1;
+
+/** @type {import("./internal").Route[]} */
+const routes = [];
+
+/**
+ * Whether a function ignores its arguments: then no request is built for it.
+ * A `length` of 0 alone does not say so (defaults, rest, `arguments`).
+ */
+const NO_PARAMETERS = new SafeRegExp("^(?:async\\s*)?(?:function\\b\\s*\\*?\\s*[\\w$]*\\s*)?\\(\\s*\\)");
+const ARGUMENTS = new SafeRegExp("\\barguments\\b|\\beval\\b");
+
+/** @param {unknown} handler */
+function ignoresArguments(handler) {
+  if (typeof handler !== "function" || handler.length !== 0) return false;
+  const source = FunctionPrototypeToString(handler);
+  return RegExpPrototypeExec(NO_PARAMETERS, source) !== null && RegExpPrototypeExec(ARGUMENTS, source) === null;
+}
+
+/**
+ * Takes a loaded route module. Returns the methods it exports, GET in bit 0.
+ * @param {number} index
+ * @param {any} namespace
+ * @param {string} file
+ * @param {string} runtime
+ * @param {boolean} captures
+ */
+function register(index, namespace, file, runtime, captures) {
+  let bits = 0;
+  const handlers = [];
+  const plain = [];
+  for (let i = 0; i < METHODS.length; i++) {
+    const handler = namespace[METHODS[i]];
+    if (handler) bits |= 1 << i;
+    ArrayPrototypePush(handlers, handler);
+    ArrayPrototypePush(plain, ignoresArguments(handler));
+  }
+  if (!handlers[HEAD] && handlers[0]) {
+    handlers[HEAD] = handlers[0];
+    plain[HEAD] = plain[0];
+  }
+  routes[index] = { file, runtime, captures, handlers, plain };
+  return bits;
+}
+
+/**
+ * Calls the handler of a request. The answer goes through ops, perhaps later.
+ * @param {number} index
+ * @param {number} method
+ * @param {number} handle
+ */
+function dispatch(index, method, handle) {
+  const route = routes[index];
+  const handler = route.handlers[method];
+  if (!handler) {
+    op_edgehost_fail(handle, NOT_EXPORTED);
+    return;
+  }
+  const scope = new Scope(handle, route);
+  enter(scope);
+  try {
+    const result = route.plain[method] ? handler() : handler(requestFor(scope), { params: paramsFor(scope) });
+    if (core.isPromise(result)) {
+      PromisePrototypeThen(
+        result,
+        (/** @type {unknown} */ value) => settle(scope, value),
+        (/** @type {unknown} */ error) => refuse(scope, error),
+      );
+    } else if (ObjectPrototypeIsPrototypeOf(ResponsePrototype, result)) {
+      settle(scope, result);
+    } else if (typeof result?.then === "function") {
+      PromisePrototypeThen(
+        PromiseResolve(result),
+        (/** @type {unknown} */ value) => settle(scope, value),
+        (/** @type {unknown} */ error) => refuse(scope, error),
+      );
+    } else {
+      settle(scope, result);
+    }
+  } catch (error) {
+    refuse(scope, error);
+  }
+  leave();
+}
+
+/** @param {any} scope @param {unknown} value */
+function settle(scope, value) {
+  try {
+    respond(scope, value);
+  } catch (error) {
+    fail(scope, error);
+  }
+}
+
+/** @param {any} scope @param {any} response */
+function respond(scope, response) {
+  if (!ObjectPrototypeIsPrototypeOf(ResponsePrototype, response) || getInnerResponse(response) === undefined) {
+    response = foreignResponse(scope, response);
+  }
+  scope.phase = ANSWERED;
+  if (scope.cookies === null || !scope.cookies.isModified) {
+    const status = response[serveFastStatusKey];
+    const body = response[serveFastBodyKey];
+    if (status === 200 && !response[serveFastConsumedKey]) {
+      const kind = response[serveFastHeaderKindKey];
+      const type = kind === SERVE_FAST_HEADER_CONTENT_TYPE ? response[serveFastContentTypeKey] : "";
+      if (typeof body === "string") {
+        response[serveFastConsumedKey] = true;
+        op_edgehost_respond_text(scope.handle, kind, type, body);
+        return;
+      }
+      if (TypedArrayPrototypeGetSymbolToStringTag(body) === "Uint8Array") {
+        response[serveFastConsumedKey] = true;
+        op_edgehost_respond_bytes(scope.handle, kind, type, body);
+        return;
+      }
+    }
+  }
+  respondInFull(scope, response);
+}
+
+/** Connection-level headers, which a handler has no say in (RFC 9110, section 7.6.1). */
+const HOP_BY_HOP = new SafeSet([
+  "connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "proxy-connection", "te",
+  "trailer", "transfer-encoding", "upgrade",
+]);
+
+/** @param {any} scope @param {any} response */
+function respondInFull(scope, response) {
+  const inner = toInnerResponse(response);
+  if (inner.type === "error" || inner.status === 0) {
+    throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
+  }
+  const headers = [];
+  const cookies = [];
+  for (const entry of new SafeArrayIterator(wireHeaderList(inner))) {
+    const name = StringPrototypeToLowerCase(entry[0]);
+    if (name === "x-middleware-next") {
+      throw new Error(
+        "NextResponse.next() was used in a app route handler, this is not supported. See here for more info: https://nextjs.org/docs/messages/next-response-next-in-app-route-handler",
+      );
+    }
+    if (name === "x-middleware-rewrite") {
+      throw new Error(
+        "NextResponse.rewrite() was used in a app route handler, this is not currently supported. Please remove the invocation to continue.",
+      );
+    }
+    if (SetPrototypeHas(HOP_BY_HOP, name) || StringPrototypeStartsWith(name, "x-middleware-")) continue;
+    if (name === "set-cookie") {
+      ArrayPrototypePush(cookies, entry[1]);
+    } else {
+      ArrayPrototypePush(headers, name, entry[1]);
+    }
+  }
+  const lines = scope.cookies !== null && scope.cookies.isModified ? scope.cookies.merge(cookies) : cookies;
+  for (const line of new SafeArrayIterator(lines)) ArrayPrototypePush(headers, "set-cookie", line);
+
+  const { status, statusMessage } = inner;
+  const body = nullBodyStatus(status) ? null : response.body === null ? null : inner.body;
+  if (body === null) {
+    op_edgehost_respond(scope.handle, status, statusMessage, headers, null);
+    return;
+  }
+  if (responseBodyUsed(response) || body.unusable()) {
+    throw new TypeErrorOfUsedBody();
+  }
+  // `body.stream` makes a stream of a static body; look before touching it.
+  const source = body.streamOrStatic;
+  const known = knownBytes(body, source);
+  if (known !== null) {
+    op_edgehost_respond(scope.handle, status, statusMessage, headers, known);
+    return;
+  }
+  const { stream } = body;
+  if (scope.request !== null) innerOf(scope.request).keep?.();
+  if (isHead(scope)) {
+    op_edgehost_respond(scope.handle, status, statusMessage, headers, null);
+    discard(stream, new ResponseAborted());
+    return;
+  }
+  PromisePrototypeThen(
+    sendStream(scope, stream, status, statusMessage, headers),
+    undefined,
+    (/** @type {unknown} */ error) => fail(scope, error),
+  );
+}
+
+class TypeErrorOfUsedBody extends primordials.TypeError {
+  constructor() {
+    super("The handler returned a Response whose body has already been read or is locked");
+    this.name = "TypeError";
+  }
+}
+
+/**
+ * Bytes or text of a body that is not a real stream.
+ * @param {any} body @param {any} source
+ */
+function knownBytes(body, source) {
+  if (!ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, source)) return source.body;
+  const original = body.source;
+  return typeof original === "string" || TypedArrayPrototypeGetSymbolToStringTag(original) === "Uint8Array"
+    ? original
+    : null;
+}
+
+/** @param {any} scope */
+function isHead(scope) {
+  return new InnerRequest(scope).method === "HEAD";
+}
+
+/**
+ * Responses of other implementations are taken by their shape.
+ * @param {any} scope @param {any} value
+ */
+function foreignResponse(scope, value) {
+  if (
+    typeof value === "object" && value !== null && typeof value.status === "number" &&
+    typeof value.headers === "object" && typeof value.arrayBuffer === "function"
+  ) {
+    return new Response(value.body ?? null, {
+      status: value.status,
+      statusText: value.statusText ?? "",
+      headers: [...value.headers],
+    });
+  }
+  const received = value === null
+    ? "null"
+    : typeof value === "object"
+    ? value.constructor?.name ?? "Object"
+    : typeof value;
+  const inner = new InnerRequest(scope);
+  throw new Error(
+    `No response is returned from route handler '${scope.route.file}'. Expected a Response object but received '${received}' (method: ${inner.method}, url: ${pathOf(inner.url())}). Ensure you return a \`Response\` or a \`NextResponse\` in all branches of your handler.`,
+  );
+}
+
+/** @param {string} url */
+function pathOf(url) {
+  const path = RegExpPrototypeExec(new SafeRegExp("^\\w+://[^/]*([^?]*)"), url);
+  return path === null ? url : path[1];
+}
+
+/** @param {any} scope @param {any} error */
+function refuse(scope, error) {
+  const digest = error?.digest;
+  if (typeof digest === "string") {
+    try {
+      if (StringPrototypeStartsWith(digest, "NEXT_REDIRECT;")) return redirect(scope, digest);
+      if (digest === "NEXT_NOT_FOUND") return bare(scope, 404);
+      if (StringPrototypeStartsWith(digest, "NEXT_HTTP_ERROR_FALLBACK;")) {
+        return bare(scope, Number(StringPrototypeSplit(digest, ";")[1]) || 404);
+      }
+    } catch (thrown) {
+      return fail(scope, thrown);
+    }
+  }
+  fail(scope, error);
+}
+
+/** @param {any} scope @param {any} error */
+function fail(scope, error) {
+  scope.phase = ANSWERED;
+  report("\u2A2F ", error, scope.handle);
+  op_edgehost_fail(scope.handle, FAILED);
+}
+
+/** @param {any} scope @param {number} status */
+function bare(scope, status) {
+  scope.phase = ANSWERED;
+  op_edgehost_respond(scope.handle, status, "", [], null);
+}
+
+const NON_ASCII = new SafeRegExp("[^\\x21-\\x7e]");
+
+/** @param {any} scope @param {string} digest */
+function redirect(scope, digest) {
+  const parts = StringPrototypeSplit(digest, ";");
+  let status = Number(parts[parts.length - 2]);
+  let location = ArrayPrototypeJoin(ArrayPrototypeSlice(parts, 2, -2), ";");
+  if (RegExpPrototypeExec(NON_ASCII, location) !== null) location = encodeNonAscii(location);
+  const inner = new InnerRequest(scope);
+  if (inner.method === "POST") {
+    const type = inner.header("content-type") ?? "";
+    if (
+      type === "application/x-www-form-urlencoded" || StringPrototypeStartsWith(type, "multipart/form-data") ||
+      inner.header("next-action") !== null
+    ) {
+      status = 303;
+    }
+  }
+  scope.phase = ANSWERED;
+  const headers = ["location", location];
+  if (scope.cookies !== null && scope.cookies.isModified) {
+    for (const line of new SafeArrayIterator(scope.cookies.merge([]))) {
+      ArrayPrototypePush(headers, "set-cookie", line);
+    }
+  }
+  op_edgehost_respond(scope.handle, status, "", headers, null);
+}
+
+/** @param {string} text */
+function encodeNonAscii(text) {
+  let encoded = "";
+  for (const char of new primordials.SafeStringIterator(text)) {
+    encoded += RegExpPrototypeExec(NON_ASCII, char) === null ? char : encodeURI(char);
+  }
+  return encoded;
+}
+
+/**
+ * The answer has been sent, or the client left before that.
+ * @param {number} handle
+ * @param {boolean} aborted
+ */
+function ended(handle, aborted) {
+  const scope = unwatch(handle);
+  if (scope === undefined) return;
+  scope.phase = ANSWERED;
+  if (aborted) {
+    const reason = new ResponseAborted();
+    enter(scope);
+    try {
+      scope.cancelBody?.(reason);
+      scope.abort?.abort(reason);
+    } catch (error) {
+      report("", error, handle);
+    }
+    leave();
+  }
+  runAfter(scope);
+}
+
+/** @param {any} scope */
+function runAfter(scope) {
+  const { after } = scope;
+  if (after === null) return;
+  scope.after = null;
+  for (const { task, frame } of new SafeArrayIterator(after)) {
+    core.setAsyncContext(frame);
+    try {
+      PromisePrototypeThen(PromiseResolve(task()), undefined, (/** @type {unknown} */ error) =>
+        report("An error occurred in a function passed to `after()`: ", error, scope.handle));
+    } catch (error) {
+      report("An error occurred in a function passed to `after()`: ", error, scope.handle);
+    }
+  }
+  leave();
+}
+
+// Errors that nobody caught.
+core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
+  const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
+  if (globalThis.dispatchEvent(rejection)) report("Uncaught (in promise) ", reason);
+  return true;
+});
+core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
+  globalThis.dispatchEvent(new event.PromiseRejectionEvent("rejectionhandled", { promise, reason }));
+});
+core.setReportExceptionCallback((/** @type {unknown} */ error) => {
+  const uncaught = new event.ErrorEvent("error", {
+    cancelable: true,
+    message: String(/** @type {any} */ (error)?.message ?? error),
+    error,
+  });
+  if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
+});
+core.setWasmStreamingCallback(handleWasmStreaming);
+
+consoleScript.install();
+processScript.install();
+
+// Libraries look here for `waitUntil` (next/after, @vercel/functions).
+const requestContext = ObjectFreeze({
+  get() {
+    const scope = current();
+    if (scope === undefined) return undefined;
+    return {
+      waitUntil(/** @type {Promise<unknown>} */ promise) {
+        watch(scope);
+        PromisePrototypeThen(PromiseResolve(promise), undefined, (/** @type {unknown} */ error) =>
+          report("A promise passed to `waitUntil()` rejected: ", error, scope.handle));
+      },
+    };
+  },
+});
+for (const name of ["@next/request-context", "@vercel/request-context"]) {
+  primordials.ObjectDefineProperty(globalThis, SymbolFor(name), {
+    __proto__: null,
+    value: requestContext,
+    writable: true,
+    enumerable: false,
+    configurable: true,
+  });
+}
+
+return { dispatch, ended, register, scopeKey: kScope };
+})();

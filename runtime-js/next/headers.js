@@ -1,0 +1,146 @@
+// @ts-check
+// What `next/headers` exports. Each call gives a promise that can also be used
+// as if it had been awaited, as files written for Next.js 14 do.
+(function () {
+const { core, primordials } = __bootstrap;
+const { op_edgehost_draft_secret, op_edgehost_is_production } = core.ops;
+const {
+  Date,
+  Error,
+  FunctionPrototypeBind,
+  ObjectDefineProperty,
+  ObjectSetPrototypeOf,
+  PromiseResolve,
+  SafeArrayIterator,
+  SymbolIterator,
+} = primordials;
+const { Headers, headersFromHeaderListLazyTarget } = core.loadExtScript("ext:deno_fetch/20_headers.js");
+const { HANDLER, required } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { RequestScopeCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
+const { InnerRequest } = core.loadExtScript("ext:edgehost/30_request.js");
+
+/**
+ * @param {any} store
+ * @param {(string | symbol)[]} methods
+ * @param {string[]} [accessors]
+ */
+function hybrid(store, methods, accessors = []) {
+  const promise = PromiseResolve(store);
+  for (const name of new SafeArrayIterator(methods)) {
+    ObjectDefineProperty(promise, name, {
+      __proto__: null,
+      value: FunctionPrototypeBind(store[name], store),
+      writable: true,
+      enumerable: false,
+      configurable: true,
+    });
+  }
+  for (const name of new SafeArrayIterator(accessors)) {
+    ObjectDefineProperty(promise, name, {
+      __proto__: null,
+      get: () => store[name],
+      enumerable: false,
+      configurable: true,
+    });
+  }
+  return promise;
+}
+
+/** @param {any} scope */
+function storeOf(scope) {
+  if (scope.cookies === null) {
+    const header = scope.request === null
+      ? new InnerRequest(scope).header("cookie")
+      : scope.request.headers.get("cookie");
+    scope.cookies = new RequestScopeCookies(header ?? "", () => scope.phase === HANDLER);
+  }
+  return scope.cookies;
+}
+
+function cookies() {
+  return hybrid(
+    storeOf(required("cookies")),
+    ["get", "getAll", "has", "set", "delete", "clear", "toString", SymbolIterator],
+    ["size"],
+  );
+}
+
+class ReadonlyHeadersError extends Error {
+  constructor() {
+    super(
+      "Headers cannot be modified. Read more: https://nextjs.org/docs/app/api-reference/functions/headers",
+    );
+    this.name = "ReadonlyHeadersError";
+  }
+}
+
+function refuse() {
+  throw new ReadonlyHeadersError();
+}
+
+class ReadonlyHeaders extends Headers {
+  append() {
+    refuse();
+  }
+  delete() {
+    refuse();
+  }
+  set() {
+    refuse();
+  }
+}
+
+function headers() {
+  const scope = required("headers");
+  if (scope.headers === null) {
+    const view = headersFromHeaderListLazyTarget(new InnerRequest(scope), "immutable");
+    ObjectSetPrototypeOf(view, ReadonlyHeaders.prototype);
+    scope.headers = view;
+  }
+  return hybrid(scope.headers, [
+    "append", "delete", "set", "get", "has", "getSetCookie", "forEach", "keys", "values", "entries", SymbolIterator,
+  ]);
+}
+
+const DRAFT_COOKIE = "__prerender_bypass";
+
+class DraftMode {
+  #scope;
+  #enabled;
+
+  /** @param {any} scope */
+  constructor(scope) {
+    this.#scope = scope;
+    const { value } = storeOf(scope).get(DRAFT_COOKIE) ?? {};
+    this.#enabled = value !== undefined && value === op_edgehost_draft_secret();
+  }
+
+  get isEnabled() {
+    return this.#enabled;
+  }
+
+  enable() {
+    storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), ...attributes() });
+    this.#enabled = true;
+  }
+
+  disable() {
+    storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: "", expires: new Date(0), ...attributes() });
+    this.#enabled = false;
+  }
+}
+
+function attributes() {
+  return op_edgehost_is_production()
+    ? { httpOnly: true, sameSite: "none", secure: true, path: "/" }
+    : { httpOnly: true, sameSite: "lax", path: "/" };
+}
+
+function draftMode() {
+  const scope = required("draftMode");
+  scope.draft ??= new DraftMode(scope);
+  return hybrid(scope.draft, ["enable", "disable"], ["isEnabled"]);
+}
+
+return { cookies, draftMode, headers };
+})();

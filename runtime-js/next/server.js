@@ -1,0 +1,50 @@
+// @ts-check
+// What `next/server` exports.
+(function () {
+const { core, primordials } = __bootstrap;
+const { ArrayPrototypePush, Error, PromisePrototypeThen, PromiseResolve } = primordials;
+const { URLPattern } = core.loadExtScript("ext:deno_web/01_urlpattern.js");
+const { required, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { report } = core.loadExtScript("ext:edgehost/20_console.js");
+const { userAgent, userAgentFromString } = core.loadExtScript("ext:edgehost/23_user_agent.js");
+const { innerOf, NextRequest } = core.loadExtScript("ext:edgehost/30_request.js");
+const { NextResponse } = core.loadExtScript("ext:edgehost/31_response.js");
+
+/** @param {any} task */
+function after(task) {
+  const scope = required("after");
+  if (scope.request !== null) innerOf(scope.request).keep?.();
+  watch(scope);
+  if (typeof task === "function") {
+    ArrayPrototypePush(scope.after ??= [], { task, frame: core.getAsyncContext() });
+  } else if (typeof task?.then === "function") {
+    PromisePrototypeThen(PromiseResolve(task), undefined, (/** @type {unknown} */ error) =>
+      report("A promise passed to `after()` rejected: ", error, scope.handle));
+  } else {
+    throw new Error("`after()`: Argument must be a promise or a function");
+  }
+}
+
+function connection() {
+  required("connection");
+  return PromiseResolve(undefined);
+}
+
+function ImageResponse() {
+  throw new Error(
+    'ImageResponse moved from "next/server" to "next/og" since Next.js 14, please import from "next/og" instead',
+  );
+}
+
+return {
+  after,
+  connection,
+  ImageResponse,
+  NextRequest,
+  NextResponse,
+  unstable_after: after,
+  URLPattern,
+  userAgent,
+  userAgentFromString,
+};
+})();

@@ -1,0 +1,593 @@
+//! The route table: pattern grammar, conflicts, order of precedence, matching.
+//!
+//! Matching works on the raw, still percent-encoded path, as Next.js does, so
+//! that `/%61dmin` never reaches `/admin`. Called by the request pipeline for
+//! each request; it allocates only for the parameters that it returns.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashMap};
+use std::path::PathBuf;
+
+use percent_encoding::{percent_decode_str, utf8_percent_encode, AsciiSet, CONTROLS};
+
+use super::segment::SegmentConfig;
+
+/// What the WHATWG URL parser percent-encodes in a path (URL standard, "path percent-encode set").
+const PATH: &AsciiSet = &CONTROLS
+    .add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+
+/// One of the seven methods that a route file can export.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+#[allow(missing_docs, reason = "the names are the methods")]
+pub enum Method {
+    Get,
+    Head,
+    Post,
+    Put,
+    Patch,
+    Delete,
+    Options,
+}
+
+impl Method {
+    /// All seven, in the order that runtime-js numbers them.
+    pub const ALL: [Self; 7] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+
+    /// The method as it stands in a request line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Head => "HEAD",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Patch => "PATCH",
+            Self::Delete => "DELETE",
+            Self::Options => "OPTIONS",
+        }
+    }
+
+    /// The method of a request, if it is one of the seven.
+    pub fn of(method: &http::Method) -> Option<Self> {
+        Self::ALL.into_iter().find(|known| known.name() == method.as_str())
+    }
+}
+
+/// A set of methods, as a bit mask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct MethodSet(u8);
+
+impl MethodSet {
+    /// The set whose members have their bit set, bit 0 being GET.
+    pub fn from_bits(bits: u8) -> Self {
+        Self(bits & 0x7f)
+    }
+
+    /// The bits of this set.
+    pub fn bits(self) -> u8 {
+        self.0
+    }
+
+    /// Adds one method.
+    pub fn insert(&mut self, method: Method) {
+        self.0 |= 1 << method as u8;
+    }
+
+    /// Whether the route file exports this method.
+    pub fn contains(self, method: Method) -> bool {
+        self.0 & (1 << method as u8) != 0
+    }
+
+    /// The value of `Allow`: what is exported, OPTIONS always, HEAD where GET is, sorted.
+    pub fn allow(self) -> String {
+        let mut set = self;
+        set.insert(Method::Options);
+        if set.contains(Method::Get) {
+            set.insert(Method::Head);
+        }
+        let mut names: Vec<_> =
+            Method::ALL.into_iter().filter(|method| set.contains(*method)).map(Method::name).collect();
+        names.sort_unstable();
+        names.join(", ")
+    }
+}
+
+/// A matched file path and its pattern.
+#[derive(Debug)]
+pub struct Route {
+    /// The pattern, such as `/items/[id]`.
+    pub pattern: String,
+    /// The route file, absolute.
+    pub file: PathBuf,
+    /// The route file as it is shown to people, relative to the project.
+    pub shown: String,
+    /// Exported constants that configure the route.
+    pub segment: SegmentConfig,
+    segments: Vec<Segment>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Segment {
+    Static(String),
+    Dynamic(String),
+    CatchAll(String),
+    OptionalCatchAll(String),
+}
+
+/// A captured parameter, decoded.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ParamValue {
+    /// The value of `[name]`.
+    One(String),
+    /// The values of `[...name]` or `[[...name]]`.
+    Many(Vec<String>),
+}
+
+/// Captured parameters in the order of the pattern.
+pub type Params = Vec<(String, ParamValue)>;
+
+/// What the table says of a path.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Match {
+    /// This route, with these parameters.
+    Found {
+        /// Index into [`RouteTable::routes`].
+        route: usize,
+        /// What was captured.
+        params: Params,
+    },
+    /// No route serves the path.
+    NotFound,
+    /// A captured segment has a malformed escape; the answer is 400.
+    Malformed,
+}
+
+/// All routes of a project, in order of precedence.
+#[derive(Debug, Default)]
+pub struct RouteTable {
+    routes: Vec<Route>,
+    exact: HashMap<String, usize>,
+    dynamic: Vec<usize>,
+}
+
+impl Route {
+    pub(super) fn new(pattern: String, file: PathBuf, shown: String, segment: SegmentConfig) -> Self {
+        Self { pattern, file, shown, segment, segments: Vec::new() }
+    }
+
+    fn captures(&self) -> bool {
+        self.segments.iter().any(|segment| !matches!(segment, Segment::Static(_)))
+    }
+
+    fn match_raw(&self, path: &str) -> Option<Result<Params, ()>> {
+        let mut rest = path.strip_prefix('/').unwrap_or(path);
+        let mut captured: Vec<(&str, &str, bool)> = Vec::new();
+        for (index, segment) in self.segments.iter().enumerate() {
+            let last = index + 1 == self.segments.len();
+            match segment {
+                Segment::CatchAll(name) => {
+                    if rest.is_empty() {
+                        return None;
+                    }
+                    captured.push((name, rest, true));
+                    rest = "";
+                }
+                Segment::OptionalCatchAll(name) => {
+                    if !rest.is_empty() {
+                        captured.push((name, rest, true));
+                        rest = "";
+                    }
+                }
+                Segment::Static(_) | Segment::Dynamic(_) => {
+                    let (head, tail) = rest.split_once('/').map_or((rest, None), |(a, b)| (a, Some(b)));
+                    if head.is_empty() {
+                        return None;
+                    }
+                    match segment {
+                        Segment::Dynamic(name) => captured.push((name, head, false)),
+                        Segment::Static(text) if text == head => {}
+                        _ => return None,
+                    }
+                    rest = match tail {
+                        None => "",
+                        Some(tail) if last && tail.is_empty() => "",
+                        Some(tail) => tail,
+                    };
+                }
+            }
+        }
+        if !rest.is_empty() {
+            return None;
+        }
+        Some(captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect())
+    }
+}
+
+fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
+    if many {
+        raw.trim_end_matches('/').split('/').map(decode_component).collect::<Result<_, _>>().map(ParamValue::Many)
+    } else {
+        decode_component(raw).map(ParamValue::One)
+    }
+}
+
+/// `decodeURIComponent` of ECMA-262, section 19.2.6.
+fn decode_component(raw: &str) -> Result<String, ()> {
+    let bytes = raw.as_bytes();
+    for (at, _) in raw.match_indices('%') {
+        let is_escape = bytes.len() > at + 2
+            && bytes[at + 1].is_ascii_hexdigit()
+            && bytes[at + 2].is_ascii_hexdigit();
+        if !is_escape {
+            return Err(());
+        }
+    }
+    percent_decode_str(raw).decode_utf8().map(Cow::into_owned).map_err(|_| ())
+}
+
+/// Upper-cases the hex digits of every escape, so that `%c3` and `%C3` compare equal.
+fn canonical_escapes(path: &str) -> Cow<'_, str> {
+    let needs = path.match_indices('%').any(|(at, _)| {
+        path.as_bytes().iter().skip(at + 1).take(2).any(u8::is_ascii_lowercase)
+    });
+    if !needs {
+        return Cow::Borrowed(path);
+    }
+    let mut out = String::with_capacity(path.len());
+    let mut upper = 0;
+    for c in path.chars() {
+        if c == '%' {
+            upper = 2;
+            out.push(c);
+        } else if upper > 0 {
+            upper -= 1;
+            out.push(c.to_ascii_uppercase());
+        } else {
+            out.push(c);
+        }
+    }
+    Cow::Owned(out)
+}
+
+impl RouteTable {
+    /// Orders the routes and refuses contradictions.
+    ///
+    /// # Errors
+    ///
+    /// Every conflict, in the words of Next.js, with the files that cause it.
+    pub(super) fn build(mut routes: Vec<Route>) -> Result<Self, Vec<String>> {
+        let mut problems = Vec::new();
+        let mut tree = Node::default();
+        for (index, route) in routes.iter_mut().enumerate() {
+            let mut slugs = Vec::new();
+            match tree.insert(&route.pattern, index, &mut slugs) {
+                Ok(segments) => route.segments = segments,
+                Err(problem) => problems.push(format!("{problem} ({})", route.shown)),
+            }
+        }
+        tree.check_specificity("", &mut problems);
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let mut order = Vec::with_capacity(routes.len());
+        tree.collect(&mut order);
+        let mut slots: Vec<Option<Route>> = routes.into_iter().map(Some).collect();
+        let routes: Vec<Route> = order.into_iter().filter_map(|index| slots[index].take()).collect();
+        let mut table = Self::default();
+        for (index, route) in routes.iter().enumerate() {
+            if route.captures() {
+                table.dynamic.push(index);
+            } else {
+                table.exact.insert(exact_path(&route.segments), index);
+            }
+        }
+        table.routes = routes;
+        Ok(table)
+    }
+
+    /// Every route, in order of precedence.
+    pub fn routes(&self) -> &[Route] {
+        &self.routes
+    }
+
+    /// Finds the route that serves a raw path, which starts with `/` and has no query.
+    pub fn find(&self, raw_path: &str) -> Match {
+        let path = canonical_escapes(raw_path);
+        let exact = if path.len() > 1 { path.strip_suffix('/').unwrap_or(&path) } else { &path };
+        if let Some(&route) = self.exact.get(exact) {
+            return Match::Found { route, params: Vec::new() };
+        }
+        for &route in &self.dynamic {
+            match self.routes[route].match_raw(&path) {
+                None => {}
+                Some(Ok(params)) => return Match::Found { route, params },
+                Some(Err(())) => return Match::Malformed,
+            }
+        }
+        Match::NotFound
+    }
+}
+
+fn exact_path(segments: &[Segment]) -> String {
+    let mut path = String::new();
+    for segment in segments {
+        if let Segment::Static(text) = segment {
+            path.push('/');
+            path.push_str(text);
+        }
+    }
+    if path.is_empty() { "/".to_owned() } else { path }
+}
+
+/// One level of the pattern tree. Children are kept in the order in which they are tried.
+#[derive(Debug, Default)]
+struct Node {
+    route: Option<usize>,
+    statics: BTreeMap<Vec<u16>, (String, Node)>,
+    dynamic: Option<(String, Box<Node>)>,
+    catch_all: Option<(String, usize)>,
+    optional_catch_all: Option<(String, usize)>,
+}
+
+impl Node {
+    fn insert(&mut self, pattern: &str, index: usize, slugs: &mut Vec<String>) -> Result<Vec<Segment>, String> {
+        let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
+        let mut node = self;
+        let mut segments = Vec::with_capacity(parts.len());
+        for (at, part) in parts.iter().enumerate() {
+            let last = at + 1 == parts.len();
+            let segment = parse_segment(part)?;
+            match &segment {
+                Segment::Static(text) => {
+                    let order: Vec<u16> = text.encode_utf16().collect();
+                    node = &mut node.statics.entry(order).or_insert_with(|| (text.clone(), Node::default())).1;
+                }
+                Segment::Dynamic(name) => {
+                    let previous = node.dynamic.as_ref().map(|(name, _)| name.clone());
+                    check_slug(previous.as_deref(), name, part, slugs)?;
+                    node = &mut node.dynamic.get_or_insert_with(|| (name.clone(), Box::default())).1;
+                }
+                Segment::CatchAll(name) => {
+                    if !last {
+                        return Err("Catch-all must be the last part of the URL.".to_owned());
+                    }
+                    if let Some((other, _)) = &node.optional_catch_all {
+                        return Err(format!(
+                            "You cannot use both an optional and required catch-all route at the same level (\"[[...{other}]]\" and \"{part}\")."
+                        ));
+                    }
+                    let previous = node.catch_all.as_ref().map(|(name, _)| name.clone());
+                    check_slug(previous.as_deref(), name, part, slugs)?;
+                    node.catch_all = Some((name.clone(), index));
+                }
+                Segment::OptionalCatchAll(name) => {
+                    if !last {
+                        return Err("Catch-all must be the last part of the URL.".to_owned());
+                    }
+                    if let Some((other, _)) = &node.catch_all {
+                        return Err(format!(
+                            "You cannot use both an required and optional catch-all route at the same level (\"[...{other}]\" and \"{part}\")."
+                        ));
+                    }
+                    let previous = node.optional_catch_all.as_ref().map(|(name, _)| name.clone());
+                    check_slug(previous.as_deref(), name, part, slugs)?;
+                    node.optional_catch_all = Some((name.clone(), index));
+                }
+            }
+            segments.push(segment);
+        }
+        if !matches!(segments.last(), Some(Segment::CatchAll(_) | Segment::OptionalCatchAll(_))) {
+            node.route = Some(index);
+        }
+        Ok(segments)
+    }
+
+    fn check_specificity(&self, path: &str, problems: &mut Vec<String>) {
+        if let (Some(_), Some((name, _))) = (self.route, &self.optional_catch_all) {
+            let own = if path.is_empty() { "/" } else { path };
+            problems.push(format!(
+                "You cannot define a route with the same specificity as a optional catch-all route (\"{own}\" and \"{path}/[[...{name}]]\")."
+            ));
+        }
+        for (text, child) in self.statics.values() {
+            child.check_specificity(&format!("{path}/{text}"), problems);
+        }
+        if let Some((name, child)) = &self.dynamic {
+            child.check_specificity(&format!("{path}/[{name}]"), problems);
+        }
+    }
+
+    fn collect(&self, order: &mut Vec<usize>) {
+        order.extend(self.route);
+        for (_, child) in self.statics.values() {
+            child.collect(order);
+        }
+        if let Some((_, child)) = &self.dynamic {
+            child.collect(order);
+        }
+        order.extend(self.catch_all.as_ref().map(|(_, index)| *index));
+        order.extend(self.optional_catch_all.as_ref().map(|(_, index)| *index));
+    }
+}
+
+fn parse_segment(part: &str) -> Result<Segment, String> {
+    let Some(inner) = part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
+        return Ok(Segment::Static(canonical_escapes(&utf8_percent_encode(part, PATH).to_string()).into_owned()));
+    };
+    let (name, optional) = match inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
+        Some(name) => (name, true),
+        None => (inner, false),
+    };
+    if name.starts_with('…') {
+        return Err(format!("Detected a three-dot character ('…') at ('{name}'). Did you mean ('...')?"));
+    }
+    let (name, catch_all) = match name.strip_prefix("...") {
+        Some(name) => (name, true),
+        None => (name, false),
+    };
+    if name.starts_with('[') || name.ends_with(']') {
+        return Err(format!("Segment names may not start or end with extra brackets ('{name}')."));
+    }
+    if name.starts_with('.') {
+        return Err(format!("Segment names may not start with erroneous periods ('{name}')."));
+    }
+    let name = name.to_owned();
+    match (catch_all, optional) {
+        (true, true) => Ok(Segment::OptionalCatchAll(name)),
+        (true, false) => Ok(Segment::CatchAll(name)),
+        (false, true) => Err(format!("Optional route parameters are not yet supported (\"{part}\").")),
+        (false, false) => Ok(Segment::Dynamic(name)),
+    }
+}
+
+fn check_slug(previous: Option<&str>, name: &str, part: &str, slugs: &mut Vec<String>) -> Result<(), String> {
+    if let Some(previous) = previous.filter(|previous| *previous != name) {
+        return Err(format!(
+            "You cannot use different slug names for the same dynamic path ('{previous}' !== '{name}')."
+        ));
+    }
+    let words = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    for slug in slugs.iter() {
+        if slug == name {
+            return Err(format!(
+                "You cannot have the same slug name \"{name}\" repeat within a single dynamic path"
+            ));
+        }
+        if words(slug) == words(part) {
+            return Err(format!(
+                "You cannot have the slug names \"{slug}\" and \"{name}\" differ only by non-word symbols within a single dynamic path"
+            ));
+        }
+    }
+    slugs.push(name.to_owned());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn table(patterns: &[&str]) -> Result<RouteTable, Vec<String>> {
+        RouteTable::build(
+            patterns
+                .iter()
+                .map(|pattern| {
+                    let file = PathBuf::from(format!("app{pattern}/route.ts"));
+                    let shown = file.display().to_string();
+                    Route::new((*pattern).to_owned(), file, shown, SegmentConfig::default())
+                })
+                .collect(),
+        )
+    }
+
+    fn refusal(patterns: &[&str]) -> String {
+        table(patterns).expect_err("the table is refused").join("\n")
+    }
+
+    fn found(table: &RouteTable, path: &str) -> Option<(String, Params)> {
+        match table.find(path) {
+            Match::Found { route, params } => Some((table.routes()[route].pattern.clone(), params)),
+            _ => None,
+        }
+    }
+
+    #[test]
+    fn routes_are_ordered_by_specificity() {
+        let table = table(&[
+            "/[[...all]]", "/a/[...rest]", "/a/[x]/[...z]", "/a/[x]/[y]", "/a/[x]/b", "/a/[x]", "/b",
+            "/a/lit", "/a/A", "/a/0",
+        ])
+        .expect("a sound table");
+        let order: Vec<_> = table.routes().iter().map(|route| route.pattern.as_str()).collect();
+        assert_eq!(
+            order,
+            [
+                "/a/0", "/a/A", "/a/lit", "/a/[x]", "/a/[x]/b", "/a/[x]/[y]", "/a/[x]/[...z]",
+                "/a/[...rest]", "/b", "/[[...all]]",
+            ]
+        );
+    }
+
+    #[test]
+    fn conflicts_are_refused_in_the_words_of_next() {
+        let cases: [(&[&str], &str); 9] = [
+            (&["/a/[x]", "/a/[y]/b"], "different slug names for the same dynamic path ('x' !== 'y')."),
+            (&["/", "/[[...a]]"], "same specificity as a optional catch-all route (\"/\" and \"/[[...a]]\")."),
+            (&["/x/[[...a]]", "/x/[...b]"], "(\"[[...a]]\" and \"[...b]\")."),
+            (&["/[a]/[a]"], "same slug name \"a\" repeat within a single dynamic path"),
+            (&["/[a-b]/[ab]"], "\"a-b\" and \"ab\" differ only by non-word symbols"),
+            (&["/[...a]/b"], "Catch-all must be the last part of the URL."),
+            (&["/[[a]]"], "Optional route parameters are not yet supported (\"[[a]]\")."),
+            (&["/[…x]"], "Detected a three-dot character ('…') at ('…x'). Did you mean ('...')?"),
+            (&["/[.x]"], "erroneous periods"),
+        ];
+        for (patterns, expected) in cases {
+            let said = refusal(patterns);
+            assert!(said.contains(expected), "{patterns:?}: {said}");
+        }
+    }
+
+    #[test]
+    fn every_conflict_is_reported_with_its_file() {
+        let said = refusal(&["/[[a]]", "/b/[...c]/d"]);
+        assert!(said.contains("app/[[a]]/route.ts") && said.contains("app/b/[...c]/d/route.ts"), "{said}");
+    }
+
+    #[test]
+    fn captured_segments_are_decoded_once() {
+        let table = table(&["/items/[id]", "/files/[...path]", "/opt/[[...slug]]"]).expect("a sound table");
+        let one = |text: &str| vec![("id".to_owned(), ParamValue::One(text.to_owned()))];
+        assert_eq!(found(&table, "/items/a%20b%2Fc%C3%A9").expect("found").1, one("a b/cé"));
+        assert_eq!(found(&table, "/items/a+b").expect("found").1, one("a+b"));
+        assert_eq!(found(&table, "/items/a%2525b").expect("found").1, one("a%25b"));
+        assert_eq!(table.find("/items/%E0%A4%A"), Match::Malformed);
+        assert_eq!(table.find("/items/%FF"), Match::Malformed);
+        let many = ParamValue::Many(vec!["a".into(), "b/c".into(), "d".into()]);
+        assert_eq!(found(&table, "/files/a/b%2Fc/d").expect("found").1, [("path".to_owned(), many)]);
+        assert_eq!(table.find("/files"), Match::NotFound);
+        assert_eq!(found(&table, "/opt").expect("found").1, []);
+        assert_eq!(table.find("/items"), Match::NotFound);
+        assert_eq!(table.find("/items/1/2"), Match::NotFound);
+    }
+
+    #[test]
+    fn static_text_is_compared_raw_but_in_the_form_of_the_url_parser() {
+        let table = table(&["/items/new", "/items/[id]", "/ünï", "/sp ace", "/Case"]).expect("a sound table");
+        assert_eq!(found(&table, "/items/n%65w").expect("found").0, "/items/[id]");
+        assert_eq!(found(&table, "/%C3%BCn%C3%AF").expect("found").0, "/ünï");
+        assert_eq!(found(&table, "/%c3%bcn%c3%af").expect("found").0, "/ünï");
+        assert_eq!(found(&table, "/sp%20ace").expect("found").0, "/sp ace");
+        assert_eq!(table.find("/case"), Match::NotFound);
+        assert_eq!(table.find("/%43ase"), Match::NotFound);
+    }
+
+    #[test]
+    fn a_failed_dynamic_route_leaves_the_catch_all_to_be_tried() {
+        let table = table(&["/a/lit", "/a/[x]/b", "/a/[x]/[y]", "/a/[...rest]"]).expect("a sound table");
+        for (path, pattern) in [
+            ("/a/lit", "/a/lit"), ("/a/1/b", "/a/[x]/b"), ("/a/1/2", "/a/[x]/[y]"),
+            ("/a/1", "/a/[...rest]"), ("/a/1/2/3", "/a/[...rest]"),
+        ] {
+            assert_eq!(found(&table, path).expect(path).0, pattern);
+        }
+        assert_eq!(table.find("/a"), Match::NotFound);
+    }
+
+    #[test]
+    fn allow_lists_are_sorted_and_complete() {
+        let set = |methods: &[Method]| {
+            let mut set = MethodSet::default();
+            methods.iter().for_each(|method| set.insert(*method));
+            set.allow()
+        };
+        assert_eq!(set(&[Method::Get]), "GET, HEAD, OPTIONS");
+        assert_eq!(set(&[Method::Post]), "OPTIONS, POST");
+        assert_eq!(set(&[Method::Head]), "HEAD, OPTIONS");
+        assert_eq!(set(&[]), "OPTIONS");
+        assert_eq!(
+            set(&[Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]),
+            "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+        );
+    }
+}
