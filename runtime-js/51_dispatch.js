@@ -39,6 +39,7 @@ const {
   ArrayPrototypeSlice,
   encodeURI,
 } = primordials;
+const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseBodyUsed, serveFastBodyKey,
   serveFastConsumedKey, serveFastContentTypeKey, serveFastHeaderKindKey, serveFastStatusKey,
@@ -57,6 +58,9 @@ const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.l
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
 const { report } = consoleScript;
+
+const SENT = 0;
+const TIMED_OUT = 2;
 
 const FAILED = 0;
 const NOT_EXPORTED = 1;
@@ -374,16 +378,18 @@ function encodeNonAscii(text) {
 }
 
 /**
- * The answer has been sent, or the client left before that.
+ * The answer has been sent, or was given up before that.
  * @param {number} handle
- * @param {boolean} aborted
+ * @param {number} how 0 sent, 1 the client left, 2 the time was up
  */
-function ended(handle, aborted) {
+function ended(handle, how) {
   const scope = unwatch(handle);
   if (scope === undefined) return;
   scope.phase = ANSWERED;
-  if (aborted) {
-    const reason = new ResponseAborted();
+  if (how !== SENT) {
+    const reason = how === TIMED_OUT
+      ? new DOMException("The request ran into its time limit", "TimeoutError")
+      : new ResponseAborted();
     enter(scope);
     try {
       scope.cancelBody?.(reason);

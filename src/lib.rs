@@ -1,1 +1,44 @@
-//! edgehost
+//! Next.js route handlers, served from Rust.
+//!
+//! A folder with `app/**/route.ts` files becomes a [`tower_service::Service`]
+//! that runs them on V8, with web-standard `Request`, `Response`, `fetch`,
+//! streams and crypto, under limits that hold.
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+//! use edgehost::EdgeHost;
+//!
+//! let host = EdgeHost::builder("./my-project").build().await?;
+//! let request = http::Request::get("/hello").body(http_body_util::Empty::new())?;
+//! let response = host.call(request).await;
+//! assert_eq!(response.status(), 200);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Layout
+//!
+//! From the ground up: `limits`, `error` and `telemetry` are values; `project`
+//! reads the user's folder; `bundle`, `enforcer` and the crate `edgehost_ext`
+//! make, guard and equip what runs; `isolate` owns a V8 heap; `shard` a thread;
+//! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
+//! them together. `ARCHITECTURE.md` tells the rest.
+
+mod bundle;
+mod enforcer;
+mod error;
+mod front;
+mod host;
+mod isolate;
+mod limits;
+mod project;
+mod server;
+mod shard;
+pub mod telemetry;
+
+pub use bundle::{BundleError, Problem};
+pub use edgehost_ext::message::{BoxError, ResponseBody};
+pub use error::Error;
+pub use host::{EdgeHost, EdgeHostBuilder, Progress, RouteSummary};
+pub use limits::{Exceeded, Limits};
+pub use project::{Environment, ProjectError};

@@ -1,1 +1,9 @@
-fn main(){}
+//! The `edgehost` program: a thin shell around `cli`.
+
+mod cli;
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cli::main()
+}

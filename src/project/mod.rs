@@ -2,7 +2,7 @@
 //!
 //! Purpose: find the app directory, turn `route.*` files into a route table,
 //! read segment configuration and `.env` files.
-//! Key types: [`Project`], [`RouteTable`], [`SegmentConfig`], [`Environment`].
+//! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
 //! reads exported constants, `env` reads `.env` files.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
@@ -15,9 +15,9 @@ mod segment;
 use std::path::{Path, PathBuf};
 
 pub use discovery::IgnoredFiles;
-pub use env::{Environment, Mode};
+pub use env::Environment;
 pub use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
-pub use segment::{Runtime, SegmentConfig};
+pub use segment::Runtime;
 
 /// A project folder as it was found on disk.
 #[derive(Debug)]

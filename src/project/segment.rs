@@ -81,36 +81,37 @@ impl SegmentConfig {
                 Statement::ExportDefaultDeclaration(_) => names.push("default".to_owned()),
                 Statement::ExportAllDeclaration(_) => opaque = true,
                 Statement::ExportNamedDeclaration(export) => {
+                    names.extend(export.specifiers.iter().map(|specifier| export_name(&specifier.exported)));
+                }
+                Statement::ExportFromDeclaration(export) => {
                     for specifier in &export.specifiers {
                         let name = export_name(&specifier.exported);
-                        if export.source.is_some() && is_config_name(&name) {
+                        if is_config_name(&name) {
                             config.hints.push(format!(
                                 "Next.js can't recognize the exported `{name}` field in \"{shown}\", it may be re-exported from another file. The default config will be used instead."
                             ));
                         }
                         names.push(name);
                     }
-                    match &export.declaration {
-                        Some(Declaration::VariableDeclaration(declaration)) => {
-                            for declarator in &declaration.declarations {
-                                let BindingPattern::BindingIdentifier(name) = &declarator.id else {
-                                    continue;
-                                };
-                                names.push(name.name.to_string());
-                                if let Some(init) = &declarator.init {
-                                    config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
-                                }
+                }
+                Statement::ExportDeclaration(export) => match &export.declaration {
+                    Declaration::VariableDeclaration(declaration) => {
+                        for declarator in &declaration.declarations {
+                            let BindingPattern::BindingIdentifier(name) = &declarator.id else { continue };
+                            names.push(name.name.to_string());
+                            if let Some(init) = &declarator.init {
+                                config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
                             }
                         }
-                        Some(Declaration::FunctionDeclaration(function)) => {
-                            names.extend(function.id.as_ref().map(|id| id.name.to_string()));
-                        }
-                        Some(Declaration::ClassDeclaration(class)) => {
-                            names.extend(class.id.as_ref().map(|id| id.name.to_string()));
-                        }
-                        _ => {}
                     }
-                }
+                    Declaration::FunctionDeclaration(function) => {
+                        names.extend(function.id.as_ref().map(|id| id.name.to_string()));
+                    }
+                    Declaration::ClassDeclaration(class) => {
+                        names.extend(class.id.as_ref().map(|id| id.name.to_string()));
+                    }
+                    _ => {}
+                },
                 _ => {}
             }
         }

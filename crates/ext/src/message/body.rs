@@ -174,8 +174,38 @@ impl IncomingStream {
 /// The body of an answer; what hyper polls.
 pub struct ResponseBody {
     kind: Kind,
-    /// Dropped with the body: the moment at which the answer is sent or given up.
-    guard: Option<Box<dyn Send>>,
+    /// Told when the answer has been sent or given up.
+    end: Option<Box<dyn BodyEnd>>,
+    sent: u64,
+    /// What the handler promised in `content-length`.
+    promised: Option<u64>,
+}
+
+/// Whoever wants to know that an answer has been sent or given up.
+pub trait BodyEnd: Send {
+    /// `complete` is false when the client left before the end; `bytes` is what was sent.
+    fn ended(self: Box<Self>, complete: bool, bytes: u64);
+}
+
+struct Both(Box<dyn BodyEnd>, Box<dyn BodyEnd>);
+
+impl BodyEnd for Both {
+    fn ended(self: Box<Self>, complete: bool, bytes: u64) {
+        self.0.ended(complete, bytes);
+        self.1.ended(complete, bytes);
+    }
+}
+
+impl Drop for ResponseBody {
+    fn drop(&mut self) {
+        if let Some(end) = self.end.take() {
+            let complete = match &self.kind {
+                Kind::Empty | Kind::Whole(_) | Kind::Boxed(_) => true,
+                Kind::Stream(reader) => reader.is_complete(),
+            };
+            end.ended(complete, self.sent);
+        }
+    }
 }
 
 enum Kind {
@@ -199,22 +229,33 @@ impl std::fmt::Debug for ResponseBody {
 impl ResponseBody {
     /// No body at all.
     pub fn empty() -> Self {
-        Self { kind: Kind::Empty, guard: None }
+        Self { kind: Kind::Empty, end: None, sent: 0, promised: None }
     }
 
     /// A body whose bytes are all there.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Whole(Some(bytes.into())), guard: None }
+        Self { kind: Kind::Whole(Some(bytes.into())), end: None, sent: 0, promised: None }
     }
 
     /// A body from somewhere else, such as a file.
     pub fn boxed(body: impl Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
-        Self { kind: Kind::Boxed(body.boxed_unsync()), guard: None }
+        Self { kind: Kind::Boxed(body.boxed_unsync()), end: None, sent: 0, promised: None }
     }
 
-    /// Keeps `guard` until the body has been sent or dropped.
-    pub fn with_guard(mut self, guard: impl Send + 'static) -> Self {
-        self.guard = Some(Box::new(guard));
+    /// Has `end` told when the body has been sent or dropped.
+    pub fn with_end(mut self, end: impl BodyEnd + 'static) -> Self {
+        let end: Box<dyn BodyEnd> = Box::new(end);
+        self.end = Some(match self.end.take() {
+            Some(first) => Box::new(Both(first, end)),
+            None => end,
+        });
+        self
+    }
+
+    /// Holds a stream to the length that its head announces: it fails when it turns
+    /// out longer or shorter.
+    pub fn with_promised_length(mut self, length: u64) -> Self {
+        self.promised = Some(length);
         self
     }
 
@@ -228,7 +269,7 @@ impl ResponseBody {
         match &self.kind {
             Kind::Empty => Some(0),
             Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Stream(_) => None,
+            Kind::Stream(_) => self.promised,
             Kind::Boxed(body) => body.size_hint().exact(),
         }
     }
@@ -244,12 +285,27 @@ impl Body for ResponseBody {
     type Error = BoxError;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        match &mut self.kind {
-            Kind::Empty => Poll::Ready(None),
-            Kind::Whole(bytes) => Poll::Ready(bytes.take().filter(|bytes| !bytes.is_empty()).map(|bytes| Ok(Frame::data(bytes)))),
+        let polled = match &mut self.kind {
+            Kind::Empty => return Poll::Ready(None),
+            Kind::Whole(bytes) => {
+                let bytes = bytes.take().filter(|bytes| !bytes.is_empty());
+                Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
+            }
             Kind::Stream(reader) => reader.poll(cx),
             Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
+        };
+        if let Poll::Ready(Some(Ok(frame))) = &polled {
+            self.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
         }
+        let broken = match (&polled, self.promised) {
+            (Poll::Ready(None), Some(promised)) => self.sent < promised,
+            (_, Some(promised)) => self.sent > promised,
+            _ => false,
+        };
+        if broken {
+            return Poll::Ready(Some(Err("the body is not as long as its content-length says".into())));
+        }
+        polled
     }
 
     fn is_end_stream(&self) -> bool {
@@ -265,7 +321,7 @@ impl Body for ResponseBody {
         match &self.kind {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
-            Kind::Stream(_) => SizeHint::default(),
+            Kind::Stream(_) => self.promised.map_or_else(SizeHint::default, SizeHint::with_exact),
             Kind::Boxed(body) => body.size_hint(),
         }
     }
@@ -300,7 +356,7 @@ struct StreamReader(Arc<Mutex<Pipe>>);
 /// A response body that is written later, and the end to write to.
 pub fn response_stream() -> (StreamWriter, ResponseBody) {
     let pipe = Arc::new(Mutex::new(Pipe::default()));
-    let body = ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), guard: None };
+    let body = ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), end: None, sent: 0, promised: None };
     (StreamWriter(pipe), body)
 }
 
@@ -353,6 +409,11 @@ impl StreamWriter {
 }
 
 impl StreamReader {
+    fn is_complete(&self) -> bool {
+        let pipe = self.0.lock();
+        pipe.end == Some(StreamEnd::Complete) && pipe.queue.is_empty()
+    }
+
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut pipe = self.0.lock();
         if pipe.end == Some(StreamEnd::Broken) {

@@ -2,6 +2,7 @@
 
 use std::collections::VecDeque;
 use std::task::Waker;
+use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
@@ -67,6 +68,10 @@ pub enum Failure {
     BodyTooLarge,
     /// The route does not export the method after all.
     MethodNotAllowed,
+    /// It ran into a limit.
+    Exceeded,
+    /// Another request ended the isolate that it ran in.
+    Reset,
 }
 
 /// What JavaScript reported for an exchange.
@@ -94,6 +99,8 @@ pub struct Exchange {
     pub watches_end: bool,
     /// Whether the request body passed its limit.
     pub body_too_large: bool,
+    /// CPU time charged so far.
+    pub used: Duration,
     over: bool,
 }
 
@@ -122,6 +129,7 @@ impl Exchanges {
             stream: None,
             watches_end: false,
             body_too_large: false,
+            used: Duration::ZERO,
             over: false,
         });
         self.live += 1;
@@ -164,6 +172,20 @@ impl Exchanges {
         self.free.push(handle.slot());
     }
 
+    /// The handles of all requests in flight.
+    pub fn handles(&self) -> Vec<Handle> {
+        let live = |(index, slot): (usize, &Slot)| {
+            let exchange = slot.exchange.as_ref()?;
+            (!exchange.over).then(|| Handle::new(index, slot.generation))
+        };
+        self.slots.iter().enumerate().filter_map(live).collect()
+    }
+
+    /// The request in flight, if there is exactly one.
+    pub fn only(&self) -> Option<Handle> {
+        if self.live == 1 { self.handles().pop() } else { None }
+    }
+
     /// How many requests are in flight.
     pub fn live(&self) -> usize {
         self.live
@@ -173,18 +195,19 @@ impl Exchanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::RequestId;
+    use crate::message::{Origin, RequestId};
 
     fn head(path: &str) -> RequestHead {
         RequestHead {
             method: http::Method::GET,
-            uri: path.parse().expect("a path"),
-            origin: "http://h".into(),
-            headers: HeaderMap::new(),
+            target: path.to_owned(),
+            authority: None,
+            origin: Origin { scheme: "http", fallback: "h".into(), public: None, peer: None, trusted: false },
+            raw_headers: HeaderMap::new(),
             params: Vec::new(),
             route: 0,
             id: RequestId::next(),
-            peer: None,
+            clean: false,
         }
     }
 

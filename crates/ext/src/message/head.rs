@@ -6,7 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use http::{HeaderMap, Method, Uri};
+use http::header::{HOST, HeaderName, HeaderValue};
+use http::uri::Authority;
+use http::{HeaderMap, Method};
 
 /// A captured route parameter, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,34 +62,120 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// What is known of the way a request took.
+#[derive(Debug, Clone)]
+pub struct Origin {
+    /// `http` or `https`.
+    pub scheme: &'static str,
+    /// Used when the request names no host.
+    pub fallback: Arc<str>,
+    /// Scheme and host that take the place of what the request says, if configured.
+    pub public: Option<Arc<str>>,
+    /// The peer's address, where the connection has one.
+    pub peer: Option<IpAddr>,
+    /// Whether `x-forwarded-*` of the peer is believed.
+    pub trusted: bool,
+}
+
 /// Method, address, headers and what the router found.
 #[derive(Debug)]
 pub struct RequestHead {
     /// One of the seven methods that handlers export.
     pub method: Method,
-    /// Path and query as they were sent.
-    pub uri: Uri,
-    /// `http://host`, without a trailing slash.
-    pub origin: Arc<str>,
-    /// Headers after hygiene.
-    pub headers: HeaderMap,
+    /// Path and query as the handler sees them.
+    pub target: String,
+    /// The authority of the request line, which HTTP/2 has.
+    pub authority: Option<Authority>,
+    /// The way the request took.
+    pub origin: Origin,
+    /// Headers as they were sent, until [`RequestHead::headers`] has seen to them.
+    pub raw_headers: HeaderMap,
     /// Captured parameters.
     pub params: Vec<(String, ParamValue)>,
     /// Index of the route.
     pub route: usize,
     /// Names the request.
     pub id: RequestId,
-    /// The peer's address, where the connection has one.
-    pub peer: Option<IpAddr>,
+    /// Whether `raw_headers` have been seen to.
+    pub clean: bool,
 }
 
+/// Headers by which parts of Next.js and of platforms talk among themselves; from
+/// a client they are lies.
+const INTERNAL: [&str; 6] =
+    ["x-middleware-", "x-nextjs-", "x-now-", "x-matched-path", "x-vercel-", "next-resume"];
+
+const FORWARDED: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-forwarded-for"];
+
 impl RequestHead {
-    /// The absolute URL before normalisation by the URL parser.
-    pub fn raw_url(&self) -> String {
-        let path = self.uri.path_and_query().map_or("/", |path| path.as_str());
-        let mut url = String::with_capacity(self.origin.len() + path.len());
-        url.push_str(&self.origin);
-        url.push_str(path);
+    /// The headers that the handler sees: internal ones removed, `x-forwarded-*`
+    /// and `x-real-ip` set by us unless the peer is trusted to.
+    pub fn headers(&mut self) -> &HeaderMap {
+        if !self.clean {
+            self.clean = true;
+            self.clean_headers();
+        }
+        &self.raw_headers
+    }
+
+    fn clean_headers(&mut self) {
+        let internal: Vec<HeaderName> = self
+            .raw_headers
+            .keys()
+            .filter(|name| INTERNAL.iter().any(|prefix| name.as_str().starts_with(prefix)))
+            .cloned()
+            .collect();
+        for name in internal {
+            self.raw_headers.remove(name);
+        }
+        if let Some(authority) = &self.authority
+            && let Ok(value) = HeaderValue::from_str(authority.as_str())
+        {
+            self.raw_headers.entry(HOST).or_insert(value);
+        }
+        if !self.origin.trusted {
+            for name in FORWARDED.into_iter().chain(["x-real-ip"]) {
+                self.raw_headers.remove(name);
+            }
+        }
+        let host = self.host().to_owned();
+        let default_port = if self.origin.scheme == "https" { "443" } else { "80" };
+        let port = host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
+        let peer = self.origin.peer.map(|ip| ip.to_string()).unwrap_or_default();
+        let scheme = self.origin.scheme.to_owned();
+        for (name, value) in FORWARDED.into_iter().zip([host, port, scheme, peer.clone()]).chain([("x-real-ip", peer)]) {
+            if let Ok(value) = HeaderValue::from_str(&value)
+                && !value.is_empty()
+            {
+                self.raw_headers.entry(name).or_insert(value);
+            }
+        }
+    }
+
+    fn host(&self) -> &str {
+        let authority = self.authority.as_ref().map(Authority::as_str);
+        authority
+            .or_else(|| self.raw_headers.get(HOST).and_then(|host| host.to_str().ok()))
+            .filter(|host| !host.is_empty())
+            .unwrap_or(&self.origin.fallback)
+    }
+
+    /// The absolute URL: public origin if set, what a trusted proxy says, else the
+    /// socket's scheme and the `Host` header.
+    pub fn url(&self) -> String {
+        let mut url = match &self.origin.public {
+            Some(public) => public.to_string(),
+            None => {
+                let forwarded = |name: &str| {
+                    let value = self.raw_headers.get(name).filter(|_| self.origin.trusted)?.to_str().ok()?;
+                    value.split(',').next().map(str::trim).filter(|value| !value.is_empty())
+                };
+                let scheme = forwarded("x-forwarded-proto").unwrap_or(self.origin.scheme);
+                let host = forwarded("x-forwarded-host").unwrap_or_else(|| self.host());
+                format!("{scheme}://{host}")
+            }
+        };
+        url.push_str(&self.target);
         url
     }
 }
@@ -95,6 +183,50 @@ impl RequestHead {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn head(headers: &[(&'static str, &'static str)], trusted: bool) -> RequestHead {
+        RequestHead {
+            method: Method::GET,
+            target: "/p?x=1".into(),
+            authority: None,
+            origin: Origin {
+                scheme: "http",
+                fallback: "localhost:1".into(),
+                public: None,
+                peer: Some([192, 0, 2, 1].into()),
+                trusted,
+            },
+            raw_headers: headers
+                .iter()
+                .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
+                .collect(),
+            params: Vec::new(),
+            route: 0,
+            id: RequestId::next(),
+            clean: false,
+        }
+    }
+
+    #[test]
+    fn headers_of_next_are_taken_from_clients() {
+        let mut head = head(
+            &[("host", "h"), ("x-middleware-rewrite", "/admin"), ("x-vercel-ip-city", "x"), ("x-forwarded-for", "1.1.1.1")],
+            false,
+        );
+        let headers = head.headers();
+        assert!(!headers.contains_key("x-middleware-rewrite") && !headers.contains_key("x-vercel-ip-city"));
+        assert_eq!(headers["x-forwarded-for"], "192.0.2.1");
+        assert_eq!(headers["x-forwarded-host"], "h");
+        assert_eq!(headers["x-forwarded-proto"], "http");
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_names_the_origin() {
+        let sent = [("host", "inner"), ("x-forwarded-proto", "https, http"), ("x-forwarded-host", "outer")];
+        assert_eq!(head(&sent, false).url(), "http://inner/p?x=1");
+        assert_eq!(head(&sent, true).url(), "https://outer/p?x=1");
+        assert_eq!(head(&[], true).url(), "http://localhost:1/p?x=1");
+    }
 
     #[test]
     fn request_ids_do_not_repeat_across_threads() {

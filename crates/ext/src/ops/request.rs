@@ -24,7 +24,7 @@ fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::S
 #[op2]
 #[string]
 pub(crate) fn op_edgehost_request_url(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "URL", |exchange| exchange.head.raw_url())
+    with(state, handle, "URL", |exchange| exchange.head.url())
 }
 
 /// The method. Called by runtime-js/30_request.js.
@@ -59,7 +59,7 @@ pub(crate) fn op_edgehost_request_header<'s>(
     } else {
         name.into()
     };
-    let value = with(state, handle, "headers", |exchange| join(&exchange.head.headers, &lower))?;
+    let value = with(state, handle, "headers", |exchange| join(exchange.head.headers(), &lower))?;
     Ok(match value {
         Some(value) => one_byte(scope, &value).into(),
         None => v8::null(scope).into(),
@@ -74,7 +74,7 @@ pub(crate) fn op_edgehost_request_headers<'s>(
     handle: f64,
 ) -> Result<v8::Local<'s, v8::Array>, Gone> {
     with(state, handle, "headers", |exchange| {
-        let headers = &exchange.head.headers;
+        let headers = exchange.head.headers();
         let mut flat: Vec<v8::Local<'_, v8::Value>> = Vec::with_capacity(headers.len() * 2);
         for name in headers.keys() {
             if let Some(value) = join(headers, name.as_str()) {
@@ -116,7 +116,7 @@ pub(crate) fn op_edgehost_request_params<'s>(
 #[op2]
 #[string]
 pub(crate) fn op_edgehost_request_peer(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "peer", |exchange| exchange.head.peer.map(|ip| ip.to_string()).unwrap_or_default())
+    with(state, handle, "peer", |exchange| exchange.head.origin.peer.map(|ip| ip.to_string()).unwrap_or_default())
 }
 
 /// Takes the body: null if there is none, a Uint8Array if all of it has arrived,

@@ -1,0 +1,174 @@
+//! From route files to modules that V8 can load.
+//!
+//! Purpose: bundle the routes of a project with their packages, keep the result
+//! in the project's `.edgehost/`, and report everything that is wrong with it.
+//! Key types: [`Bundle`], [`Chunk`], [`Problem`], [`BundleError`].
+//! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
+//! holds the modules that the host provides, `cache` the files in `.edgehost/`.
+//! Never: V8, route matching.
+
+mod cache;
+mod problem;
+mod rolldown;
+mod virtuals;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+pub use problem::Problem;
+
+use crate::project::{Method, MethodSet, Project, Runtime};
+
+/// A module as V8 loads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    /// The code.
+    pub(crate) code: Arc<str>,
+    /// Leads back to the user's files.
+    pub(crate) map: SourceMap,
+}
+
+/// Where a source map is; most are never looked at.
+#[derive(Debug, Clone)]
+pub(crate) enum SourceMap {
+    Absent,
+    Memory(Arc<str>),
+    File(PathBuf),
+}
+
+impl SourceMap {
+    /// The map as JSON.
+    pub(crate) fn read(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Absent => None,
+            Self::Memory(map) => Some(Cow::Borrowed(map.as_bytes())),
+            Self::File(path) => std::fs::read(path).ok().map(Cow::Owned),
+        }
+    }
+}
+
+/// The entry module of a route.
+#[derive(Debug, Clone)]
+pub(crate) struct Entry {
+    /// Its specifier.
+    pub(crate) specifier: String,
+    /// The methods it exports.
+    pub(crate) methods: MethodSet,
+}
+
+/// All modules of an app.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Bundle {
+    /// By specifier.
+    pub(crate) chunks: HashMap<String, Chunk>,
+    /// In the order of the route table.
+    pub(crate) entries: Vec<Entry>,
+    /// Every file that went into it.
+    pub(crate) inputs: Vec<PathBuf>,
+    /// Complaints that stop nobody, about the user's own files.
+    pub(crate) warnings: Vec<Problem>,
+    /// Whether it came from `.edgehost/`.
+    pub(crate) cached: bool,
+}
+
+impl Bundle {
+    /// How many packages of `node_modules` are in it.
+    pub(crate) fn packages(&self) -> usize {
+        let packages: std::collections::BTreeSet<_> =
+            self.inputs.iter().filter_map(|path| package_of(path)).collect();
+        packages.len()
+    }
+}
+
+fn package_of(path: &Path) -> Option<String> {
+    let text = path.to_str()?;
+    let (_, inside) = text.rsplit_once("/node_modules/")?;
+    let mut parts = inside.split('/');
+    let first = parts.next()?;
+    Some(if first.starts_with('@') { format!("{first}/{}", parts.next()?) } else { first.to_owned() })
+}
+
+/// The project cannot be bundled.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BundleError {
+    /// Mistakes in the user's files: all of them.
+    #[error("{}", .0.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n\n"))]
+    Problems(Vec<Problem>),
+    /// The bundler itself failed.
+    #[error("the bundler failed: {0}")]
+    Bundler(String),
+}
+
+/// Bundles a project, or takes the bundle of last time if no input changed.
+///
+/// `started` is told how many routes are being bundled, if that has to be done.
+pub(crate) async fn bundle(project: &Project, started: impl FnOnce(usize)) -> Result<Bundle, BundleError> {
+    let key = cache::Key::of(project);
+    if let Some(bundle) = cache::load(&project.root, &key) {
+        return Ok(bundle);
+    }
+    let routes = project.routes.routes();
+    started(routes.len());
+    let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
+    let mut entries: Vec<Option<Entry>> = routes.iter().map(|_| None).collect();
+    let mut problems = Vec::new();
+    for kind in [Runtime::NodeJs, Runtime::Edge] {
+        let of_kind: Vec<(usize, &Path)> = routes
+            .iter()
+            .enumerate()
+            .filter(|(_, route)| route.segment.runtime == kind)
+            .map(|(index, route)| (index, route.file.as_path()))
+            .collect();
+        if of_kind.is_empty() {
+            continue;
+        }
+        match rolldown::run(&project.root, kind, &of_kind).await {
+            Ok(part) => {
+                whole.chunks.extend(part.chunks);
+                whole.inputs.extend(part.inputs);
+                whole.warnings.extend(part.warnings);
+                for (index, entry) in part.entries {
+                    entries[index] = Some(entry);
+                }
+            }
+            Err(BundleError::Problems(found)) => problems.extend(found),
+            Err(other) => return Err(other),
+        }
+    }
+    if !problems.is_empty() {
+        problem::tidy(&mut problems);
+        return Err(BundleError::Problems(problems));
+    }
+    whole.inputs.sort();
+    whole.inputs.dedup();
+    for (entry, route) in entries.into_iter().zip(routes) {
+        let missing = || BundleError::Bundler(format!("no output for {}", route.shown));
+        whole.entries.push(entry.ok_or_else(missing)?);
+    }
+    cache::store(&project.root, &key, &whole);
+    Ok(whole)
+}
+
+/// What one run of the bundler makes.
+#[derive(Debug, Default)]
+struct Part {
+    chunks: HashMap<String, Chunk>,
+    entries: Vec<(usize, Entry)>,
+    inputs: Vec<PathBuf>,
+    warnings: Vec<Problem>,
+}
+
+fn methods_of<'a>(exports: impl Iterator<Item = &'a str> + Clone) -> MethodSet {
+    let mut methods = MethodSet::default();
+    let is_commonjs = exports.clone().eq(["default"]);
+    for method in Method::ALL {
+        // What a CommonJS module exports is known once it has run.
+        if is_commonjs || exports.clone().any(|name| name == method.name()) {
+            methods.insert(method);
+        }
+    }
+    methods
+}

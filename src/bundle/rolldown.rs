@@ -1,0 +1,470 @@
+//! The adapter to rolldown. No other file names a type of it: the crate promises
+//! no stable API.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use oxc::allocator::Allocator;
+use oxc::ast::ast::{Expression, StaticMemberExpression};
+use oxc::ast_visit::{Visit, walk};
+use oxc::parser::Parser;
+use oxc::span::{SourceType, Span};
+use parking_lot::Mutex;
+use rolldown::plugin::{
+    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
+    HookTransformArgs, HookTransformOutput, HookTransformReturn, HookUsage, Plugin, Pluginable, PluginContext,
+    PluginContextResolveOptions, SharedLoadPluginContext, SharedTransformPluginContext,
+};
+use rolldown::{
+    AttachDebugInfo, Bundler, BundlerOptions, BundlerTransformOptions, ChecksOptions, Either, ExperimentalOptions,
+    InputItem, JsxOptions, ModuleType, OutputFormat, Platform, PreserveEntrySignatures, RawMinifyOptions,
+    ResolveOptions, SourceMapType, TsConfig,
+};
+use rolldown_common::side_effects::HookSideEffects;
+use rolldown_common::{ImportKind, Output, OutputChunk};
+use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions, EventKind, Severity};
+use string_wizard::{Hires, MagicString, SourceMapOptions};
+use url::Url;
+
+use super::virtuals::Virtual;
+use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
+use crate::project::Runtime;
+
+/// A build that takes longer is taken for stuck: a panic in one of the bundler's
+/// tasks makes it wait for ever.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// Stack of the bundler's threads; its parser and printer recurse.
+const STACK: usize = 16 * 1024 * 1024;
+
+/// Bundles the routes of one runtime, on threads of its own.
+pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -> Result<Part, BundleError> {
+    let root = root.to_owned();
+    let routes: Vec<(usize, PathBuf)> = routes.iter().map(|(index, file)| (*index, (*file).to_owned())).collect();
+    let (send, receive) = tokio::sync::oneshot::channel();
+    let failed = |error: &dyn std::fmt::Display| BundleError::Bundler(error.to_string());
+    std::thread::Builder::new()
+        .name("edgehost-bundler".into())
+        .stack_size(STACK)
+        .spawn(move || {
+            let runtime = tokio::runtime::Builder::new_multi_thread()
+                .thread_name("edgehost-bundler")
+                .thread_stack_size(STACK)
+                .enable_all()
+                .build();
+            let result = match runtime {
+                Ok(runtime) => {
+                    let result = runtime.block_on(build(&root, kind, &routes));
+                    runtime.shutdown_background();
+                    result
+                }
+                Err(error) => Err(BundleError::Bundler(error.to_string())),
+            };
+            let _ = send.send(result);
+        })
+        .map_err(|error| failed(&error))?;
+    receive.await.map_err(|_| failed(&"it panicked"))?
+}
+
+async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
+    let plugin = Arc::new(HostModules::default());
+    let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
+    let reader = Reader { root, importers: HashMap::new() };
+    let mut bundler = Bundler::with_plugins(options(root, kind, routes), plugins)
+        .map_err(|errors| BundleError::Problems(reader.problems(errors.into_vec())))?;
+    let built = tokio::time::timeout(PATIENCE, bundler.generate())
+        .await
+        .map_err(|_| BundleError::Bundler(format!("it did not finish within {} s", PATIENCE.as_secs())))?;
+    let infos: Vec<_> = bundler
+        .last_bundle_handle
+        .as_ref()
+        .map(|handle| handle.plugin_driver().module_infos.iter().map(|entry| entry.value().clone()).collect())
+        .unwrap_or_default();
+    let mut importers: HashMap<String, String> = HashMap::new();
+    for info in &infos {
+        for imported in info.imported_ids.iter().chain(info.dynamically_imported_ids.iter()) {
+            importers.entry(imported.to_string()).or_insert_with(|| info.id.to_string());
+        }
+    }
+    let reader = Reader { root, importers };
+    let output = match built {
+        Ok(output) => output,
+        Err(errors) => {
+            let mut problems = reader.problems(errors.into_vec());
+            let known: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
+            let unresolved = plugin.unresolved.lock();
+            problems.extend(
+                unresolved
+                    .iter()
+                    .map(|(importer, specifier)| reader.unresolved(importer, specifier))
+                    .filter(|problem| !known.contains(&problem.message)),
+            );
+            return Err(BundleError::Problems(problems));
+        }
+    };
+    let _ = bundler.close().await;
+
+    let (errors, warnings): (Vec<_>, Vec<_>) = output
+        .warnings
+        .into_iter()
+        .filter(|warning| !is_of_package(warning.id().as_deref().unwrap_or_default()))
+        .partition(|warning| matches!(warning.kind(), EventKind::UnresolvedImport));
+    if !errors.is_empty() {
+        return Err(BundleError::Problems(reader.problems(errors)));
+    }
+    let mut part = Part { warnings: reader.problems(warnings), ..Part::default() };
+    part.warnings.extend(plugin.client_only.lock().iter().map(|importer| Problem {
+        message: "'client-only' cannot be imported from a Server Component module. It should only be used from a Client Component.".to_owned(),
+        ..reader.unresolved(importer, "client-only")
+    }));
+    for output in &output.assets {
+        if let Output::Chunk(chunk) = output {
+            take(&mut part, root, kind, routes, chunk);
+        }
+    }
+    part.inputs = infos
+        .iter()
+        .map(|info| PathBuf::from(info.id.split('?').next().unwrap_or_default()))
+        .filter(|path| path.is_absolute())
+        .collect();
+    Ok(part)
+}
+
+fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)], chunk: &OutputChunk) {
+    let specifier = format!("edgehost:///{}/{}", kind.name(), chunk.filename);
+    let map = chunk.map.as_ref().map(|map| {
+        let sources = map.get_sources().map(|source| file_url(&root.join(source))).collect::<Vec<_>>();
+        let mut map = map.clone();
+        map.set_sources(sources);
+        SourceMap::Memory(map.to_json_string().into())
+    });
+    if chunk.is_entry {
+        let route = chunk.name.strip_prefix("route-").and_then(|index| index.parse::<usize>().ok());
+        if let Some((index, _)) = route.and_then(|position| routes.get(position)) {
+            let methods = methods_of(chunk.exports.iter().map(|name| name.as_str()));
+            part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
+        }
+    }
+    let chunk = Chunk { code: chunk.code.as_str().into(), map: map.unwrap_or(SourceMap::Absent) };
+    part.chunks.insert(specifier, chunk);
+}
+
+fn file_url(path: &Path) -> String {
+    Url::from_file_path(path).map_or_else(|()| path.display().to_string(), |url| url.to_string())
+}
+
+fn is_of_package(id: &str) -> bool {
+    id.contains("/node_modules/") || id.starts_with("node_modules/")
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOptions {
+    let edge = kind == Runtime::Edge;
+    let input = routes.iter().enumerate().map(|(position, (_, file))| InputItem {
+        name: Some(format!("route-{position}")),
+        import: file.display().to_string(),
+    });
+    let tsconfig = ["tsconfig.json", "jsconfig.json"].map(|name| root.join(name)).into_iter().find(|path| path.is_file());
+    let conditions: &[&str] = if edge {
+        &["edge-light", "browser", "module", "react-server", "production"]
+    } else {
+        &["node", "module", "react-server", "production"]
+    };
+    let resolve = ResolveOptions {
+        condition_names: Some(strings(conditions)),
+        main_fields: Some(strings(if edge { &["browser", "module", "main"] } else { &["module", "main"] })),
+        alias_fields: edge.then(|| vec![vec!["browser".to_owned()]]),
+        extensions: Some(strings(&[".js", ".mjs", ".tsx", ".ts", ".jsx", ".cjs", ".json", ".wasm"])),
+        ..ResolveOptions::default()
+    };
+    let empty = [".css", ".scss", ".sass", ".less"].map(|extension| (extension.to_owned(), ModuleType::Empty));
+    let mut module_types: Vec<(String, ModuleType)> = empty.into();
+    module_types.push((".js".to_owned(), ModuleType::Jsx));
+    let constants = [("process.env.NODE_ENV", "\"production\""), ("process.browser", "false")];
+    BundlerOptions {
+        input: Some(input.collect()),
+        cwd: Some(root.to_owned()),
+        // Maps name their sources relative to this; nothing is written.
+        dir: Some(root.display().to_string()),
+        // The other platforms add conditions and, for Node, a `require` of their own.
+        platform: Some(Platform::Neutral),
+        format: Some(OutputFormat::Esm),
+        sourcemap: Some(SourceMapType::Hidden),
+        tsconfig: Some(tsconfig.map_or(TsConfig::Auto(false), TsConfig::Manual)),
+        resolve: Some(resolve),
+        define: Some(constants.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        module_types: Some(module_types.into_iter().collect()),
+        transform: Some(BundlerTransformOptions {
+            // Next.js projects say `"jsx": "preserve"`, which is for their own compiler.
+            jsx: Some(Either::Right(JsxOptions { runtime: Some("automatic".to_owned()), ..JsxOptions::default() })),
+            ..BundlerTransformOptions::default()
+        }),
+        minify: Some(RawMinifyOptions::Bool(false)),
+        keep_names: Some(true),
+        preserve_entry_signatures: Some(PreserveEntrySignatures::Strict),
+        entry_filenames: Some("[name].js".to_owned().into()),
+        chunk_filenames: Some("chunk-[name]-[hash].js".to_owned().into()),
+        checks: Some(ChecksOptions {
+            configuration_field_conflict: Some(false),
+            plugin_timings: Some(false),
+            ..ChecksOptions::default()
+        }),
+        experimental: Some(ExperimentalOptions {
+            attach_debug_info: Some(AttachDebugInfo::None),
+            ..ExperimentalOptions::default()
+        }),
+        ..BundlerOptions::default()
+    }
+}
+
+/// Resolves what the host provides, and gives `import.meta` its place on disk.
+#[derive(Debug, Default)]
+struct HostModules {
+    /// (importer, specifier) of imports in the user's own files that lead nowhere.
+    unresolved: Mutex<Vec<(String, String)>>,
+    client_only: Mutex<Vec<String>>,
+}
+
+impl Plugin for HostModules {
+    fn name(&self) -> Cow<'static, str> {
+        "edgehost".into()
+    }
+
+    fn register_hook_usage(&self) -> HookUsage {
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
+    }
+
+    async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        if args.specifier.starts_with("edgehost:") {
+            return Ok(Some(HookResolveIdOutput {
+                id: args.specifier.into(),
+                external: Some(true.into()),
+                ..HookResolveIdOutput::default()
+            }));
+        }
+        if let Some(builtin) = node_builtin(args.specifier) {
+            return Ok(Some(HookResolveIdOutput {
+                id: builtin.into(),
+                external: Some(true.into()),
+                side_effects: Some(HookSideEffects::False),
+                ..HookResolveIdOutput::default()
+            }));
+        }
+        let host = Virtual::of(args.specifier);
+        if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {
+            if found == Virtual::ClientOnly {
+                self.client_only.lock().push(args.importer.unwrap_or_default().to_owned());
+            }
+            return Ok(Some(HookResolveIdOutput::from_id(found.id(args.specifier))));
+        }
+        let specifier = args.specifier.strip_suffix(".wasm?module").map(|path| format!("{path}.wasm"));
+        let specifier = specifier.as_deref().unwrap_or(args.specifier);
+        let options = PluginContextResolveOptions {
+            import_kind: args.kind,
+            is_entry: args.is_entry,
+            skip_self: true,
+            custom: Arc::clone(&args.custom),
+        };
+        match ctx.resolve(specifier, args.importer, Some(options)).await? {
+            Ok(resolved) => Ok(Some(HookResolveIdOutput::from_resolved_id(resolved))),
+            Err(_) if host == Some(Virtual::Fallback) => {
+                Ok(Some(HookResolveIdOutput::from_id(Virtual::Fallback.id(args.specifier))))
+            }
+            Err(_) => {
+                let importer = args.importer.unwrap_or_default();
+                let imports = matches!(args.kind, ImportKind::Import | ImportKind::DynamicImport);
+                if imports && !is_of_package(importer) {
+                    self.unresolved.lock().push((importer.to_owned(), args.specifier.to_owned()));
+                }
+                Ok(None)
+            }
+        }
+    }
+
+    async fn load(&self, _ctx: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
+        let code = if args.id.ends_with(".wasm") { wasm(Path::new(args.id)) } else { Virtual::code(args.id) };
+        Ok(code.map(|code| HookLoadOutput {
+            code: code.into(),
+            module_type: Some(ModuleType::Js),
+            ..HookLoadOutput::default()
+        }))
+    }
+
+    async fn transform(&self, _ctx: SharedTransformPluginContext, args: &HookTransformArgs<'_>) -> HookTransformReturn {
+        Ok(place_import_meta(args.id, args.code.as_str(), args.module_type))
+    }
+}
+
+/// Built-in modules of Node.js 22.
+const NODE_BUILTINS: &[&str] = &[
+    "assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants", "crypto", "dgram",
+    "diagnostics_channel", "dns", "domain", "events", "fs", "http", "http2", "https", "inspector", "module", "net",
+    "os", "path", "perf_hooks", "process", "punycode", "querystring", "readline", "repl", "stream",
+    "string_decoder", "sys", "timers", "tls", "trace_events", "tty", "url", "util", "v8", "vm", "wasi",
+    "worker_threads", "zlib",
+];
+
+/// The specifier, with `node:`, if it names a built-in module of Node.js.
+fn node_builtin(specifier: &str) -> Option<String> {
+    if specifier.starts_with("node:") {
+        return Some(specifier.to_owned());
+    }
+    let name = specifier.split('/').next().unwrap_or_default();
+    NODE_BUILTINS.contains(&name).then(|| format!("node:{specifier}"))
+}
+
+/// A module whose default export is the compiled `WebAssembly.Module`.
+fn wasm(path: &Path) -> Option<String> {
+    let bytes = std::fs::read(path).ok()?;
+    let mut hex = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        let _ = write!(hex, "{byte:02x}");
+    }
+    Some(format!("export default new WebAssembly.Module(Uint8Array.fromHex(\"{hex}\"));"))
+}
+
+#[derive(Default)]
+struct ImportMeta(Vec<(Span, String)>);
+
+impl<'a> Visit<'a> for ImportMeta {
+    fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
+        let name = member.property.name.as_str();
+        if matches!(member.object.without_parentheses(), Expression::ImportMeta(_))
+            && matches!(name, "url" | "dirname" | "filename")
+        {
+            self.0.push((member.span, name.to_owned()));
+        }
+        walk::walk_static_member_expression(self, member);
+    }
+}
+
+/// Replaces `import.meta.url` and its relatives by where the source file is:
+/// in a bundle they would name a chunk.
+fn place_import_meta(id: &str, code: &str, kind: &ModuleType) -> Option<HookTransformOutput> {
+    if !code.contains("import.meta") {
+        return None;
+    }
+    let source_type = match kind {
+        ModuleType::Ts => SourceType::ts(),
+        ModuleType::Tsx => SourceType::tsx(),
+        ModuleType::Js | ModuleType::Jsx => SourceType::unambiguous().with_jsx(true),
+        _ => return None,
+    };
+    let allocator = Allocator::default();
+    let parsed = Parser::new(&allocator, code, source_type).parse();
+    if parsed.panicked {
+        return None;
+    }
+    let mut found = ImportMeta::default();
+    found.visit_program(&parsed.program);
+    if found.0.is_empty() {
+        return None;
+    }
+    let path = Path::new(id);
+    let mut edited = MagicString::new(code);
+    for (span, name) in found.0 {
+        let value = match name.as_str() {
+            "url" => file_url(path),
+            "dirname" => path.parent().unwrap_or(path).display().to_string(),
+            _ => path.display().to_string(),
+        };
+        edited.update(span.start, span.end, serde_json::to_string(&value).ok()?).ok()?;
+    }
+    let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };
+    let map = edited.source_map(options);
+    Some(HookTransformOutput { code: Some(edited.to_string()), map: map.into(), ..HookTransformOutput::default() })
+}
+
+/// Turns the bundler's diagnostics into ours.
+struct Reader<'a> {
+    root: &'a Path,
+    /// Who imports a module; one of them, if there are several.
+    importers: HashMap<String, String>,
+}
+
+impl Reader<'_> {
+    fn problems(&self, diagnostics: Vec<BuildDiagnostic>) -> Vec<Problem> {
+        diagnostics.into_iter().map(|diagnostic| self.problem(diagnostic)).collect()
+    }
+
+    fn problem(&self, mut diagnostic: BuildDiagnostic) -> Problem {
+        let options = DiagnosticOptions { cwd: self.root.to_owned() };
+        let rendered = diagnostic.to_diagnostic_with(&options);
+        let mut message = diagnostic.to_message_with(&options);
+        let unresolved = matches!(diagnostic.kind(), EventKind::UnresolvedImport | EventKind::ResolveError);
+        let is_error = diagnostic.severity() == Severity::Error;
+        let (file, line, column) = match rendered.get_primary_location() {
+            Some((file, line, column, _)) => (file, line, column + 1),
+            None => (diagnostic.id().unwrap_or_default(), 0, 0),
+        };
+        let absolute = self.root.join(&file);
+        let source = std::fs::read_to_string(&absolute).unwrap_or_default();
+        let code = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
+        let mut chain = Vec::new();
+        if let Some(error) = diagnostic.downcast_mut::<DiagnosableResolveError>() {
+            if let Some(found) = error.import_chain.take() {
+                chain = found.into_iter().rev().skip(1).map(|id| self.show(Path::new(&id))).collect();
+            }
+        }
+        if unresolved && let Some(specifier) = diagnostic.exporter() {
+            message = not_found(&specifier);
+        } else if is_error {
+            message = message.lines().next().unwrap_or_default().to_owned();
+        }
+        if chain.is_empty() {
+            chain = self.chain(&absolute);
+        }
+        Problem { file: self.show(&absolute), line, column, message, code, imported_by: chain }
+    }
+
+    /// An import that leads nowhere, found by its text in the file.
+    fn unresolved(&self, importer: &str, specifier: &str) -> Problem {
+        let path = Path::new(importer);
+        let source = std::fs::read_to_string(path).unwrap_or_default();
+        let quoted = [format!("'{specifier}'"), format!("\"{specifier}\""), format!("`{specifier}`")];
+        let place = source.lines().enumerate().find_map(|(index, line)| {
+            let at = quoted.iter().find_map(|text| line.find(text.as_str()))?;
+            Some((index + 1, line[..at].chars().count() + 1, line.to_owned()))
+        });
+        let (line, column, code) = place.unwrap_or_default();
+        Problem {
+            file: self.show(path),
+            line,
+            column,
+            message: not_found(specifier),
+            code,
+            imported_by: self.chain(path),
+        }
+    }
+
+    fn chain(&self, file: &Path) -> Vec<String> {
+        let mut chain = Vec::new();
+        let mut id = file.display().to_string();
+        while let Some(importer) = self.importers.get(&id) {
+            let shown = self.show(Path::new(importer));
+            if chain.contains(&shown) || chain.len() > 20 {
+                break;
+            }
+            chain.push(shown);
+            id.clone_from(importer);
+        }
+        chain
+    }
+
+    fn show(&self, path: &Path) -> String {
+        path.strip_prefix(self.root).unwrap_or(path).display().to_string()
+    }
+}
+
+fn not_found(specifier: &str) -> String {
+    let is_package = !specifier.starts_with(['.', '/', '#']) && !specifier.starts_with("@/") && !specifier.starts_with("~/");
+    let advice = if is_package { ": is it installed, or a path that tsconfig.json should map?" } else { "" };
+    format!("Cannot find module '{specifier}'{advice}")
+}

@@ -1,0 +1,107 @@
+//! Modules that the host provides, whether or not `next` is installed.
+
+/// What a specifier stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Virtual {
+    /// A module of the host, by its name below `next/`, with its exports.
+    Host(&'static str, &'static [&'static str]),
+    /// Nothing at all.
+    Empty,
+    /// As [`Virtual::Empty`], with a warning: it belongs into a browser.
+    ClientOnly,
+    /// Used where `node_modules` has no such module: fails when it is used.
+    Fallback,
+}
+
+const SERVER: &[&str] = &[
+    "after", "connection", "ImageResponse", "NextRequest", "NextResponse", "unstable_after", "URLPattern",
+    "userAgent", "userAgentFromString",
+];
+const HEADERS: &[&str] = &["cookies", "draftMode", "headers"];
+const NAVIGATION: &[&str] = &[
+    "forbidden", "notFound", "permanentRedirect", "ReadonlyURLSearchParams", "redirect", "RedirectType",
+    "unauthorized", "unstable_isUnrecognizedActionError", "unstable_rethrow", "useParams", "usePathname",
+    "useRouter", "useSearchParams", "useSelectedLayoutSegment", "useSelectedLayoutSegments",
+    "useServerInsertedHTML",
+];
+const CACHE: &[&str] = &[
+    "cacheLife", "cacheTag", "io", "navigation", "prefetch", "refresh", "revalidatePath", "revalidateTag",
+    "unstable_cache", "unstable_cacheLife", "unstable_cacheTag", "unstable_expirePath", "unstable_expireTag",
+    "unstable_noStore", "updateTag",
+];
+
+/// Marks the ids of these modules, as Rollup plugins do.
+const PREFIX: &str = "\0edgehost:";
+
+impl Virtual {
+    /// What a specifier in an import stands for, if it is one of these.
+    pub(super) fn of(specifier: &str) -> Option<Self> {
+        Some(match specifier.strip_suffix(".js").unwrap_or(specifier) {
+            "next/server" => Self::Host("server", SERVER),
+            "next/headers" => Self::Host("headers", HEADERS),
+            "next/navigation" => Self::Host("navigation", NAVIGATION),
+            "next/cache" => Self::Host("cache", CACHE),
+            "server-only" => Self::Empty,
+            "client-only" => Self::ClientOnly,
+            "next" | "next/og" | "next/image" | "next/link" | "next/dynamic" | "next/script" => Self::Fallback,
+            other if other.starts_with("next/font/") => Self::Fallback,
+            _ => return None,
+        })
+    }
+
+    /// The id under which the bundler knows it.
+    pub(super) fn id(self, specifier: &str) -> String {
+        match self {
+            Self::Host(name, _) => format!("{PREFIX}next/{name}"),
+            Self::Empty | Self::ClientOnly => format!("{PREFIX}empty"),
+            Self::Fallback => format!("{PREFIX}fallback/{specifier}"),
+        }
+    }
+
+    /// The code behind an id.
+    pub(super) fn code(id: &str) -> Option<String> {
+        let name = id.strip_prefix(PREFIX)?;
+        if name == "empty" {
+            return Some("export {};".to_owned());
+        }
+        if let Some(specifier) = name.strip_prefix("fallback/") {
+            let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");
+            let fail = format!("function fail() {{ throw new Error({message:?}); }}");
+            return Some(match specifier {
+                "next/og" => format!("{fail}\nexport {{ fail as ImageResponse }};\nexport default {{ ImageResponse: fail }};"),
+                _ => format!("{fail}\nexport default fail;"),
+            });
+        }
+        let Some(Self::Host(_, exports)) = Self::of(name) else { return None };
+        let names = exports.join(", ");
+        Some(format!(
+            "import {{ {names} }} from \"edgehost:{name}\";\nexport {{ {names} }};\nexport default {{ {names} }};"
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The names that runtime-js really exports.
+    fn exported(script: &str) -> Vec<String> {
+        let path = format!("{}/runtime-js/next/{script}.js", env!("CARGO_MANIFEST_DIR"));
+        let source = std::fs::read_to_string(path).expect("readable");
+        let object = source.rsplit_once("\nreturn {").expect("an exports object").1;
+        let object = object.split_once("};").expect("its end").0;
+        let names = object.split(',').map(|entry| entry.split(':').next().unwrap_or("").trim().to_owned());
+        names.filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn the_lists_agree_with_runtime_js() {
+        for (script, list) in [("server", SERVER), ("headers", HEADERS), ("navigation", NAVIGATION), ("cache", CACHE)] {
+            let mut real = exported(script);
+            let mut listed: Vec<String> = list.iter().map(|name| (*name).to_owned()).collect();
+            real.sort();
+            listed.sort();
+            assert_eq!(real, listed, "next/{script}");
+        }
+    }
+}

@@ -1,0 +1,169 @@
+//! Every flag, with its variable and its text.
+
+use std::net::IpAddr;
+use std::path::PathBuf;
+
+use bytesize::ByteSize;
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use ipnet::IpNet;
+
+/// Serve Next.js route handlers (app/**/route.ts) without Next.js
+///
+/// edgehost bundles the route files of a project with their packages and runs them
+/// on V8, under limits on CPU time, wall time, memory and bodies.
+#[derive(Debug, Parser)]
+#[command(version, max_term_width = 100)]
+pub(super) struct Cli {
+    #[command(subcommand)]
+    pub(super) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Command {
+    /// Serve the routes of a project
+    Serve(Box<ServeArgs>),
+    /// Print the route table of a project
+    Routes(RoutesArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct RoutesArgs {
+    /// Folder that holds app/ or src/app/, or the app directory itself
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+}
+
+/// Serve the routes of a project
+///
+/// Every flag can also be set by its variable, or in edgehost.toml beside the app
+/// directory, where it has the name of the flag without the dashes in front
+/// (`port = 3000`). A flag wins over the variable, the variable over the file.
+///
+/// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
+#[derive(Debug, Args)]
+pub(super) struct ServeArgs {
+    /// Folder that holds app/ or src/app/, or the app directory itself
+    #[arg(default_value = ".")]
+    pub(super) dir: PathBuf,
+    #[command(flatten)]
+    pub(super) options: Options,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Format {
+    /// For people, coloured on a terminal
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+/// What can be set by flag, variable and file alike.
+#[derive(Debug, Default, Args, serde::Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct Options {
+    /// Port to listen on; 0 takes a free one [default: 3000]
+    #[arg(short, long, env = "EDGEHOST_PORT")]
+    pub(super) port: Option<u16>,
+    /// Address to listen on [default: 127.0.0.1]
+    #[arg(long, env = "EDGEHOST_HOST", value_name = "ADDRESS")]
+    pub(super) host: Option<IpAddr>,
+    /// Threads that serve requests [default: one for each core]
+    #[arg(long, env = "EDGEHOST_SHARDS", value_name = "N")]
+    pub(super) shards: Option<usize>,
+    /// Scheme and host that request.url shows, such as https://example.com [default: the Host header]
+    #[arg(long, env = "EDGEHOST_PUBLIC_ORIGIN", value_name = "ORIGIN")]
+    pub(super) public_origin: Option<String>,
+    /// Network whose x-forwarded-* headers are believed, such as 10.0.0.0/8; may be repeated
+    #[arg(long, env = "EDGEHOST_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
+    pub(super) trust_proxy: Vec<IpNet>,
+
+    /// How log lines look [default: text on a terminal, json elsewhere]
+    #[arg(long, env = "EDGEHOST_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]
+    pub(super) log_format: Option<Format>,
+    /// What is logged: error, warn, info, debug, trace, or a list such as info,edgehost::access=off [default: info]
+    #[arg(long, env = "EDGEHOST_LOG", value_name = "FILTER", help_heading = "Log")]
+    pub(super) log: Option<String>,
+    /// Leave out the line for each request
+    #[arg(long, env = "EDGEHOST_NO_ACCESS_LOG", help_heading = "Log")]
+    pub(super) no_access_log: bool,
+
+    /// Time from a request to the end of its answer, unless the route exports maxDuration [default: 30s]
+    #[arg(long, env = "EDGEHOST_LIMIT_WALL", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_wall: Option<Time>,
+    /// Most that a route's maxDuration may ask for [default: 5m]
+    #[arg(long, env = "EDGEHOST_LIMIT_MAX_WALL", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_max_wall: Option<Time>,
+    /// Time to the head of the answer, unless the route exports maxDuration [default: 25s]
+    #[arg(long, env = "EDGEHOST_LIMIT_FIRST_BYTE", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_first_byte: Option<Time>,
+    /// CPU time of one request [default: 10s]
+    #[arg(long, env = "EDGEHOST_LIMIT_CPU", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_cpu: Option<Time>,
+    /// CPU time of loading one route module [default: 5s]
+    #[arg(long, env = "EDGEHOST_LIMIT_STARTUP_CPU", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_startup_cpu: Option<Time>,
+    /// Time for loading one route module, with its top-level await [default: 10s]
+    #[arg(long, env = "EDGEHOST_LIMIT_STARTUP_WALL", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_startup_wall: Option<Time>,
+    /// Heap, buffers and WebAssembly memory of one isolate [default: 128MiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_MEMORY", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_memory: Option<ByteSize>,
+    /// Body of a request [default: 4.5MiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_REQUEST_BODY", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_request_body: Option<ByteSize>,
+    /// Silence while a request body arrives [default: 30s]
+    #[arg(long, env = "EDGEHOST_LIMIT_BODY_IDLE", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_body_idle: Option<Time>,
+    /// Path and query of a request [default: 16KiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_URL", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_url: Option<ByteSize>,
+    /// Head of a request [default: 64KiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_HEADERS", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_headers: Option<ByteSize>,
+    /// Header lines of a request [default: 100]
+    #[arg(long, env = "EDGEHOST_LIMIT_HEADER_COUNT", value_name = "N", help_heading = "Limits")]
+    pub(super) limit_header_count: Option<usize>,
+    /// Wait for the head of a request, also between requests [default: 10s]
+    #[arg(long, env = "EDGEHOST_LIMIT_HEADER_READ", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_header_read: Option<Time>,
+    /// Wait for a client that leaves its answer unread [default: 1m]
+    #[arg(long, env = "EDGEHOST_LIMIT_WRITE_STALL", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_write_stall: Option<Time>,
+    /// Handlers that run at the same time in one isolate [default: 256]
+    #[arg(long, env = "EDGEHOST_LIMIT_CONCURRENCY", value_name = "N", help_heading = "Limits")]
+    pub(super) limit_concurrency: Option<usize>,
+    /// Requests that wait for such a place [default: 1024]
+    #[arg(long, env = "EDGEHOST_LIMIT_QUEUE", value_name = "N", help_heading = "Limits")]
+    pub(super) limit_queue: Option<usize>,
+    /// Open connections [default: 16384]
+    #[arg(long, env = "EDGEHOST_LIMIT_CONNECTIONS", value_name = "N", help_heading = "Limits")]
+    pub(super) limit_connections: Option<usize>,
+    /// Time that requests have to finish after SIGTERM or SIGINT [default: 10s]
+    #[arg(long, env = "EDGEHOST_LIMIT_GRACE", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_grace: Option<Time>,
+    /// Requests after which an isolate is replaced; 0 for never [default: 0]
+    #[arg(long, env = "EDGEHOST_RECYCLE_AFTER", value_name = "N", help_heading = "Limits")]
+    pub(super) recycle_after: Option<u64>,
+}
+
+/// A duration as people write it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Time(pub(super) std::time::Duration);
+
+impl std::str::FromStr for Time {
+    type Err = humantime::DurationError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        humantime::parse_duration(text).map(Self)
+    }
+}
+
+impl TryFrom<String> for Time {
+    type Error = humantime::DurationError;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
+}

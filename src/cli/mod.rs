@@ -1,0 +1,66 @@
+//! The command line: argv, progress, exit codes. The only place that prints.
+//!
+//! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
+//! happens, and serve.
+//! Where to look: `args` for every flag, `config` for the file, `serve` and
+//! `routes` for the commands, `output` for what people see.
+//! Never: anything that an embedder would want too; that belongs to the library.
+
+mod args;
+mod config;
+mod output;
+mod routes;
+mod serve;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use args::{Cli, Command};
+
+/// Something went wrong.
+const FAILURE: u8 = 1;
+/// The user's files or flags are not in order.
+const BAD_INPUT: u8 = 2;
+
+/// What the user gave cannot be used; anything else is a failure of ours or of the system.
+#[derive(Debug)]
+struct BadInput(String);
+
+impl std::fmt::Display for BadInput {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for BadInput {}
+
+/// Runs the program.
+pub(crate) fn main() -> ExitCode {
+    let cli = Cli::parse();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            output::error(&anyhow::Error::new(error).context("cannot start"));
+            return ExitCode::from(FAILURE);
+        }
+    };
+    let result = runtime.block_on(async {
+        match cli.command {
+            Command::Serve(args) => serve::run(*args).await,
+            Command::Routes(args) => routes::run(&args).await,
+        }
+    });
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&error);
+            let is_input = error.is::<BadInput>()
+                || matches!(
+                    error.downcast_ref(),
+                    Some(edgehost::Error::Project(_) | edgehost::Error::Bundle(_))
+                );
+            ExitCode::from(if is_input { BAD_INPUT } else { FAILURE })
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What people see on a terminal; plain text where there is none.
+
+use std::fmt::Write as _;
+
+use anstyle::{AnsiColor, Style};
+use edgehost::RouteSummary;
+
+const BOLD: Style = Style::new().bold();
+const DIM: Style = Style::new().dimmed();
+const GREEN: Style = AnsiColor::Green.on_default();
+const CYAN: Style = AnsiColor::Cyan.on_default();
+const YELLOW: Style = AnsiColor::Yellow.on_default();
+const RED: Style = AnsiColor::Red.on_default().bold();
+
+/// Prints a line for people; colours go only where a terminal is.
+#[allow(clippy::print_stdout, reason = "the program's own output")]
+pub(super) fn line(text: &str) {
+    anstream::println!("{text}");
+}
+
+/// Says what failed, once, with its causes.
+#[allow(clippy::print_stderr, reason = "the program's own output")]
+pub(super) fn error(error: &anyhow::Error) {
+    anstream::eprintln!("{RED}error{RED:#}: {error:#}");
+}
+
+/// A remark that stops nobody.
+#[allow(clippy::print_stderr, reason = "the program's own output")]
+pub(super) fn warning(text: &str) {
+    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {text}");
+}
+
+pub(super) fn heading(text: &str) -> String {
+    format!("{BOLD}{text}{BOLD:#}")
+}
+
+pub(super) fn faint(text: &str) -> String {
+    format!("{DIM}{text}{DIM:#}")
+}
+
+pub(super) fn address(text: &str) -> String {
+    format!("{CYAN}{text}{CYAN:#}")
+}
+
+/// The route table: pattern, methods, file, runtime, time limit.
+pub(super) fn table(routes: &[RouteSummary]) -> String {
+    let methods = |route: &RouteSummary| {
+        if route.methods.is_empty() { "-".to_owned() } else { route.methods.join(" ") }
+    };
+    let duration = |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |seconds| format!("{seconds}s"));
+    let width = |header: &str, cell: &dyn Fn(&RouteSummary) -> usize| {
+        routes.iter().map(cell).chain([header.len()]).max().unwrap_or_default()
+    };
+    let patterns = width("ROUTE", &|route| route.pattern.chars().count());
+    let verbs = width("METHODS", &|route| methods(route).len());
+    let files = width("FILE", &|route| route.file.chars().count());
+    let mut text = format!(
+        "  {DIM}{:patterns$}  {:verbs$}  {:files$}  {:7}  {}{DIM:#}\n",
+        "ROUTE", "METHODS", "FILE", "RUNTIME", "MAXDURATION"
+    );
+    for route in routes {
+        let _ = writeln!(
+            text,
+            "  {BOLD}{:patterns$}{BOLD:#}  {GREEN}{:verbs$}{GREEN:#}  {:files$}  {:7}  {}",
+            route.pattern,
+            methods(route),
+            route.file,
+            route.runtime,
+            duration(route),
+        );
+    }
+    text
+}

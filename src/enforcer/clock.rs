@@ -1,0 +1,70 @@
+//! CPU clocks of threads, readable from other threads.
+
+use std::time::Duration;
+
+/// The CPU clock of one thread.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ThreadClock {
+    #[cfg(target_os = "linux")]
+    id: libc::clockid_t,
+    #[cfg(not(target_os = "linux"))]
+    start: std::time::Instant,
+}
+
+impl ThreadClock {
+    /// The clock of the calling thread.
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code, reason = "libc has no safe wrapper for this call")]
+    pub(crate) fn current() -> Self {
+        let mut id = 0;
+        // SAFETY: `pthread_self` is always a live thread, and `id` outlives the call.
+        let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut id) };
+        Self { id: if failed == 0 { id } else { libc::CLOCK_MONOTONIC } }
+    }
+
+    /// The CPU time that the thread has used; zero once it has ended.
+    #[cfg(target_os = "linux")]
+    #[allow(unsafe_code, reason = "libc has no safe wrapper for this call")]
+    pub(crate) fn read(self) -> Duration {
+        let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+        // SAFETY: `time` outlives the call; an id of a dead thread makes it fail, no more.
+        if unsafe { libc::clock_gettime(self.id, &raw mut time) } != 0 {
+            return Duration::ZERO;
+        }
+        Duration::new(time.tv_sec.try_into().unwrap_or(0), time.tv_nsec.try_into().unwrap_or(0))
+    }
+
+    /// Elsewhere wall time stands in for CPU time, which is never less.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn current() -> Self {
+        Self { start: std::time::Instant::now() }
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn read(self) -> Duration {
+        self.start.elapsed()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn another_thread_reads_the_cpu_time_of_a_busy_one() {
+        let (send, receive) = std::sync::mpsc::channel();
+        let (stop, stopped) = std::sync::mpsc::channel::<()>();
+        let busy = std::thread::spawn(move || {
+            let start = std::time::Instant::now();
+            while start.elapsed() < Duration::from_millis(60) {
+                std::hint::black_box(0);
+            }
+            send.send(ThreadClock::current()).expect("sent");
+            let _ = stopped.recv();
+        });
+        let clock = receive.recv().expect("a clock");
+        assert!(clock.read() >= Duration::from_millis(20), "{:?}", clock.read());
+        drop(stop);
+        busy.join().expect("joined");
+    }
+}

@@ -1,0 +1,25 @@
+//! Limits on JavaScript, as guards.
+//!
+//! Purpose: end a turn (one stretch of JavaScript) that passes its budget, and
+//! say which limit it was and on whose behalf it ran.
+//! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
+//! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
+//! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
+//! memory, `clock` for thread CPU clocks.
+//! Never: requests, HTTP, what becomes of an isolate afterwards.
+
+mod clock;
+mod external;
+mod heap;
+mod watchdog;
+
+pub(crate) use external::Quota;
+pub(crate) use heap::guard_heap;
+pub(crate) use watchdog::{Budget, Slot, Verdict};
+
+/// What the interrupt callback needs to find out on whose behalf code runs:
+/// the context, and the key of the request scope in an async context frame.
+pub(crate) struct ScopeKey {
+    pub(crate) context: deno_core::v8::Global<deno_core::v8::Context>,
+    pub(crate) key: deno_core::v8::Global<deno_core::v8::Value>,
+}

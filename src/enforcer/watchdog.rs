@@ -1,0 +1,338 @@
+//! One thread for the process, which ends turns that pass their budget.
+//!
+//! A turn costs two atomic stores and one uncontended lock. The watchdog looks
+//! at all isolates every [`TICK`] while any of them runs JavaScript, and sleeps
+//! otherwise. It reads the CPU clock of a shard's thread from outside, so no
+//! signal and no timer is set anywhere.
+//!
+//! The abort fence: a turn ends under the same lock under which the watchdog
+//! decides, and every decision carries the number of its turn. An interrupt that
+//! arrives late finds another number and does nothing.
+
+use std::ffi::c_void;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock, Weak};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use deno_core::v8;
+use edgehost_ext::message::Handle;
+use parking_lot::Mutex;
+
+use super::ScopeKey;
+use super::clock::ThreadClock;
+use super::external::Quota;
+use crate::limits::Exceeded;
+
+/// How often running isolates are looked at. A turn may pass its budget by about twice this.
+const TICK: Duration = Duration::from_millis(5);
+
+/// How long an interrupt may stay unanswered before execution is terminated outright.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// Every how many ticks the memory of a long turn is measured.
+const MEMORY_EVERY: u64 = 4;
+
+/// What one turn may use.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// CPU time.
+    pub(crate) cpu: Duration,
+    /// When it has to be over.
+    pub(crate) until: Instant,
+}
+
+/// What a limit decided about a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Verdict {
+    /// The limit.
+    pub(crate) exceeded: Exceeded,
+    /// The request on whose behalf code ran, where it is known.
+    pub(crate) culprit: Option<Handle>,
+}
+
+/// An isolate as the watchdog sees it.
+pub(crate) struct Slot {
+    /// Odd while a turn runs; the number of the turn.
+    turn: AtomicU64,
+    cpu_budget_ns: AtomicU64,
+    until_ns: AtomicU64,
+    control: Mutex<Control>,
+    clock: ThreadClock,
+    isolate: OnceLock<v8::IsolateHandle>,
+    quota: Arc<Quota>,
+    memory: u64,
+}
+
+#[derive(Default)]
+struct Control {
+    /// First look at the running turn: its number and the thread's CPU time then.
+    seen: Option<(u64, Duration)>,
+    /// What was decided about which turn, and when.
+    decided: Option<(u64, Exceeded, Instant)>,
+    /// Turn whose memory the interrupt callback is to measure.
+    measure: Option<u64>,
+    verdict: Option<Verdict>,
+}
+
+/// Armed while JavaScript runs.
+pub(crate) struct Turn<'a> {
+    slot: &'a Slot,
+    number: u64,
+    started: Instant,
+}
+
+fn epoch() -> Instant {
+    static EPOCH: OnceLock<Instant> = OnceLock::new();
+    *EPOCH.get_or_init(Instant::now)
+}
+
+fn nanos(duration: Duration) -> u64 {
+    u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
+}
+
+impl Slot {
+    /// A slot for an isolate that lives on the calling thread.
+    pub(crate) fn new(memory: u64, quota: Arc<Quota>) -> Arc<Self> {
+        Arc::new(Self {
+            turn: AtomicU64::new(0),
+            cpu_budget_ns: AtomicU64::new(u64::MAX),
+            until_ns: AtomicU64::new(u64::MAX),
+            control: Mutex::default(),
+            clock: ThreadClock::current(),
+            isolate: OnceLock::new(),
+            quota,
+            memory,
+        })
+    }
+
+    /// Puts the isolate under watch.
+    pub(crate) fn watch(self: &Arc<Self>, isolate: v8::IsolateHandle) {
+        let _ = self.isolate.set(isolate);
+        register(self);
+    }
+
+    /// Arms the limits; they are disarmed by [`Turn::end`].
+    pub(crate) fn begin(&self, budget: Budget, now: Instant) -> Turn<'_> {
+        self.cpu_budget_ns.store(nanos(budget.cpu), Ordering::Relaxed);
+        self.until_ns.store(nanos(budget.until.saturating_duration_since(epoch())), Ordering::Relaxed);
+        let number = self.turn.load(Ordering::Relaxed) + 1;
+        self.turn.store(number, Ordering::SeqCst);
+        wake_if_parked();
+        Turn { slot: self, number, started: now }
+    }
+
+    /// Called by the memory guards: the running turn is to be ended.
+    pub(super) fn out_of_memory(&self) {
+        let turn = self.turn.load(Ordering::SeqCst);
+        let mut control = self.control.lock();
+        if control.decided.is_none_or(|(decided, ..)| decided != turn) {
+            control.decided = Some((turn, Exceeded::Memory, Instant::now()));
+            self.interrupt();
+        }
+    }
+
+    #[allow(unsafe_code, reason = "V8 takes a C callback")]
+    fn interrupt(&self) {
+        if let Some(isolate) = self.isolate.get() {
+            // The callback runs on the isolate's thread, while the isolate lives;
+            // the owner of the isolate keeps this slot longer than that.
+            isolate.request_interrupt(on_interrupt, std::ptr::from_ref(self).cast_mut().cast::<c_void>());
+        }
+    }
+
+    /// Looks at the isolate; true if a turn is running.
+    fn look(&self, tick: u64, now: Instant) -> bool {
+        if self.turn.load(Ordering::SeqCst) % 2 == 0 {
+            return false;
+        }
+        let mut control = self.control.lock();
+        let turn = self.turn.load(Ordering::SeqCst);
+        if turn % 2 == 0 {
+            return false;
+        }
+        let cpu = self.clock.read();
+        let baseline = match control.seen {
+            Some((seen, baseline)) if seen == turn => baseline,
+            _ => {
+                control.seen = Some((turn, cpu));
+                return true;
+            }
+        };
+        if let Some((decided, exceeded, at)) = control.decided
+            && decided == turn
+        {
+            if control.verdict.is_none() && now.duration_since(at) >= PATIENCE {
+                control.verdict = Some(Verdict { exceeded, culprit: None });
+                if let Some(isolate) = self.isolate.get() {
+                    isolate.terminate_execution();
+                }
+            }
+            return true;
+        }
+        let used = nanos(cpu.saturating_sub(baseline) + TICK);
+        let exceeded = if used >= self.cpu_budget_ns.load(Ordering::Relaxed) {
+            Some(Exceeded::Cpu)
+        } else if nanos(now.duration_since(epoch())) >= self.until_ns.load(Ordering::Relaxed) {
+            Some(Exceeded::Wall)
+        } else {
+            None
+        };
+        if let Some(exceeded) = exceeded {
+            control.decided = Some((turn, exceeded, now));
+            self.interrupt();
+        } else if tick % MEMORY_EVERY == 0 {
+            control.measure = Some(turn);
+            self.interrupt();
+        }
+        true
+    }
+
+    /// What the interrupt asks for, on the isolate's own thread.
+    fn answer(&self, isolate: &mut v8::Isolate) {
+        let turn = self.turn.load(Ordering::SeqCst);
+        let (decided, measure) = {
+            let mut control = self.control.lock();
+            (control.decided.filter(|(decided, ..)| *decided == turn), control.measure.take() == Some(turn))
+        };
+        let exceeded = match decided {
+            Some((_, exceeded, _)) => Some(exceeded),
+            None if measure && memory_of(isolate) > self.memory => Some(Exceeded::Memory),
+            None => None,
+        };
+        if let Some(exceeded) = exceeded {
+            let culprit = culprit(isolate);
+            let mut control = self.control.lock();
+            control.decided.get_or_insert((turn, exceeded, Instant::now()));
+            control.verdict.get_or_insert(Verdict { exceeded, culprit });
+            drop(control);
+            isolate.terminate_execution();
+        }
+    }
+
+    /// The quota on buffers.
+    pub(crate) fn quota(&self) -> &Quota {
+        &self.quota
+    }
+}
+
+/// Heap, buffers and WebAssembly memory of an isolate, in bytes.
+pub(super) fn memory_of(isolate: &mut v8::Isolate) -> u64 {
+    let statistics = isolate.get_heap_statistics();
+    (statistics.used_heap_size() + statistics.external_memory()) as u64
+}
+
+/// The request whose scope is current. Only reads plain data properties.
+fn culprit(isolate: &mut v8::Isolate) -> Option<Handle> {
+    let (context, key) = isolate.get_slot::<ScopeKey>().map(|found| (found.context.clone(), found.key.clone()))?;
+    v8::scope_with_context!(let scope, isolate, &context);
+    let frame = scope.get_continuation_preserved_embedder_data();
+    let frame = v8::Local::<v8::Object>::try_from(frame).ok()?;
+    let key = v8::Local::new(scope, &key);
+    let found = v8::Local::<v8::Object>::try_from(frame.get(scope, key)?).ok()?;
+    let name = v8::String::new_external_onebyte_static(scope, b"handle")?;
+    let handle = found.get(scope, name.into())?.number_value(scope)?;
+    Some(Handle::from_number(handle))
+}
+
+#[allow(unsafe_code, reason = "V8 calls this from C++")]
+unsafe extern "C" fn on_interrupt(mut raw: v8::UnsafeRawIsolatePtr, data: *mut c_void) {
+    // SAFETY: V8 hands over the isolate that runs on this thread.
+    let isolate = unsafe { v8::Isolate::ref_from_raw_isolate_ptr_mut(&mut raw) };
+    // SAFETY: `data` is the slot that asked; it outlives its isolate.
+    let slot = unsafe { &*data.cast::<Slot>() };
+    slot.answer(isolate);
+}
+
+/// How a turn ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct TurnEnd {
+    /// What to charge: CPU time where it was measured, else the elapsed time.
+    pub(crate) used: Duration,
+    /// Set when a limit ended the turn.
+    pub(crate) verdict: Option<Verdict>,
+}
+
+impl Turn<'_> {
+    /// Disarms the limits.
+    pub(crate) fn end(self, now: Instant) -> TurnEnd {
+        let mut control = self.slot.control.lock();
+        self.slot.turn.store(self.number + 1, Ordering::SeqCst);
+        let elapsed = now.saturating_duration_since(self.started);
+        let used = match control.seen {
+            Some((seen, baseline)) if seen == self.number => {
+                (self.slot.clock.read().saturating_sub(baseline) + TICK).min(elapsed)
+            }
+            _ => elapsed,
+        };
+        TurnEnd { used, verdict: control.verdict.take() }
+    }
+}
+
+static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
+static WATCHDOG: Mutex<Option<Thread>> = Mutex::new(None);
+static PARKED: AtomicBool = AtomicBool::new(false);
+
+fn register(slot: &Arc<Slot>) {
+    epoch();
+    let mut watchdog = WATCHDOG.lock();
+    SLOTS.lock().push(Arc::downgrade(slot));
+    if let Some(thread) = watchdog.as_ref() {
+        thread.unpark();
+        return;
+    }
+    let spawned = std::thread::Builder::new().name("edgehost-watchdog".into()).spawn(run);
+    match spawned {
+        Ok(handle) => *watchdog = Some(handle.thread().clone()),
+        Err(error) => tracing::error!(%error, "no watchdog thread: limits on running JavaScript do not hold"),
+    }
+}
+
+fn wake_if_parked() {
+    if PARKED.load(Ordering::SeqCst)
+        && let Some(thread) = WATCHDOG.lock().as_ref()
+    {
+        PARKED.store(false, Ordering::SeqCst);
+        thread.unpark();
+    }
+}
+
+/// Ends when the last isolate is gone; the next one starts it again.
+fn run() {
+    let mut tick = 0;
+    loop {
+        let mut running = false;
+        {
+            let mut watchdog = WATCHDOG.lock();
+            let mut slots = SLOTS.lock();
+            slots.retain(|slot| slot.strong_count() > 0);
+            if slots.is_empty() {
+                *watchdog = None;
+                return;
+            }
+        }
+        let slots: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
+        let now = Instant::now();
+        for slot in &slots {
+            running |= slot.look(tick, now);
+        }
+        drop(slots);
+        tick += 1;
+        if running {
+            std::thread::sleep(TICK);
+            continue;
+        }
+        // Announce first, look second: a turn that begins in between sees the announcement.
+        PARKED.store(true, Ordering::SeqCst);
+        let begun = SLOTS
+            .lock()
+            .iter()
+            .filter_map(Weak::upgrade)
+            .any(|slot| slot.turn.load(Ordering::SeqCst) % 2 == 1);
+        if !begun {
+            // Wakes now and then all the same, to notice that the last isolate is gone.
+            std::thread::park_timeout(Duration::from_millis(250));
+        }
+        PARKED.store(false, Ordering::SeqCst);
+    }
+}

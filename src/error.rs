@@ -1,0 +1,24 @@
+//! Errors of the library's public functions.
+
+use crate::bundle::BundleError;
+use crate::project::ProjectError;
+
+/// Why a host could not be built or could not serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The project folder is not in order.
+    #[error(transparent)]
+    Project(#[from] ProjectError),
+    /// The project cannot be bundled.
+    #[error(transparent)]
+    Bundle(#[from] BundleError),
+    /// A thread, a socket or an isolate could not be had.
+    #[error("{what}: {source}")]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// Why it failed.
+        source: std::io::Error,
+    },
+}

@@ -1,0 +1,21 @@
+//! One request, as prose.
+//!
+//! Purpose: decide everything about a request that needs no JavaScript, hand the
+//! rest to the shard, and turn what comes back into a response.
+//! Key types: [`Front`], [`Peer`].
+//! Where to look: `pipeline` lists the steps in order, `path` normalises,
+//! `respond` holds the table of failures.
+//! Never: sockets, isolates (only the shard), anything that prints.
+
+mod path;
+mod pipeline;
+mod respond;
+
+pub(crate) use pipeline::{Front, FrontSettings, Peer};
+
+/// The response of a host whose threads have ended.
+pub(crate) fn shutting_down(
+    id: edgehost_ext::message::RequestId,
+) -> http::Response<edgehost_ext::message::ResponseBody> {
+    respond::Refusal::ShuttingDown.response(id)
+}

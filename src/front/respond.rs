@@ -1,0 +1,198 @@
+//! From outcomes to responses: the table of failures, and how answers go out.
+
+use edgehost_ext::message::{Answer, RequestId, ResponseBody};
+use http::header::{
+    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
+};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
+
+use crate::isolate::CallError;
+use crate::limits::Exceeded;
+use crate::project::MethodSet;
+use crate::shard::ShardError;
+
+const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+
+/// How Next.js forbids to keep its error pages.
+const NO_STORE: HeaderValue =
+    HeaderValue::from_static("private, no-cache, no-store, max-age=0, must-revalidate");
+
+/// Every way in which a request can fail without an answer of its handler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    NotFound,
+    MalformedPath,
+    UnknownMethod,
+    TraceMethod,
+    MethodNotAllowed(MethodSet),
+    BodyTooLarge,
+    UrlTooLong,
+    HeadersTooLarge,
+    HandlerError,
+    Timeout,
+    CpuLimit,
+    MemoryLimit,
+    IsolateReset,
+    ModuleInitFailed,
+    StartupTimeout,
+    Overloaded,
+    NoIsolate,
+    ShuttingDown,
+}
+
+impl Refusal {
+    /// The table: status, public code, and what the client reads. An empty text is
+    /// an empty body.
+    fn row(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Not Found"),
+            Self::MalformedPath => (StatusCode::BAD_REQUEST, "MALFORMED_PATH", "Bad Request"),
+            Self::UnknownMethod => (StatusCode::BAD_REQUEST, "UNKNOWN_METHOD", ""),
+            Self::TraceMethod | Self::MethodNotAllowed(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "")
+            }
+            Self::BodyTooLarge => {
+                (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The request body is too large")
+            }
+            Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "URL_TOO_LONG", "The URL is too long"),
+            Self::HeadersTooLarge => (
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "HEADERS_TOO_LARGE",
+                "The request headers are too large",
+            ),
+            Self::HandlerError => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "HANDLER_ERROR", "Internal Server Error")
+            }
+            Self::Timeout => {
+                (StatusCode::GATEWAY_TIMEOUT, "HANDLER_TIMEOUT", "The handler did not answer in time")
+            }
+            Self::CpuLimit => {
+                (StatusCode::SERVICE_UNAVAILABLE, "CPU_LIMIT", "The handler used too much CPU time")
+            }
+            Self::MemoryLimit => {
+                (StatusCode::SERVICE_UNAVAILABLE, "MEMORY_LIMIT", "The handler used too much memory")
+            }
+            Self::IsolateReset => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "ISOLATE_RESET",
+                "The request was interrupted by the failure of another one",
+            ),
+            Self::ModuleInitFailed => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "MODULE_INIT_FAILED", "Internal Server Error")
+            }
+            Self::StartupTimeout => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "STARTUP_TIMEOUT", "Internal Server Error")
+            }
+            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Too many requests at once"),
+            Self::NoIsolate => {
+                (StatusCode::SERVICE_UNAVAILABLE, "NO_ISOLATE", "The server cannot run handlers now")
+            }
+            Self::ShuttingDown => {
+                (StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "The server is shutting down")
+            }
+        }
+    }
+
+    /// Whether trying again soon makes sense.
+    fn is_passing(self) -> bool {
+        matches!(self, Self::IsolateReset | Self::Overloaded | Self::NoIsolate | Self::ShuttingDown)
+    }
+
+    /// The response that a client gets. Tells nothing of the inside.
+    pub(crate) fn response(self, id: RequestId) -> Response<ResponseBody> {
+        let (status, code, text) = self.row();
+        let mut response = Response::new(if text.is_empty() {
+            ResponseBody::empty()
+        } else if status.is_server_error() && self != Self::HandlerError {
+            ResponseBody::whole(format!("{text}\n\n{code}\nrequest {id}\n"))
+        } else {
+            ResponseBody::whole(text)
+        });
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        if !text.is_empty() {
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+        }
+        headers.insert(CACHE_CONTROL, NO_STORE);
+        headers.insert(ERROR_CODE, HeaderValue::from_static(code));
+        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
+            headers.insert(REQUEST_ID, id);
+        }
+        if let Self::MethodNotAllowed(methods) = self
+            && let Ok(allow) = HeaderValue::from_str(&methods.allow())
+        {
+            headers.insert(ALLOW, allow);
+        }
+        if self.is_passing() {
+            headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
+        }
+        if matches!(self, Self::BodyTooLarge | Self::HeadersTooLarge | Self::UrlTooLong) {
+            // What is left of the request is not read.
+            headers.insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        response
+    }
+}
+
+impl From<ShardError> for Refusal {
+    fn from(error: ShardError) -> Self {
+        match error {
+            ShardError::Overloaded => Self::Overloaded,
+            ShardError::NoIsolate => Self::NoIsolate,
+            ShardError::Call(error) => match error {
+                CallError::Handler => Self::HandlerError,
+                CallError::BodyTooLarge => Self::BodyTooLarge,
+                CallError::MethodNotAllowed(methods) => Self::MethodNotAllowed(methods),
+                CallError::Exceeded(Exceeded::Wall) => Self::Timeout,
+                CallError::Exceeded(Exceeded::Cpu) => Self::CpuLimit,
+                CallError::Exceeded(Exceeded::Memory) => Self::MemoryLimit,
+                CallError::Reset | CallError::NotStarted(_) => Self::IsolateReset,
+                CallError::ModuleInit => Self::ModuleInitFailed,
+                CallError::Startup => Self::StartupTimeout,
+            },
+        }
+    }
+}
+
+/// A handler's answer as a response.
+pub(super) fn answer(answer: Answer) -> Response<ResponseBody> {
+    let Answer { status, reason, mut headers, mut body } = answer;
+    let promised = headers.remove(CONTENT_LENGTH);
+    if body.is_stream()
+        && let Some(length) = promised.and_then(|value| value.to_str().ok()?.parse().ok())
+    {
+        body = body.with_promised_length(length);
+    }
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    *response.headers_mut() = headers;
+    if let Some(reason) = reason
+        && let Ok(phrase) = hyper::ext::ReasonPhrase::try_from(reason.into_bytes())
+    {
+        response.extensions_mut().insert(phrase);
+    }
+    response
+}
+
+/// The router's own redirects.
+pub(super) fn moved(location: &str) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::whole(location.to_owned()));
+    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
+    if let Ok(location) = HeaderValue::from_str(location) {
+        headers.insert(LOCATION, location);
+    }
+    response
+}
+
+/// The answer to OPTIONS on a route that does not export it.
+pub(super) fn options(methods: MethodSet) -> Response<ResponseBody> {
+    let mut response = Response::new(ResponseBody::empty());
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    if let Ok(allow) = HeaderValue::from_str(&methods.allow()) {
+        response.headers_mut().insert(ALLOW, allow);
+    }
+    response
+}

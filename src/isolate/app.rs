@@ -1,0 +1,90 @@
+//! What all isolates of an app share, on every shard.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU8, Ordering};
+use std::time::Duration;
+
+use crate::bundle::{Chunk, Entry};
+use crate::limits::Limits;
+use crate::project::{MethodSet, Route, Runtime};
+
+/// A route, as far as an isolate needs to know it.
+#[derive(Debug)]
+pub(crate) struct AppRoute {
+    /// The pattern, for logs.
+    pub(crate) pattern: String,
+    /// The route file as shown to people.
+    pub(crate) file: String,
+    /// Which isolate of a shard it runs in.
+    pub(crate) runtime: Runtime,
+    /// Whether the pattern captures parameters.
+    pub(crate) captures: bool,
+    /// Wall limit of an invocation.
+    pub(crate) wall: Duration,
+    /// Limit on the time to the head of the answer.
+    pub(crate) first_byte: Duration,
+    /// `maxDuration`, in seconds.
+    pub(crate) max_duration: Option<u32>,
+    /// The entry module.
+    pub(crate) entry: String,
+    /// Exported methods: what the bundler saw, then what the module really has.
+    methods: AtomicU8,
+    /// Set when loading the module ran into a limit: it is not tried again.
+    startup_failed: AtomicU8,
+}
+
+impl AppRoute {
+    /// The route of `found`, with the entry that was bundled for it.
+    pub(crate) fn new(found: &Route, entry: Entry, limits: &Limits) -> Self {
+        let max_duration = found.segment.max_duration;
+        Self {
+            pattern: found.pattern.clone(),
+            file: found.shown.clone(),
+            runtime: found.segment.runtime,
+            captures: found.pattern.contains('['),
+            wall: limits.wall_of(max_duration),
+            first_byte: limits.first_byte_of(max_duration),
+            max_duration,
+            entry: entry.specifier,
+            methods: AtomicU8::new(entry.methods.bits()),
+            startup_failed: AtomicU8::new(0),
+        }
+    }
+
+    /// The methods that are known to be exported.
+    pub(crate) fn methods(&self) -> MethodSet {
+        MethodSet::from_bits(self.methods.load(Ordering::Relaxed))
+    }
+
+    pub(super) fn set_methods(&self, methods: MethodSet) {
+        self.methods.store(methods.bits(), Ordering::Relaxed);
+    }
+
+    pub(super) fn startup_failed(&self) -> bool {
+        self.startup_failed.load(Ordering::Relaxed) != 0
+    }
+
+    pub(super) fn mark_startup_failed(&self) {
+        self.startup_failed.store(1, Ordering::Relaxed);
+    }
+}
+
+/// An app as its isolates see it.
+#[derive(Debug)]
+pub(crate) struct App {
+    /// The project folder, cut from stack traces.
+    pub(crate) root: PathBuf,
+    /// Routes in the order of the route table.
+    pub(crate) routes: Vec<AppRoute>,
+    /// Modules by specifier.
+    pub(crate) chunks: HashMap<String, Chunk>,
+    /// `process.env`.
+    pub(crate) env: Vec<(String, String)>,
+    /// Whether `NODE_ENV` is `production`.
+    pub(crate) production: bool,
+    /// What `draftMode()` compares its cookie with.
+    pub(crate) draft_secret: String,
+    /// Ceilings.
+    pub(crate) limits: Limits,
+}

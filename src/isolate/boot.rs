@@ -1,0 +1,161 @@
+//! Starts an isolate from the snapshot.
+
+use std::rc::Rc;
+use std::sync::{Arc, OnceLock};
+
+use deno_core::{JsRuntime, RuntimeOptions, v8};
+use deno_tls::rustls::RootCertStore;
+use deno_tls::rustls::pki_types::CertificateDer;
+use deno_error::JsErrorBox;
+use edgehost_ext::{AppFacts, ConsoleLine, Level, Settings, SharedExchanges, extensions};
+
+use super::invoke::Functions;
+use super::loader::BundleLoader;
+use super::{App, current};
+use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap};
+use crate::project::Runtime;
+
+mod residual {
+    include!(concat!(env!("OUT_DIR"), "/residual.rs"));
+}
+
+static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/edgehost.snapshot"));
+
+/// Takes the runtime functions and removes every trace of the bootstrap.
+const START: &str = r#"(() => {
+  const { core } = Deno;
+  delete globalThis.Deno;
+  delete globalThis.__bootstrap;
+  return core.loadExtScript("ext:edgehost/51_dispatch.js");
+})()"#;
+
+/// Starts V8's platform. Wants to be called before the threads that run isolates
+/// are started, so that they inherit the rights to its protected memory.
+pub(crate) fn init_platform() {
+    static ONCE: OnceLock<()> = OnceLock::new();
+    ONCE.get_or_init(|| JsRuntime::init_platform(None));
+}
+
+/// An isolate could not be started.
+#[derive(Debug, thiserror::Error)]
+#[error("cannot start an isolate: {0}")]
+pub(crate) struct BootError(String);
+
+/// What `boot` makes.
+pub(super) struct Booted {
+    pub(super) id: current::IsolateId,
+    pub(super) runtime: JsRuntime,
+    pub(super) functions: Functions,
+    pub(super) exchanges: SharedExchanges,
+    pub(super) slot: Arc<Slot>,
+}
+
+pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
+    let limits = &app.limits;
+    let quota = Quota::new(limits.memory);
+    let slot = Slot::new(limits.memory, quota.clone());
+    quota.report_to(&slot);
+    let exchanges = SharedExchanges::default();
+    let settings = Settings {
+        facts: AppFacts {
+            env: Rc::new(app.env.clone()),
+            draft_secret: app.draft_secret.as_str().into(),
+            production: app.production,
+        },
+        console: console(app.clone()),
+        exchanges: exchanges.clone(),
+        root_certificates: Some(Arc::new(SystemCertificates)),
+    };
+    let heap = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+    current::leave();
+    let mut runtime = JsRuntime::try_new(RuntimeOptions {
+        module_loader: Some(Rc::new(BundleLoader(app.clone()))),
+        extensions: extensions(settings),
+        startup_snapshot: Some(SNAPSHOT),
+        residual_lazy_js_sources: residual::SCRIPTS,
+        residual_lazy_esm_sources: residual::MODULES,
+        create_params: Some(
+            v8::CreateParams::default().heap_limits(0, heap).array_buffer_allocator(quota.allocator()),
+        ),
+        ..Default::default()
+    })
+    .map_err(|error| BootError(error.to_string()))?;
+    let id = current::IsolateId::next();
+    current::adopt(id, &mut runtime);
+    // A handler that waits on an Atomics cell would hold its whole shard.
+    runtime.v8_isolate().set_allow_atomics_wait(false);
+
+    let started = runtime
+        .execute_script("ext:edgehost/start", START)
+        .map_err(|error| BootError(error.to_string()))?;
+    let functions = functions(&mut runtime, &started, kind).ok_or_else(|| {
+        BootError("runtime-js/51_dispatch.js does not return the functions that the host calls".to_owned())
+    })?;
+    guard_heap(&mut runtime, &slot);
+    slot.watch(runtime.v8_isolate().thread_safe_handle());
+    Ok(Booted { id, runtime, functions, exchanges, slot })
+}
+
+fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Runtime) -> Option<Functions> {
+    let context = runtime.main_context();
+    let (functions, scope_key) = {
+        deno_core::scope!(scope, runtime);
+        let started = v8::Local::new(scope, started);
+        let started = v8::Local::<v8::Object>::try_from(started).ok()?;
+        let mut function = |name: &'static str| {
+            let key = v8::String::new(scope, name)?;
+            let value = started.get(scope, key.into())?;
+            let function = v8::Local::<v8::Function>::try_from(value).ok()?;
+            Some(v8::Global::new(scope, function))
+        };
+        let functions =
+            Functions { dispatch: function("dispatch")?, ended: function("ended")?, register: function("register")? };
+        let key = v8::String::new(scope, "scopeKey")?;
+        let scope_key = started.get(scope, key.into())?;
+        if kind == Runtime::Edge {
+            // As the Edge Runtime has it: `eval` and `new Function` throw EvalError.
+            scope.get_current_context().set_allow_generation_from_strings(false);
+        }
+        (functions, v8::Global::new(scope, scope_key))
+    };
+    runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key });
+    Some(functions)
+}
+
+/// Writes what user code prints into the host's log.
+fn console(app: Arc<App>) -> edgehost_ext::ConsoleSink {
+    let root = format!("file://{}/", app.root.display());
+    Rc::new(move |line: &ConsoleLine<'_>| {
+        let route = line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
+        let request = line.request.map(|(id, _)| id.to_string());
+        let (route, request) = (route.unwrap_or_default(), request.as_deref().unwrap_or_default());
+        // Stack traces name the user's files as they are seen from the project.
+        let text = line.text.replace(&root, "");
+        match line.level {
+            Level::Debug => tracing::debug!(target: "edgehost::console", route, request, "{text}"),
+            Level::Info => tracing::info!(target: "edgehost::console", route, request, "{text}"),
+            Level::Warn => tracing::warn!(target: "edgehost::console", route, request, "{text}"),
+            Level::Error => tracing::error!(target: "edgehost::console", route, request, "{text}"),
+            Level::Uncaught => tracing::error!(target: "edgehost::error", route, request, "{text}"),
+        }
+    })
+}
+
+/// The certificates that the system trusts, read on first use; Mozilla's where it has none.
+struct SystemCertificates;
+
+impl deno_tls::RootCertStoreProvider for SystemCertificates {
+    fn get_or_try_init(&self) -> Result<&RootCertStore, JsErrorBox> {
+        static STORE: OnceLock<RootCertStore> = OnceLock::new();
+        Ok(STORE.get_or_init(|| {
+            let mut store = RootCertStore::empty();
+            match deno_tls::deno_native_certs::load_native_certs() {
+                Ok(certificates) => {
+                    store.add_parsable_certificates(certificates.into_iter().map(|found| CertificateDer::from(found.0)));
+                }
+                Err(error) => tracing::warn!(%error, "cannot read the system's certificates"),
+            }
+            if store.is_empty() { deno_tls::create_default_root_cert_store() } else { store }
+        }))
+    }
+}

@@ -1,0 +1,604 @@
+//! An isolate, and one request running in it.
+
+use std::cell::{Cell, RefCell};
+use std::mem::ManuallyDrop;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, Waker};
+use std::time::{Duration, Instant};
+
+use atomic_waker::AtomicWaker;
+use deno_core::{JsRuntime, ModuleSpecifier, v8};
+use edgehost_ext::SharedExchanges;
+use edgehost_ext::message::{
+    Answer, BodyEnd, Failure, Handle, Outcome, RequestBody, RequestHead, StreamEnd,
+};
+use futures::FutureExt;
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::boot::{BootError, Booted, boot};
+use super::{App, current};
+use crate::enforcer::{Budget, Slot, Verdict};
+use crate::limits::Exceeded;
+use crate::project::{Method, MethodSet, Runtime};
+
+/// What runtime-js/51_dispatch.js returns.
+pub(super) struct Functions {
+    pub(super) dispatch: v8::Global<v8::Function>,
+    pub(super) ended: v8::Global<v8::Function>,
+    pub(super) register: v8::Global<v8::Function>,
+}
+
+/// A request on its way into an isolate.
+#[derive(Debug)]
+pub(crate) struct Invocation {
+    /// What the handler may look at.
+    pub(crate) head: RequestHead,
+    /// What it may read.
+    pub(crate) body: RequestBody,
+    /// The handler to call.
+    pub(crate) method: Method,
+    /// When the request's head had arrived.
+    pub(crate) started: Instant,
+}
+
+/// Why there is no answer.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The handler threw; it is in the log.
+    Handler,
+    /// The request body passed its limit while the handler read it.
+    BodyTooLarge,
+    /// The module does not export the method after all.
+    MethodNotAllowed(MethodSet),
+    /// The handler ran into a limit.
+    Exceeded(Exceeded),
+    /// Another request ended the isolate while this one ran.
+    Reset,
+    /// The route module failed to load; it is in the log.
+    ModuleInit,
+    /// Loading the route module ran into a limit.
+    Startup,
+    /// The isolate ended before the handler was called: try its successor.
+    NotStarted(Box<Invocation>),
+}
+
+/// How an answer ended; the numbers are those of runtime-js/51_dispatch.js.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ended {
+    Sent = 0,
+    Aborted = 1,
+    TimedOut = 2,
+}
+
+/// Ends of answers, reported from wherever they are noticed. Holds at most one
+/// entry for each request in flight.
+#[derive(Default)]
+pub(super) struct Ends {
+    pub(super) queue: Mutex<Vec<(Handle, Ended)>>,
+    pub(super) waker: AtomicWaker,
+}
+
+impl Ends {
+    fn push(&self, handle: Handle, how: Ended) {
+        self.queue.lock().push((handle, how));
+        self.waker.wake();
+    }
+}
+
+enum ModuleState {
+    Unloaded,
+    Loading(Rc<Notify>),
+    Ready,
+    Failed,
+}
+
+/// One V8 heap of an app. Belongs to the thread that made it.
+pub(crate) struct Isolate {
+    pub(super) app: Arc<App>,
+    id: current::IsolateId,
+    kind: Runtime,
+    runtime: RefCell<ManuallyDrop<JsRuntime>>,
+    functions: Functions,
+    pub(super) exchanges: SharedExchanges,
+    slot: Arc<Slot>,
+    pub(super) ends: Arc<Ends>,
+    modules: RefCell<Vec<ModuleState>>,
+    verdict: Cell<Option<Verdict>>,
+    condemned: Cell<bool>,
+    retiring: Cell<bool>,
+    served: Cell<u64>,
+    pub(super) pump_awake: Cell<bool>,
+    pub(super) pump_waker: RefCell<Option<Waker>>,
+}
+
+impl Isolate {
+    /// Starts an isolate and the task that keeps its event loop going.
+    ///
+    /// Call inside a `LocalSet` of the thread that is to own it.
+    pub(crate) fn start(app: &Arc<App>, kind: Runtime) -> Result<Rc<Self>, BootError> {
+        let began = Instant::now();
+        let Booted { id, runtime, functions, exchanges, slot } = boot(app, kind)?;
+        let isolate = Rc::new(Self {
+            app: app.clone(),
+            id,
+            kind,
+            runtime: RefCell::new(ManuallyDrop::new(runtime)),
+            functions,
+            exchanges,
+            slot,
+            ends: Arc::default(),
+            modules: RefCell::new(app.routes.iter().map(|_| ModuleState::Unloaded).collect()),
+            verdict: Cell::new(None),
+            condemned: Cell::new(false),
+            retiring: Cell::new(false),
+            served: Cell::new(0),
+            pump_awake: Cell::new(true),
+            pump_waker: RefCell::new(None),
+        });
+        tokio::task::spawn_local(isolate.clone().pump());
+        tracing::debug!(runtime = kind.name(), took = ?began.elapsed(), "isolate ready");
+        Ok(isolate)
+    }
+
+    /// Which routes it runs.
+    pub(crate) fn kind(&self) -> Runtime {
+        self.kind
+    }
+
+    /// Whether new requests may go here.
+    pub(crate) fn is_fit(&self) -> bool {
+        !self.condemned.get() && !self.retiring.get()
+    }
+
+    pub(super) fn is_over(&self) -> bool {
+        self.condemned.get() || (self.retiring.get() && self.exchanges.borrow().live() == 0)
+    }
+
+    /// No new requests; it ends when those in flight are done.
+    pub(crate) fn retire(&self) {
+        self.retiring.set(true);
+        self.wake_pump();
+    }
+
+    /// Whether it has served as many requests as it may.
+    pub(crate) fn is_worn(&self) -> bool {
+        let most = self.app.limits.recycle_after;
+        most > 0 && self.served.get() >= most
+    }
+
+    /// The routes whose modules are loaded, for a successor to load beforehand.
+    pub(crate) fn loaded_routes(&self) -> Vec<usize> {
+        let is_ready = |(route, state): (usize, &ModuleState)| matches!(state, ModuleState::Ready).then_some(route);
+        self.modules.borrow().iter().enumerate().filter_map(is_ready).collect()
+    }
+
+    pub(super) fn wake_pump(&self) {
+        if !self.pump_awake.replace(true)
+            && let Some(waker) = self.pump_waker.borrow().as_ref()
+        {
+            waker.wake_by_ref();
+        }
+    }
+
+    /// Runs JavaScript under a budget. Charges `on_behalf_of`; ends the isolate if
+    /// a limit was passed.
+    pub(super) fn turn<R>(
+        &self,
+        budget: Budget,
+        on_behalf_of: Option<Handle>,
+        run: impl FnOnce(&mut JsRuntime) -> R,
+    ) -> Result<R, Verdict> {
+        if let Some(verdict) = self.verdict.get() {
+            return Err(verdict);
+        }
+        let mut runtime = self.runtime.borrow_mut();
+        current::enter(self.id, &mut runtime);
+        let turn = self.slot.begin(budget, Instant::now());
+        let result = run(&mut runtime);
+        let end = turn.end(Instant::now());
+        if let Some(handle) = on_behalf_of
+            && let Some(exchange) = self.exchanges.borrow_mut().get(handle)
+        {
+            exchange.used += end.used;
+        }
+        let Some(mut verdict) = end.verdict else { return Ok(result) };
+        drop(runtime);
+        verdict.culprit = verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().only());
+        self.condemn(verdict, end.used);
+        Err(verdict)
+    }
+
+    /// Fails everything in flight; the shard starts a successor.
+    fn condemn(&self, verdict: Verdict, used: Duration) {
+        self.condemned.set(true);
+        self.verdict.set(Some(verdict));
+        let mut exchanges = self.exchanges.borrow_mut();
+        let handles = exchanges.handles();
+        let siblings = handles.iter().filter(|handle| Some(**handle) != verdict.culprit).count();
+        let culprit = verdict.culprit.and_then(|handle| exchanges.get(handle));
+        let (route, request) = culprit.map_or((None, String::new()), |exchange| {
+            (self.app.routes.get(exchange.head.route), exchange.head.id.to_string())
+        });
+        let limits = &self.app.limits;
+        let allowed = match verdict.exceeded {
+            Exceeded::Cpu => format!("{:?}", limits.cpu),
+            Exceeded::Wall => format!("{:?}", route.map_or(limits.wall, |route| route.wall)),
+            Exceeded::Memory => format!("{} MiB", limits.memory / (1024 * 1024)),
+        };
+        tracing::error!(
+            route = route.map_or("", |route| route.pattern.as_str()),
+            request,
+            limit = %verdict.exceeded,
+            allowed,
+            last_turn = ?used,
+            siblings,
+            "{} limit passed: the isolate is replaced",
+            verdict.exceeded,
+        );
+        for handle in handles {
+            let Some(exchange) = exchanges.get(handle) else { continue };
+            if let Some(stream) = &exchange.stream {
+                stream.end(StreamEnd::Broken);
+            }
+            if exchange.outcome.is_none() {
+                let failure = if Some(handle) == verdict.culprit { Failure::Exceeded } else { Failure::Reset };
+                exchange.outcome = Some(Outcome::Failure(failure));
+            }
+            if let Some(waiter) = exchange.waiter.take() {
+                waiter.wake();
+            }
+        }
+        drop(exchanges);
+        self.wake_pump();
+    }
+
+    /// Runs one request to the head of its answer.
+    pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, CallError> {
+        let route = invocation.head.route;
+        match self.load(route).await {
+            Ok(()) => {}
+            Err(LoadError::Failed) => return Err(CallError::ModuleInit),
+            Err(LoadError::Exceeded) => return Err(CallError::Startup),
+            Err(LoadError::IsolateOver) => return Err(CallError::NotStarted(Box::new(invocation))),
+        }
+        if self.condemned.get() {
+            return Err(CallError::NotStarted(Box::new(invocation)));
+        }
+        let Invocation { head, body, method, started } = invocation;
+        let of_route = &self.app.routes[route];
+        let deadline = started + of_route.wall;
+        let head_deadline = started + of_route.first_byte;
+        self.served.set(self.served.get() + 1);
+        let handle = self.exchanges.borrow_mut().insert(head, body);
+        let mut guard = InFlight { ends: &self.ends, handle, over: false };
+
+        let budget = Budget { cpu: self.app.limits.cpu, until: head_deadline };
+        let ran = self.turn(budget, Some(handle), |runtime| self.dispatch(runtime, route, method, handle));
+        self.wake_pump();
+        let outcome = match ran {
+            Ok(()) => self.exchanges.borrow_mut().get(handle).and_then(|exchange| exchange.outcome.take()),
+            Err(_) => None,
+        };
+        let outcome = match outcome {
+            Some(outcome) => outcome,
+            None => match tokio::time::timeout_at(head_deadline.into(), self.outcome(handle)).await {
+                Ok(outcome) => outcome,
+                Err(_elapsed) => {
+                    guard.over = true;
+                    self.ends.push(handle, Ended::TimedOut);
+                    tracing::error!(
+                        route = of_route.pattern,
+                        limit = %Exceeded::Wall,
+                        allowed = ?of_route.first_byte,
+                        "wall time limit passed: no answer"
+                    );
+                    return Err(CallError::Exceeded(Exceeded::Wall));
+                }
+            },
+        };
+        guard.over = true;
+        match outcome {
+            Outcome::Answer(answer) => Ok(self.hand_over(handle, answer, deadline)),
+            Outcome::Failure(failure) => {
+                self.finish(handle);
+                Err(match failure {
+                    Failure::Handler => CallError::Handler,
+                    Failure::BodyTooLarge => CallError::BodyTooLarge,
+                    Failure::MethodNotAllowed => CallError::MethodNotAllowed(of_route.methods()),
+                    Failure::Exceeded => {
+                        CallError::Exceeded(self.verdict.get().map_or(Exceeded::Cpu, |verdict| verdict.exceeded))
+                    }
+                    Failure::Reset => CallError::Reset,
+                })
+            }
+        }
+    }
+
+    fn dispatch(&self, runtime: &mut JsRuntime, route: usize, method: Method, handle: Handle) {
+        deno_core::scope!(scope, runtime);
+        let undefined = v8::undefined(scope).into();
+        scope.set_continuation_preserved_embedder_data(undefined);
+        v8::tc_scope!(let scope, scope);
+        let dispatch = v8::Local::new(scope, &self.functions.dispatch);
+        let arguments = [
+            v8::Integer::new_from_unsigned(scope, u32::try_from(route).unwrap_or(u32::MAX)).into(),
+            v8::Integer::new_from_unsigned(scope, u32::from(method as u8)).into(),
+            v8::Number::new(scope, handle.to_number()).into(),
+        ];
+        if dispatch.call(scope, undefined, &arguments).is_none() && !scope.has_terminated() {
+            let message = scope.message().map(|message| message.get(scope).to_rust_string_lossy(scope));
+            tracing::error!(message = message.unwrap_or_default(), "runtime-js failed to dispatch");
+            if let Some(exchange) = self.exchanges.borrow_mut().get(handle) {
+                exchange.outcome.get_or_insert(Outcome::Failure(Failure::Handler));
+            }
+        }
+        scope.reset();
+        scope.perform_microtask_checkpoint();
+    }
+
+    /// Waits for what the handler makes of a request.
+    async fn outcome(&self, handle: Handle) -> Outcome {
+        std::future::poll_fn(|cx| {
+            let mut exchanges = self.exchanges.borrow_mut();
+            let Some(exchange) = exchanges.get(handle) else {
+                return Poll::Ready(Outcome::Failure(Failure::Reset));
+            };
+            match exchange.outcome.take() {
+                Some(outcome) => Poll::Ready(outcome),
+                None => {
+                    exchange.waiter = Some(cx.waker().clone());
+                    Poll::Pending
+                }
+            }
+        })
+        .await
+    }
+
+    /// Has the end of the answer noticed where somebody wants to know of it.
+    fn hand_over(self: &Rc<Self>, handle: Handle, mut answer: Answer, deadline: Instant) -> Answer {
+        let mut exchanges = self.exchanges.borrow_mut();
+        let Some(exchange) = exchanges.get(handle) else { return answer };
+        let stream = exchange.stream.clone();
+        let watched = exchange.watches_end || stream.is_some();
+        drop(exchanges);
+        if !watched {
+            self.finish(handle);
+            return answer;
+        }
+        let timer = stream.map(|stream| {
+            let isolate = Rc::downgrade(self);
+            let pattern = self.app.routes.get(self.route_of(handle)).map_or("", |route| route.pattern.as_str()).to_owned();
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep_until(deadline.into()).await;
+                if let Some(isolate) = isolate.upgrade() {
+                    tracing::error!(route = pattern, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
+                    isolate.ends.push(handle, Ended::TimedOut);
+                }
+                stream.end(StreamEnd::Broken);
+            })
+            .abort_handle()
+        });
+        answer.body = answer.body.with_end(Sending { ends: self.ends.clone(), handle, timer });
+        answer
+    }
+
+    fn route_of(&self, handle: Handle) -> usize {
+        self.exchanges.borrow_mut().get(handle).map_or(usize::MAX, |exchange| exchange.head.route)
+    }
+
+    /// The request is over and JavaScript need not know.
+    fn finish(&self, handle: Handle) {
+        let watched = self.exchanges.borrow_mut().get(handle).is_some_and(|exchange| exchange.watches_end);
+        if watched && !self.condemned.get() {
+            self.ends.push(handle, Ended::Sent);
+            self.wake_pump();
+        } else {
+            self.exchanges.borrow_mut().retire(handle);
+        }
+    }
+
+    /// Tells JavaScript how an answer ended, then lets the request go.
+    pub(super) fn end(&self, handle: Handle, how: Ended) {
+        let watched = {
+            let mut exchanges = self.exchanges.borrow_mut();
+            let Some(exchange) = exchanges.get(handle) else { return };
+            std::mem::take(&mut exchange.watches_end)
+        };
+        if watched && !self.condemned.get() {
+            let budget = Budget { cpu: self.app.limits.cpu, until: Instant::now() + self.app.limits.wall };
+            let _ = self.turn(budget, Some(handle), |runtime| {
+                deno_core::scope!(scope, runtime);
+                let undefined = v8::undefined(scope).into();
+                scope.set_continuation_preserved_embedder_data(undefined);
+                v8::tc_scope!(let scope, scope);
+                let ended = v8::Local::new(scope, &self.functions.ended);
+                let arguments = [
+                    v8::Number::new(scope, handle.to_number()).into(),
+                    v8::Integer::new(scope, how as i32).into(),
+                ];
+                ended.call(scope, undefined, &arguments);
+                scope.reset();
+                scope.perform_microtask_checkpoint();
+            });
+        }
+        self.exchanges.borrow_mut().retire(handle);
+    }
+
+    /// Loads and evaluates a route module, once.
+    pub(crate) async fn load(self: &Rc<Self>, route: usize) -> Result<(), LoadError> {
+        loop {
+            let loading = match &self.modules.borrow()[route] {
+                ModuleState::Ready => return Ok(()),
+                ModuleState::Failed if self.app.routes[route].startup_failed() => return Err(LoadError::Exceeded),
+                ModuleState::Failed => return Err(LoadError::Failed),
+                ModuleState::Loading(notify) => Some(notify.clone()),
+                ModuleState::Unloaded => None,
+            };
+            if self.condemned.get() {
+                return Err(LoadError::IsolateOver);
+            }
+            match loading {
+                None => self.begin_load(route),
+                Some(notify) => {
+                    // The isolate may end while the module loads; nobody notifies then.
+                    let _ = tokio::time::timeout(Duration::from_millis(50), notify.notified()).await;
+                }
+            }
+        }
+    }
+
+    fn begin_load(self: &Rc<Self>, route: usize) {
+        let of_route = &self.app.routes[route];
+        if of_route.startup_failed() {
+            self.modules.borrow_mut()[route] = ModuleState::Failed;
+            return;
+        }
+        let limits = &self.app.limits;
+        let until = Instant::now() + limits.startup_wall;
+        let budget = Budget { cpu: limits.startup_cpu, until };
+        let evaluation = self.turn(budget, None, |runtime| {
+            let specifier = ModuleSpecifier::parse(&of_route.entry).ok()?;
+            let loaded = runtime.load_side_es_module(&specifier).now_or_never()?;
+            Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
+        });
+        let (module, mut evaluation) = match evaluation {
+            Err(_) => {
+                of_route.mark_startup_failed();
+                return;
+            }
+            Ok(Some(Ok(evaluation))) => evaluation,
+            Ok(Some(Err(error))) => return self.load_failed(route, &error.to_string()),
+            Ok(None) => return self.load_failed(route, "the module is not in the bundle"),
+        };
+        self.wake_pump();
+        if let Some(evaluated) = evaluation.as_mut().now_or_never() {
+            return self.loaded(route, module, evaluated.err().map(|error| error.to_string()));
+        }
+        // Top-level `await`: goes on while others are served.
+        let notify = Rc::new(Notify::new());
+        self.modules.borrow_mut()[route] = ModuleState::Loading(notify.clone());
+        let isolate = self.clone();
+        tokio::task::spawn_local(async move {
+            let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
+            match evaluated {
+                Ok(evaluated) => isolate.loaded(route, module, evaluated.err().map(|error| error.to_string())),
+                Err(_elapsed) => {
+                    let of_route = &isolate.app.routes[route];
+                    of_route.mark_startup_failed();
+                    tracing::error!(
+                        route = of_route.pattern,
+                        file = of_route.file,
+                        allowed = ?isolate.app.limits.startup_wall,
+                        "the module did not finish loading: does a top-level `await` wait for something that never comes?"
+                    );
+                    isolate.modules.borrow_mut()[route] = ModuleState::Failed;
+                }
+            }
+            notify.notify_waiters();
+        });
+    }
+
+    fn load_failed(&self, route: usize, error: &str) {
+        let of_route = &self.app.routes[route];
+        let root = format!("file://{}/", self.app.root.display());
+        tracing::error!(
+            route = of_route.pattern,
+            file = of_route.file,
+            "the module failed to load: {}",
+            error.replace(&root, "")
+        );
+        self.modules.borrow_mut()[route] = ModuleState::Failed;
+    }
+
+    fn loaded(&self, route: usize, module: deno_core::ModuleId, error: Option<String>) {
+        if self.condemned.get() {
+            return;
+        }
+        if let Some(error) = error {
+            return self.load_failed(route, &error);
+        }
+        let of_route = &self.app.routes[route];
+        let limits = &self.app.limits;
+        let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
+        let methods = self.turn(budget, None, |runtime| {
+            let namespace = runtime.get_module_namespace(module).map_err(|error| error.to_string())?;
+            deno_core::scope!(scope, runtime);
+            v8::tc_scope!(let scope, scope);
+            let register = v8::Local::new(scope, &self.functions.register);
+            let namespace = v8::Local::new(scope, namespace);
+            let file = v8::String::new(scope, &of_route.file).unwrap_or_else(|| v8::String::empty(scope));
+            let kind = v8::String::new(scope, of_route.runtime.name()).unwrap_or_else(|| v8::String::empty(scope));
+            let arguments = [
+                v8::Integer::new_from_unsigned(scope, u32::try_from(route).unwrap_or(u32::MAX)).into(),
+                namespace.into(),
+                file.into(),
+                kind.into(),
+                v8::Boolean::new(scope, of_route.captures).into(),
+            ];
+            let undefined = v8::undefined(scope).into();
+            let bits = register.call(scope, undefined, &arguments).and_then(|bits| bits.uint32_value(scope));
+            bits.and_then(|bits| u8::try_from(bits).ok()).ok_or_else(|| "its exports cannot be read".to_owned())
+        });
+        match methods {
+            Ok(Ok(bits)) => {
+                of_route.set_methods(MethodSet::from_bits(bits));
+                self.modules.borrow_mut()[route] = ModuleState::Ready;
+            }
+            Ok(Err(error)) => self.load_failed(route, &error),
+            Err(_) => of_route.mark_startup_failed(),
+        }
+    }
+}
+
+/// Why a route module is not there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum LoadError {
+    Failed,
+    Exceeded,
+    IsolateOver,
+}
+
+impl Drop for Isolate {
+    #[allow(unsafe_code, reason = "a runtime must be dropped while its isolate is entered")]
+    fn drop(&mut self) {
+        let runtime = self.runtime.get_mut();
+        current::enter(self.id, runtime);
+        current::forget();
+        // SAFETY: dropped once, here, and not used afterwards.
+        unsafe { ManuallyDrop::drop(runtime) };
+    }
+}
+
+/// Reports that the client left while the handler ran.
+struct InFlight<'a> {
+    ends: &'a Arc<Ends>,
+    handle: Handle,
+    over: bool,
+}
+
+impl Drop for InFlight<'_> {
+    fn drop(&mut self) {
+        if !self.over {
+            self.ends.push(self.handle, Ended::Aborted);
+        }
+    }
+}
+
+/// Reports that an answer has been sent, or that the client left before that.
+struct Sending {
+    ends: Arc<Ends>,
+    handle: Handle,
+    timer: Option<tokio::task::AbortHandle>,
+}
+
+impl BodyEnd for Sending {
+    fn ended(self: Box<Self>, complete: bool, _bytes: u64) {
+        if let Some(timer) = &self.timer {
+            timer.abort();
+        }
+        self.ends.push(self.handle, if complete { Ended::Sent } else { Ended::Aborted });
+    }
+}

@@ -1,0 +1,84 @@
+//! One TCP peer: HTTP/1.1 or HTTP/2 without TLS, whichever it speaks.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::time::Duration;
+
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use tokio::net::TcpStream;
+
+use super::drain::DrainWatch;
+use super::listener::{HttpService, ServerSettings};
+use super::stall::Stall;
+
+/// HTTP/2 streams of one connection at the same time.
+const MAX_STREAMS: u32 = 128;
+/// Bytes that one HTTP/2 stream may send ahead of its reader.
+const STREAM_WINDOW: u32 = 256 * 1024;
+/// How often an idle HTTP/2 peer is asked whether it is still there, and how long it may take to answer.
+const PING_EVERY: Duration = Duration::from_secs(20);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+#[derive(Clone, Copy)]
+struct LocalExecutor;
+
+impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
+    fn execute(&self, future: F) {
+        tokio::task::spawn_local(async move {
+            future.await;
+        });
+    }
+}
+
+pub(super) async fn serve<S: HttpService>(
+    stream: TcpStream,
+    peer: SocketAddr,
+    service: Rc<S>,
+    settings: &ServerSettings,
+    mut drain: DrainWatch,
+) {
+    let io = TokioIo::new(Stall::new(stream, settings.write_stall));
+    let answer = service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(service.serve(request, peer).await) }
+    });
+    let builder = builder(settings);
+    let connection = builder.serve_connection(io, answer);
+    tokio::pin!(connection);
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        () = drain.draining() => {
+            connection.as_mut().graceful_shutdown();
+            tokio::select! {
+                result = connection.as_mut() => result,
+                () = drain.cutting() => Ok(()),
+            }
+        }
+    };
+    if let Err(error) = result {
+        tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+fn builder(settings: &ServerSettings) -> Builder<LocalExecutor> {
+    let mut builder = Builder::new(LocalExecutor);
+    builder
+        .http1()
+        .timer(TokioTimer::new())
+        .header_read_timeout(settings.header_read)
+        .max_headers(settings.header_count)
+        .max_buf_size(settings.headers.max(8 * 1024))
+        .pipeline_flush(true);
+    builder
+        .http2()
+        .timer(TokioTimer::new())
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(u32::try_from(settings.headers).unwrap_or(u32::MAX))
+        .initial_stream_window_size(STREAM_WINDOW)
+        .keep_alive_interval(PING_EVERY)
+        .keep_alive_timeout(PING_TIMEOUT);
+    builder
+}

@@ -1,0 +1,54 @@
+//! The orderly end: stop accepting, finish what runs, then cut.
+
+use tokio::sync::watch;
+
+/// How far the end has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Serving,
+    Draining,
+    Cutting,
+}
+
+/// Starts the end.
+#[derive(Debug)]
+pub(crate) struct Drain(watch::Sender<Phase>);
+
+/// Notices it.
+#[derive(Debug, Clone)]
+pub(crate) struct DrainWatch(watch::Receiver<Phase>);
+
+impl Drain {
+    /// A drain that has not begun.
+    pub(crate) fn new() -> (Self, DrainWatch) {
+        let (sender, receiver) = watch::channel(Phase::Serving);
+        (Self(sender), DrainWatch(receiver))
+    }
+
+    /// Accept no more; connections end after the request they are in.
+    pub(crate) fn begin(&self) {
+        self.0.send_replace(Phase::Draining);
+    }
+
+    /// The grace period is over.
+    pub(crate) fn cut(&self) {
+        self.0.send_replace(Phase::Cutting);
+    }
+}
+
+impl DrainWatch {
+    async fn reached(&mut self, phase: Phase) {
+        // An error means that the drain was dropped: nobody serves any more.
+        let _ = self.0.wait_for(|now| *now >= phase).await;
+    }
+
+    /// Resolves when no more connections are to be accepted.
+    pub(crate) async fn draining(&mut self) {
+        self.reached(Phase::Draining).await;
+    }
+
+    /// Resolves when what still runs is to be cut off.
+    pub(crate) async fn cutting(&mut self) {
+        self.reached(Phase::Cutting).await;
+    }
+}

@@ -1,0 +1,107 @@
+//! Accepts connections on a shard's own thread.
+
+use std::io;
+use std::net::{SocketAddr, TcpListener as StdListener};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use edgehost_ext::message::ResponseBody;
+use http::{Request, Response};
+use hyper::body::Incoming;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+
+use super::connection;
+use super::drain::DrainWatch;
+
+/// What answers requests; made once for each shard.
+pub(crate) trait HttpService: 'static {
+    /// Answers one request from a connection.
+    fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<ResponseBody>>;
+}
+
+/// Caps and times of connections.
+#[derive(Debug, Clone)]
+pub(crate) struct ServerSettings {
+    /// Longest head of a request, in bytes.
+    pub(crate) headers: usize,
+    /// Most header lines.
+    pub(crate) header_count: usize,
+    /// Longest wait for a head, also between requests.
+    pub(crate) header_read: Duration,
+    /// Longest wait for a client that does not read.
+    pub(crate) write_stall: Duration,
+    /// Places for connections, shared by all shards.
+    pub(crate) connections: Arc<Semaphore>,
+}
+
+/// Pause after an error of `accept` that will not pass by itself, such as too many open files.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// One shard's share of a listener.
+pub(crate) struct Acceptor {
+    listener: StdListener,
+    settings: ServerSettings,
+    drain: DrainWatch,
+}
+
+impl Acceptor {
+    /// A share of `listener`, which must be non-blocking. The shares take turns.
+    ///
+    /// # Errors
+    ///
+    /// When the socket cannot be duplicated.
+    pub(crate) fn new(listener: &StdListener, settings: ServerSettings, drain: DrainWatch) -> io::Result<Self> {
+        Ok(Self { listener: listener.try_clone()?, settings, drain })
+    }
+
+    /// Accepts and serves until the drain is over. Call inside a `LocalSet`.
+    pub(crate) async fn run<S: HttpService>(self, service: Rc<S>) -> io::Result<()> {
+        let Self { listener, settings, mut drain } = self;
+        let listener = TcpListener::from_std(listener)?;
+        let mut connections = JoinSet::new();
+        let settings = Rc::new(settings);
+        loop {
+            let accepted = tokio::select! {
+                accepted = accept(&listener, &settings) => accepted,
+                Some(_) = connections.join_next() => continue,
+                () = drain.draining() => break,
+            };
+            match accepted {
+                Ok((stream, peer, place)) => {
+                    let (service, settings, drain) = (service.clone(), settings.clone(), drain.clone());
+                    connections.spawn_local(async move {
+                        connection::serve(stream, peer, service, &settings, drain).await;
+                        drop(place);
+                    });
+                }
+                Err(error) if is_of_peer(&error) => {}
+                Err(error) => {
+                    tracing::error!(%error, "cannot accept connections");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        drop(listener);
+        while connections.join_next().await.is_some() {}
+        Ok(())
+    }
+}
+
+type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
+
+async fn accept(listener: &TcpListener, settings: &ServerSettings) -> io::Result<Accepted> {
+    // While all places are taken, new connections wait in the system's backlog.
+    let place = settings.connections.clone().acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    let _ = stream.set_nodelay(true);
+    Ok((stream, peer, place))
+}
+
+/// Errors that concern one connection, not the listener.
+fn is_of_peer(error: &io::Error) -> bool {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset};
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset)
+}

@@ -1,0 +1,16 @@
+//! Sockets and hyper.
+//!
+//! Purpose: accept connections on a shard's thread, speak HTTP/1.1 and h2c on
+//! them, hand requests to a service, and end in an orderly way.
+//! Key types: [`Acceptor`], [`ServerSettings`], [`Drain`].
+//! Where to look: `listener` accepts, `connection` serves one peer, `stall`
+//! cuts off clients that do not read, `drain` ends it all.
+//! Never: routing, isolates; the service is a generic.
+
+mod connection;
+mod drain;
+mod listener;
+mod stall;
+
+pub(crate) use drain::Drain;
+pub(crate) use listener::{Acceptor, HttpService, ServerSettings};

@@ -1,0 +1,160 @@
+//! The isolates of one thread: which one a request goes to, how many may run at
+//! once, who waits, and who succeeds an isolate that is over.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use edgehost_ext::message::Answer;
+use tokio::sync::Semaphore;
+
+use crate::isolate::{App, CallError, Invocation, Isolate};
+use crate::limits::Limits;
+use crate::project::Runtime;
+
+/// How often a request that was never started is moved to a successor.
+const MOVES: usize = 3;
+
+/// Why a shard has no answer.
+#[derive(Debug)]
+pub(crate) enum ShardError {
+    /// From the isolate.
+    Call(CallError),
+    /// Too many requests wait already, or this one waited too long.
+    Overloaded,
+    /// No isolate could be started; it is in the log.
+    NoIsolate,
+}
+
+/// A thread's isolates, one for each runtime that the app's routes ask for.
+pub(crate) struct Shard {
+    app: Arc<App>,
+    rooms: [Room; 2],
+}
+
+struct Room {
+    kind: Runtime,
+    isolate: RefCell<Option<Rc<Isolate>>>,
+    places: Semaphore,
+    waiting: Cell<usize>,
+    succeeding: Cell<bool>,
+}
+
+impl Room {
+    fn new(kind: Runtime, limits: &Limits) -> Self {
+        Self {
+            kind,
+            isolate: RefCell::new(None),
+            places: Semaphore::new(limits.concurrency.max(1)),
+            waiting: Cell::new(0),
+            succeeding: Cell::new(false),
+        }
+    }
+}
+
+struct Waiting<'a>(&'a Cell<usize>);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.set(self.0.get() - 1);
+    }
+}
+
+impl Shard {
+    /// A shard without isolates; they are started when the first request wants one.
+    pub(crate) fn new(app: Arc<App>) -> Self {
+        let rooms = [Runtime::NodeJs, Runtime::Edge].map(|kind| Room::new(kind, &app.limits));
+        Self { app, rooms }
+    }
+
+    /// Starts the isolate of the first route's runtime now, and loads what it can.
+    pub(crate) fn warm(&self) {
+        if let Some(route) = self.app.routes.first() {
+            let _ = self.isolate(self.room(route.runtime));
+        }
+    }
+
+    fn room(&self, kind: Runtime) -> &Room {
+        match kind {
+            Runtime::NodeJs => &self.rooms[0],
+            Runtime::Edge => &self.rooms[1],
+        }
+    }
+
+    fn isolate(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
+        if let Some(isolate) = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_fit()) {
+            return Ok(isolate.clone());
+        }
+        match Isolate::start(&self.app, room.kind) {
+            Ok(isolate) => {
+                *room.isolate.borrow_mut() = Some(isolate.clone());
+                Ok(isolate)
+            }
+            Err(error) => {
+                tracing::error!("{error}");
+                Err(ShardError::NoIsolate)
+            }
+        }
+    }
+
+    /// Runs one request to the head of its answer.
+    pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, ShardError> {
+        let route = &self.app.routes[invocation.head.route];
+        let room = self.room(route.runtime);
+        let _place = match room.places.try_acquire() {
+            Ok(place) => place,
+            Err(_) => {
+                if room.waiting.get() >= self.app.limits.queue {
+                    return Err(ShardError::Overloaded);
+                }
+                room.waiting.set(room.waiting.get() + 1);
+                let _waiting = Waiting(&room.waiting);
+                let deadline = invocation.started + route.first_byte;
+                match tokio::time::timeout_at(deadline.into(), room.places.acquire()).await {
+                    Ok(Ok(place)) => place,
+                    Ok(Err(_)) | Err(_) => return Err(ShardError::Overloaded),
+                }
+            }
+        };
+        let mut invocation = invocation;
+        for _ in 0..MOVES {
+            let isolate = self.isolate(room)?;
+            let result = isolate.call(invocation).await;
+            if !isolate.is_fit() || isolate.is_worn() {
+                self.succeed(&isolate);
+            }
+            match result {
+                Err(CallError::NotStarted(unstarted)) => invocation = *unstarted,
+                Err(error) => return Err(ShardError::Call(error)),
+                Ok(answer) => return Ok(answer),
+            }
+        }
+        Err(ShardError::Call(CallError::Reset))
+    }
+
+    /// Makes a successor ready in the background, with the modules that were loaded.
+    fn succeed(self: &Rc<Self>, isolate: &Rc<Isolate>) {
+        let (kind, routes) = (isolate.kind(), isolate.loaded_routes());
+        let room = self.room(kind);
+        let is_current = room.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, isolate));
+        if !is_current || room.succeeding.replace(true) {
+            return;
+        }
+        let (shard, old) = (self.clone(), isolate.clone());
+        tokio::task::spawn_local(async move {
+            let room = shard.room(kind);
+            match Isolate::start(&shard.app, kind) {
+                Ok(successor) => {
+                    for route in routes {
+                        let _ = successor.load(route).await;
+                    }
+                    // A request may have started one meanwhile; this one is as good.
+                    *room.isolate.borrow_mut() = Some(successor);
+                    old.retire();
+                }
+                Err(error) => tracing::error!("{error}"),
+            }
+            room.succeeding.set(false);
+        });
+    }
+}

@@ -1,0 +1,80 @@
+//! Shard threads and the bounded channel into them.
+
+use std::io;
+use std::pin::Pin;
+use std::rc::Rc;
+use std::thread::JoinHandle;
+
+use tokio::sync::mpsc;
+use tokio::task::LocalSet;
+
+/// Work for a shard thread: what to do with its service.
+pub(crate) type Work<S> = Box<dyn FnOnce(Rc<S>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
+
+/// The way into a shard from other threads.
+pub(crate) struct Remote<S> {
+    sender: mpsc::Sender<Work<S>>,
+}
+
+impl<S> Clone for Remote<S> {
+    fn clone(&self) -> Self {
+        Self { sender: self.sender.clone() }
+    }
+}
+
+/// The shard has ended.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Closed;
+
+impl<S: 'static> Remote<S> {
+    /// Hands work over, waiting while the channel is full.
+    pub(crate) async fn send(&self, work: Work<S>) -> Result<(), Closed> {
+        self.sender.send(work).await.map_err(|_| Closed)
+    }
+}
+
+/// One OS thread with a current-thread tokio runtime.
+pub(crate) struct ShardThread {
+    join: JoinHandle<()>,
+}
+
+impl ShardThread {
+    /// Starts a thread whose service is made on it by `make`. It ends when the last
+    /// [`Remote`] is gone and the work it was given is done.
+    pub(crate) fn spawn<S: 'static>(
+        index: usize,
+        capacity: usize,
+        make: impl FnOnce() -> S + Send + 'static,
+    ) -> io::Result<(Self, Remote<S>)> {
+        let (sender, mut receiver) = mpsc::channel::<Work<S>>(capacity);
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let join = std::thread::Builder::new().name(format!("edgehost-shard-{index}")).spawn(move || {
+            let local = LocalSet::new();
+            local.block_on(&runtime, async move {
+                let service = Rc::new(make());
+                let mut running = tokio::task::JoinSet::new();
+                loop {
+                    tokio::select! {
+                        work = receiver.recv() => match work {
+                            Some(work) => { running.spawn_local(work(service.clone())); }
+                            None => break,
+                        },
+                        Some(_) = running.join_next() => {}
+                    }
+                }
+                while running.join_next().await.is_some() {}
+            });
+            // Tasks that still hold isolates are dropped here, on their own thread.
+            drop(local);
+            drop(runtime);
+        })?;
+        Ok((Self { join }, Remote { sender }))
+    }
+
+    /// Waits until the thread has ended. Blocks.
+    pub(crate) fn join(self) {
+        if self.join.join().is_err() {
+            tracing::error!("a shard thread panicked");
+        }
+    }
+}
