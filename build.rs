@@ -10,12 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use deno_core::snapshot::{CreateSnapshotOptions, create_snapshot};
-use deno_core::{Extension, wrap_lazy_ext_script};
+use deno_core::{Extension, ExtensionFileSourceCode, wrap_lazy_ext_script};
 use edgehost_ext::{Settings, extensions};
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo:rerun-if-changed=runtime-js");
+    // For the test that hides it: where the sources of the Deno crates lie.
+    let registry = snapshot_sources_folder();
+    println!("cargo:rustc-env=EDGEHOST_REGISTRY={}", registry.display());
 
     let list = extensions(Settings::default());
     let scripts = sources(&list, |extension| &extension.lazy_loaded_js_files);
@@ -43,6 +46,17 @@ fn main() {
     write_table(&mut table, &out, "SCRIPTS", &scripts, &consumed, wrap_lazy_ext_script);
     write_table(&mut table, &out, "MODULES", &modules, &consumed, str::to_owned);
     fs::write(out.join("residual.rs"), table).expect("OUT_DIR is writable");
+}
+
+/// The folder of the cargo registry that holds the sources of deno_core.
+fn snapshot_sources_folder() -> PathBuf {
+    let list = extensions(Settings::default());
+    let source = list.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()).find_map(|file| match &file.code {
+        ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) => Some(PathBuf::from(path)),
+        _ => None,
+    });
+    let source = source.unwrap_or_default();
+    source.ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
 }
 
 /// Specifier and source of every lazily loaded file, sorted by specifier.

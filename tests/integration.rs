@@ -1,0 +1,3 @@
+//! The integration tests: one binary, so that V8 is linked once.
+
+mod it;

@@ -1,0 +1,177 @@
+//! What the bundler makes of a project: case T104, conditions, and mistakes.
+
+use serde_json::json;
+
+use super::harness::project;
+
+#[tokio::test]
+async fn t104_typescript_paths_json_and_jsx() {
+    let app = project()
+        .file("tsconfig.base.json", r#"{ "compilerOptions": { "paths": { "@/*": ["./src/*"] }, "jsx": "preserve", "experimentalDecorators": true } }"#)
+        .file("tsconfig.json", r#"{ "extends": "./tsconfig.base.json", "compilerOptions": { "baseUrl": "." } }"#)
+        .file("src/lib/x.ts", "export enum Colour { Red = 'red' }\nexport namespace N { export const deep = 1; }\nexport class P { constructor(public readonly v: number) {} }\nexport const s = { a: 1 } satisfies Record<string, number>;")
+        .file("src/data.json", r#"{ "name": "json", "n": 5 }"#)
+        .file("shared/base.ts", "export const fromBase = 'base';")
+        .file("node_modules/react/package.json", r#"{ "name": "react", "exports": { "./jsx-runtime": "./jsx.js" } }"#)
+        .file("node_modules/react/jsx.js", "exports.jsx = (type, props) => ({ type, props }); exports.jsxs = exports.jsx; exports.Fragment = 'fragment';")
+        .file("app/page/route.tsx", "import { Colour, N, P, s } from '@/lib/x'; import data, { n } from '@/data.json'; import { fromBase } from 'shared/base';\nexport const GET = () => Response.json([Colour.Red, N.deep, new P(3).v, s.a, data.name, n, fromBase, <b id=\"x\">hi</b>]);")
+        .start()
+        .await;
+    app.get("/page").await.is_json(json!([
+        "red", 1, 3, 1, "json", 5, "base", { "type": "b", "props": { "id": "x", "children": "hi" } },
+    ]));
+}
+
+#[tokio::test]
+async fn jsconfig_paths_are_honoured_too() {
+    let app = project()
+        .file("jsconfig.json", r#"{ "compilerOptions": { "paths": { "~/*": ["./lib/*"] } } }"#)
+        .file("lib/a.js", "export const a = 'jsconfig';")
+        .file("app/route.js", "import { a } from '~/a'; export const GET = () => new Response(a);")
+        .start()
+        .await;
+    app.get("/").await.is(200, "jsconfig");
+}
+
+#[tokio::test]
+async fn t105_conditions_follow_the_runtime() {
+    let package = |exports: &str| format!(r#"{{ "name": "p", "exports": {{ ".": {exports} }} }}"#);
+    let files = |name: &str| format!("export default {name:?};");
+    let mut project = project();
+    for (name, exports) in [
+        ("first", r#"{ "edge-light": "./e.js", "browser": "./b.js", "node": "./n.js", "default": "./d.js" }"#),
+        ("second", r#"{ "browser": "./b.js", "edge-light": "./e.js", "default": "./d.js" }"#),
+        ("third", r#"{ "worker": "./w.js", "default": "./d.js" }"#),
+    ] {
+        project = project.file(&format!("node_modules/{name}/package.json"), package(exports));
+        for file in ["e", "b", "n", "d", "w"] {
+            project = project.file(&format!("node_modules/{name}/{file}.js"), files(file));
+        }
+    }
+    let route = "import a from 'first'; import b from 'second'; import c from 'third'; export const GET = () => Response.json([a, b, c]);";
+    let app = project
+        .file("node_modules/first/package.json", r#"{ "name": "first", "type": "module", "exports": { ".": { "edge-light": "./e.js", "browser": "./b.js", "node": "./n.js", "default": "./d.js" } } }"#)
+        .file("app/edge/route.ts", format!("export const runtime = 'edge'; {route}"))
+        .file("app/node/route.ts", route)
+        .start()
+        .await;
+    app.get("/edge").await.is_json(json!(["e", "b", "d"]));
+    app.get("/node").await.is_json(json!(["n", "d", "d"]));
+}
+
+#[tokio::test]
+async fn packages_of_all_kinds() {
+    let app = project()
+        .file("package.json", r##"{ "name": "self", "imports": { "#inner": "./lib/inner.ts" }, "exports": { "./self": "./lib/self.ts" } }"##)
+        .file("lib/inner.ts", "export const inner = 'imports';")
+        .file("lib/self.ts", "export const self = 'self';")
+        .file("node_modules/cjs/package.json", r#"{ "name": "cjs", "main": "index.js" }"#)
+        .file("node_modules/cjs/index.js", "const other = require('./other'); module.exports = function () { return other.x; }; module.exports.named = 'named';")
+        .file("node_modules/cjs/other.js", "exports.x = 'cjs'; exports.__esModule = true;")
+        .file("node_modules/esm/package.json", r#"{ "name": "esm", "main": "never.js", "module": "index.mjs" }"#)
+        .file("node_modules/esm/index.mjs", "export default 'module field';")
+        .file("node_modules/mapped/package.json", r#"{ "name": "mapped", "main": "index.js", "browser": { "./impl.js": "./browser.js", "fs": false } }"#)
+        .file("node_modules/mapped/index.js", "exports.impl = require('./impl.js'); exports.fs = Object.keys(require('fs'));")
+        .file("node_modules/mapped/impl.js", "module.exports = 'plain';")
+        .file("node_modules/mapped/browser.js", "module.exports = 'browser';")
+        .file("lib/dynamic.ts", "export const d = 'dynamic';")
+        .file("lib/tla.ts", "export const t = await Promise.resolve('awaited');")
+        .file("lib/style.css", "a { color: red }")
+        .file("lib/add.wasm", [0, 97, 115, 109, 1, 0, 0, 0, 1, 7, 1, 96, 2, 127, 127, 1, 127, 3, 2, 1, 0, 7, 7, 1, 3, 97, 100, 100, 0, 0, 10, 9, 1, 7, 0, 32, 0, 32, 1, 106, 11])
+        .file("app/route.ts", "import cjs, { named } from 'cjs'; import esm from 'esm'; import { inner } from '#inner'; import { t } from '../lib/tla'; import '../lib/style.css'; import wasm from '../lib/add.wasm?module';
+            export const GET = async () => { const { d } = await import('../lib/dynamic'); const { exports } = await WebAssembly.instantiate(wasm as any); return Response.json([cjs(), named, esm, inner, t, d, (exports as any).add(2, 3), import.meta.url, import.meta.dirname]); };")
+        .file("app/edge/route.ts", "export const runtime = 'edge'; import mapped from 'mapped'; import { self } from 'self/self'; export const GET = () => Response.json([mapped.impl, mapped.fs, self]);")
+        .start()
+        .await;
+    let root = app.dir.as_ref().expect("a folder").path().canonicalize().expect("it exists").display().to_string();
+    app.get("/").await.is_json(json!([
+        "cjs", "named", "module field", "imports", "awaited", "dynamic", 5,
+        format!("file://{root}/app/route.ts"), format!("{root}/app"),
+    ]));
+    app.get("/edge").await.is_json(json!(["browser", [], "self"]));
+}
+
+#[tokio::test]
+async fn every_mistake_is_reported_with_place_code_and_importer() {
+    let said = project()
+        .file("app/a/route.ts", "import { x } from '../../lib/a';\nexport const GET = () => new Response(x);")
+        .file("lib/a.ts", "import y from 'not-installed';\nimport { z } from './missing';\nexport const x = y + z;")
+        .file("app/b/route.ts", "export const GET = () => {\n  const broken = ;\n};")
+        .refusal()
+        .await;
+    for part in [
+        "Cannot find module 'not-installed'",
+        "lib/a.ts:1:15",
+        "import y from 'not-installed';",
+        "Cannot find module './missing'",
+        "lib/a.ts:2:19",
+        "imported by app/a/route.ts",
+        "app/b/route.ts:2:18",
+        "const broken = ;",
+    ] {
+        assert!(said.contains(part), "{part} is missing from:\n{said}");
+    }
+}
+
+#[tokio::test]
+async fn a_missing_export_is_reported() {
+    let said = project()
+        .file("app/route.ts", "import { here, gone } from '../lib';\nexport const GET = () => new Response(here + gone);")
+        .file("lib.ts", "export const here = 1;")
+        .refusal()
+        .await;
+    assert!(said.contains("gone") && said.contains("app/route.ts:1:16") && said.contains("import { here, gone }"), "{said}");
+}
+
+#[tokio::test]
+async fn packages_that_try_for_optional_ones_still_work() {
+    let app = project()
+        .file("node_modules/p/package.json", r#"{ "name": "p", "main": "i.js" }"#)
+        .file("node_modules/p/i.js", "let native; try { native = require('optional-native'); } catch { native = 'fallback'; } module.exports = native;")
+        .file("app/route.ts", "import p from 'p'; export const GET = () => new Response(p as any);")
+        .start()
+        .await;
+    app.get("/").await.is(200, "fallback");
+}
+
+#[tokio::test]
+async fn bundles_are_kept_until_an_input_changes() {
+    let project = project()
+        .file("app/route.ts", "import { v } from '../lib'; export const GET = () => new Response(v);")
+        .file("lib/index.ts", "export const v = 'one';");
+    let cached = async |project: &super::harness::Project| {
+        let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
+        let set = seen.clone();
+        let builder = project.builder().on_progress(move |progress| {
+            if let edgehost::Progress::Bundled { cached, .. } = progress {
+                *set.lock().expect("not poisoned") = Some(cached);
+            }
+        });
+        let app = super::harness::App::serve(builder.build().await.expect("built"), None).await;
+        let text = app.get("/").await.text().to_owned();
+        let cached = seen.lock().expect("not poisoned").expect("reported");
+        (cached, text)
+    };
+    assert_eq!(cached(&project).await, (false, "one".to_owned()));
+    assert_eq!(cached(&project).await, (true, "one".to_owned()));
+    let project = project.file("lib/index.ts", "export const v = 'two';");
+    assert_eq!(cached(&project).await, (false, "two".to_owned()));
+    assert_eq!(cached(&project).await, (true, "two".to_owned()));
+    // A new file that wins the resolution counts as a change, although no input changed.
+    let project = project.file("lib.ts", "export const v = 'three';");
+    assert_eq!(cached(&project).await, (false, "three".to_owned()));
+    let project = project.file("tsconfig.json", "{}");
+    assert!(!cached(&project).await.0, "settings count as well");
+    assert!(project.path().join(".edgehost/.gitignore").is_file());
+}
+
+#[tokio::test]
+async fn errors_from_cached_bundles_name_the_users_files_too() {
+    let project = project().file("app/route.ts", "\n\nexport function GET(): Response {\n    throw new Error('mapped from cache');\n}");
+    for _ in 0..2 {
+        let app = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
+        assert_eq!(app.get("/").await.status, 500);
+    }
+    let count = super::harness::log().matches("mapped from cache\n    at GET (app/route.ts:4:11)").count();
+    assert_eq!(count, 2);
+}

@@ -1,0 +1,140 @@
+//! edgehost inside somebody else's program.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use edgehost::{EdgeHost, Limits};
+use http::{Request, StatusCode};
+use http_body_util::{BodyExt, Empty, Full, StreamBody};
+use tower_service::Service;
+
+use super::harness::{App, eventually, logged, project};
+
+async fn text(response: http::Response<edgehost::ResponseBody>) -> String {
+    String::from_utf8(response.into_body().collect().await.expect("a body").to_bytes().to_vec()).expect("UTF-8")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn calls_take_any_body_and_stream_both_ways() {
+    let project = project().file(
+        "app/route.ts",
+        "export const GET = (r: Request) => new Response(r.url); export const POST = (r: Request) => new Response(r.body);",
+    );
+    let host = project.builder().shards(2).build().await.expect("built");
+    let get = Request::get("/?q=1").header("host", "lib").body(Empty::<Bytes>::new()).expect("a request");
+    assert_eq!(text(host.call(get).await).await, "http://lib/?q=1");
+    let absolute = Request::get("http://other/?q=2").body(String::new()).expect("a request");
+    assert_eq!(text(host.call(absolute).await).await, "http://other/?q=2");
+    let pieces = futures::stream::iter(["streamed ", "body"]).map(|piece| {
+        Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))
+    });
+    let post = Request::post("/").body(StreamBody::new(pieces)).expect("a request");
+    assert_eq!(text(host.call(post).await).await, "streamed body");
+    host.shutdown().await;
+}
+
+use futures::StreamExt;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_is_a_tower_service() {
+    let project = project().file("app/[...all]/route.ts", "export const GET = () => new Response('from edgehost');");
+    let host = project.builder().build().await.expect("built");
+    let mut service = host.clone();
+    let request = Request::get("/x").body(Empty::<Bytes>::new()).expect("a request");
+    let response = Service::call(&mut service, request).await.expect("infallible");
+    assert_eq!(text(response).await, "from edgehost");
+
+    let router = axum::Router::new()
+        .route("/native", axum::routing::get(|| async { "from axum" }))
+        .fallback_service(host);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    tokio::spawn(async move { axum::serve(listener, router).await });
+    for (path, expected) in [("/native", "from axum"), ("/other", "from edgehost")] {
+        let stream = tokio::net::TcpStream::connect(address).await.expect("connected");
+        let (mut sender, connection) =
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.expect("connected");
+        tokio::spawn(connection);
+        let request = Request::get(path).header("host", "h").body(Full::new(Bytes::new())).expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        assert_eq!(answer.into_body().collect().await.expect("a body").to_bytes(), expected);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_hosts_in_one_process_keep_to_themselves() {
+    let first = project().file("app/route.ts", "(globalThis as any).mark = 'first'; export const GET = () => new Response((globalThis as any).mark);").start().await;
+    let second = project().file("app/route.ts", "export const GET = () => new Response(String((globalThis as any).mark));").start().await;
+    first.get("/").await.is(200, "first");
+    second.get("/").await.is(200, "undefined");
+    first.shut_down().await;
+    second.get("/").await.is(200, "undefined");
+}
+
+#[cfg(target_os = "linux")]
+fn threads_named(prefix: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").expect("readable").flatten();
+    tasks
+        .filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok())
+        .filter(|name| name.starts_with(prefix))
+        .count()
+}
+
+/// Counts threads of this process, so it runs the whole story in a process of its own.
+#[cfg(target_os = "linux")]
+#[test]
+fn no_thread_is_left_behind() {
+    const CHILD: &str = "EDGEHOST_TEST_THREADS_CHILD";
+    #[allow(clippy::disallowed_methods, reason = "tells the child from the parent")]
+    if std::env::var_os(CHILD).is_none() {
+        let status = std::process::Command::new(std::env::current_exe().expect("this program"))
+            .args(["--exact", "it::library::no_thread_is_left_behind", "--test-threads=1"])
+            .env(CHILD, "1")
+            .output()
+            .expect("started");
+        assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
+        return;
+    }
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        for _ in 0..2 {
+            let app = project().file("app/route.ts", "setInterval(() => {}, 1); export const GET = () => new Response('x');").shards(3).start().await;
+            app.get("/").await.is(200, "x");
+            assert_eq!(threads_named("edgehost-shard"), 3);
+            assert_eq!(threads_named("edgehost-watchd"), 1);
+            app.shut_down().await;
+            assert_eq!(threads_named("edgehost-shard"), 0);
+            eventually("the watchdog is gone", async || threads_named("edgehost-watchd") == 0).await;
+        }
+        // A host that is merely dropped goes as well.
+        let host = project().file("app/route.ts", "export const GET = () => new Response('x');").builder().build().await.expect("built");
+        drop(host);
+        eventually("its threads are gone", async || threads_named("edgehost-shard") == 0).await;
+    });
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_caller_that_stops_waiting_aborts_the_request() {
+    let project = project().file("app/route.ts", "export const GET = async (r: Request) => { r.signal.onabort = () => console.log('library caller left', r.signal.reason.name); await new Promise(() => {}); };");
+    let host = project.builder().build().await.expect("built");
+    let request = Request::get("/").body(Empty::<Bytes>::new()).expect("a request");
+    let waited = tokio::time::timeout(Duration::from_millis(100), host.call(request)).await;
+    assert!(waited.is_err());
+    logged(&["library caller left ResponseAborted"]).await;
+}
+
+#[tokio::test]
+async fn limits_and_routes_are_part_of_the_library() {
+    let mut limits = Limits::default();
+    limits.wall = Duration::from_millis(100);
+    let project = project().file("app/a/[b]/route.ts", "export const runtime = 'edge'; export const maxDuration = 7; export const GET = () => 1; export const POST = GET;");
+    let host = EdgeHost::builder(project.path()).limits(limits).shards(1).build().await.expect("built");
+    let routes = host.routes();
+    assert_eq!(routes.len(), 1);
+    assert_eq!(
+        (routes[0].pattern.as_str(), routes[0].methods.as_slice(), routes[0].file.as_str(), routes[0].runtime, routes[0].max_duration),
+        ("/a/[b]", ["GET", "POST"].as_slice(), "app/a/[b]/route.ts", "edge", Some(7))
+    );
+    let app = App::serve(host, None).await;
+    assert_eq!(app.get("/a/1").await.status, StatusCode::INTERNAL_SERVER_ERROR);
+}

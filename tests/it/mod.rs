@@ -1,0 +1,14 @@
+mod architecture;
+mod bundling;
+mod cli;
+mod environment;
+mod globals;
+mod harness;
+mod library;
+mod limits;
+mod methods;
+mod next_api;
+mod request;
+mod routing;
+mod server;
+mod streaming;

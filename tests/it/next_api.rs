@@ -1,0 +1,344 @@
+//! `next/server`, `next/headers`, `next/navigation`, `next/cache`: cases T54 to T74 and T107.
+
+use http::Method;
+use serde_json::json;
+
+use super::harness::{eventually, log, logged, project, serve_root};
+
+const FORM: &str = "application/x-www-form-urlencoded";
+
+#[tokio::test]
+async fn t54_t55_next_response() {
+    let app = project()
+        .file("app/json/route.ts", "import { NextResponse } from 'next/server'; export const GET = () => NextResponse.json({ a: 1 }, { status: 201 });")
+        .file("app/plain/route.ts", "import { NextResponse } from 'next/server'; export const GET = () => { const r = NextResponse.json({ a: 1 }); return Response.json([r instanceof NextResponse, r instanceof Response, r.status, r.headers.get('content-type')]); };")
+        .file("app/redirect/route.ts", "import { NextResponse } from 'next/server'; export const GET = (r: Request) => NextResponse.redirect(new URL('/z', r.url), { status: Number(new URL(r.url).searchParams.get('s') ?? 307), headers: { 'x-kept': '1' } });")
+        .file("app/number/route.ts", "import { NextResponse } from 'next/server'; export const GET = (r: Request) => NextResponse.redirect('https://a.b/c d?é#h', 303);")
+        .file("app/relative/route.ts", "import { NextResponse } from 'next/server'; export const GET = () => NextResponse.redirect('/z');")
+        .file("app/unserialisable/route.ts", "import { NextResponse } from 'next/server'; export const GET = () => NextResponse.json(undefined);")
+        .start()
+        .await;
+    let created = app.get("/json").await;
+    created.is(201, "{\"a\":1}");
+    assert_eq!(created.header("content-type"), Some("application/json"));
+    app.get("/plain").await.is_json(json!([true, true, 200, "application/json"]));
+    let moved = app.send(Method::GET, "/redirect", &[("host", "h")], "").await;
+    assert_eq!((moved.status.as_u16(), moved.header("location"), moved.header("x-kept")), (307, Some("http://h/z"), Some("1")));
+    let moved = app.get("/number").await;
+    assert_eq!((moved.status.as_u16(), moved.header("location")), (303, Some("https://a.b/c%20d?%C3%A9#h")));
+    assert_eq!(app.get("/relative").await.status, 500);
+    logged(&["URL is malformed \"/z\". Please use only absolute URLs"]).await;
+    assert_eq!(app.get("/redirect?s=304").await.status, 500);
+    logged(&["Failed to execute \"redirect\" on \"response\": Invalid status code"]).await;
+    assert_eq!(app.get("/unserialisable").await.status, 500);
+}
+
+#[tokio::test]
+async fn t56_t57_response_cookies() {
+    let app = serve_root(
+        "import { NextResponse } from 'next/server';
+         export const GET = () => {
+           const r = new NextResponse('x');
+           r.cookies.set('a', '1', { maxAge: 60 }).set('a', '2');
+           r.cookies.set({ name: 'b', value: 'v', path: '/p', expires: 0, domain: 'd.com', secure: true, httpOnly: true, sameSite: true, partitioned: true, priority: 'high' });
+           r.cookies.delete('c');
+           r.cookies.delete({ name: 'd', path: '/z', domain: 'q.com' });
+           r.cookies.set({ name: 'e', value: '3', maxAge: 0 });
+           r.cookies.set('f', 'a b;é', { path: '', sameSite: 'lax' });
+           r.headers.set('x-got', JSON.stringify([r.cookies.get('a'), r.cookies.has('zz'), r.cookies.getAll('e').length]));
+           return r;
+         };
+         export const POST = () => {
+           const r = NextResponse.json({});
+           r.cookies.set('a', '1', { httpOnly: true, sameSite: 'lax', secure: true, maxAge: 60, domain: 'example.com' });
+           return r;
+         };",
+    )
+    .await;
+    let answer = app.get("/").await;
+    assert_eq!(
+        answer.cookies(),
+        [
+            "a=2; Path=/",
+            "b=v; Path=/p; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Domain=d.com; Secure; HttpOnly; SameSite=true; Partitioned; Priority=high",
+            "c=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            "d=; Path=/z; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Domain=q.com",
+            "e=3; Path=/; Max-Age=0",
+            "f=a%20b%3B%C3%A9; SameSite=lax",
+        ]
+    );
+    assert!(!answer.headers.contains_key("x-middleware-set-cookie"));
+    let lasting = app.post("/", "").await;
+    let line = lasting.cookies()[0];
+    assert!(line.starts_with("a=1; Path=/; Expires=") && line.ends_with(" GMT; Max-Age=60; Domain=example.com; Secure; HttpOnly; SameSite=lax"), "{line}");
+}
+
+#[tokio::test]
+async fn t58_t62_cookies_with_and_without_await() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers';
+         export const GET = async (req: any) => { const c: any = await cookies(); c.set('n', 'v'); return Response.json([c.get('n'), req.cookies.get('n') ?? null]); };
+         export const PUT = () => { const c: any = cookies(); return Response.json([c.get('a').value, c.has('b'), c.getAll().length, c.size, [...c].length, String(c)]); };",
+    )
+    .await;
+    let set = app.get("/").await;
+    set.is_json(json!([{ "name": "n", "value": "v", "path": "/" }, null]));
+    assert_eq!(set.cookies(), ["n=v; Path=/"]);
+    let read = app.send(Method::PUT, "/", &[("cookie", "a=1; b=2")], "").await;
+    read.is_json(json!(["1", true, 2, 2, 2, "a=1; Path=/; b=2; Path=/"]));
+    assert_eq!(read.cookies(), [""; 0]);
+}
+
+#[tokio::test]
+async fn t59_cookies_are_merged_and_the_answers_own_win() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers';
+         export async function GET() {
+           const c = await cookies();
+           c.set('a', '1 2;é'); c.set('b', 'x'); c.set({ name: 'c', value: 'y', path: '/p', expires: new Date(0) } as any); c.delete('old');
+           const headers = new Headers(); headers.append('set-cookie', 'b=fromres; Path=/'); headers.append('set-cookie', 'z=9; Max-Age=0');
+           return new Response('x', { headers });
+         }",
+    )
+    .await;
+    let answer = app.send(Method::GET, "/", &[("cookie", "old=1; a=zz")], "").await;
+    assert_eq!(
+        answer.cookies(),
+        [
+            "b=fromres; Path=/",
+            "z=9; Max-Age=0",
+            "old=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+            "a=1%202%3B%C3%A9; Path=/",
+            "c=y; Path=/p; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn t60_t61_cookies_and_control_flow() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers'; import { notFound, redirect } from 'next/navigation';
+         export async function GET(req: Request) {
+           (await cookies()).set('r', '1');
+           switch (new URL(req.url).searchParams.get('how')) {
+             case 'redirect': redirect('/e?x=1');
+             case 'missing': notFound();
+             case 'throw': throw new Error('thrown t60');
+             default: return Response.redirect(new URL('/y', req.url), 302);
+           }
+         }",
+    )
+    .await;
+    let redirected = app.get("/?how=redirect").await;
+    assert_eq!((redirected.status.as_u16(), redirected.header("location"), redirected.cookies()), (307, Some("/e?x=1"), vec!["r=1; Path=/"]));
+    let missing = app.get("/?how=missing").await;
+    missing.is(404, "");
+    assert_eq!(missing.cookies(), [""; 0]);
+    let thrown = app.get("/?how=throw").await;
+    assert_eq!((thrown.status.as_u16(), thrown.cookies().len()), (500, 0));
+    let immutable = app.get("/").await;
+    assert_eq!((immutable.status.as_u16(), immutable.cookies()), (302, vec!["r=1; Path=/"]));
+}
+
+#[tokio::test]
+async fn t63_headers_are_read_only() {
+    let app = serve_root(
+        "import { headers } from 'next/headers';
+         export const GET = async () => { const h = await headers(); const out: any[] = [h.get('x-a'), h instanceof Headers, (headers() as any).get('x-a'), [...h.keys()].includes('x-a')];
+           for (const f of [() => (h as any).set('a', 'b'), () => (h as any).append('a', 'b'), () => (h as any).delete('a')]) { try { f(); } catch (e: any) { out.push(e.message); } }
+           return Response.json(out); };",
+    )
+    .await;
+    let refused = "Headers cannot be modified. Read more: https://nextjs.org/docs/app/api-reference/functions/headers";
+    app.send(Method::GET, "/", &[("x-a", "1")], "").await.is_json(json!(["1", true, "1", true, refused, refused, refused]));
+}
+
+#[tokio::test]
+async fn t64_t65_redirects() {
+    let app = project()
+        .file("app/to/route.ts", "import { redirect } from 'next/navigation'; export const GET = () => redirect('/to?x=1;2#h'); export const POST = async () => { await null; redirect('/to'); };")
+        .file("app/ever/route.ts", "import { permanentRedirect } from 'next/navigation'; export const GET = () => permanentRedirect('/tö/日'); export const POST = () => permanentRedirect('/x');")
+        .start()
+        .await;
+    let to = app.get("/to").await;
+    assert_eq!((to.status.as_u16(), to.header("location"), to.text()), (307, Some("/to?x=1;2#h"), ""));
+    let ever = app.get("/ever").await;
+    assert_eq!((ever.status.as_u16(), ever.header("location")), (308, Some("/t%C3%B6/%E6%97%A5")));
+    let post = async |content_type: &str, extra: &[(&str, &str)]| {
+        let headers = [&[("content-type", content_type)], extra].concat();
+        app.send(Method::POST, "/to", &headers, "").await.status.as_u16()
+    };
+    assert_eq!(post(FORM, &[]).await, 303);
+    assert_eq!(post("multipart/form-data; boundary=x", &[]).await, 303);
+    assert_eq!(post("application/json", &[]).await, 307);
+    assert_eq!(post("application/x-www-form-urlencoded; charset=utf-8", &[]).await, 307);
+    assert_eq!(post("application/json", &[("next-action", "1")]).await, 303);
+    assert_eq!(app.send(Method::POST, "/ever", &[("content-type", FORM)], "").await.status, 303);
+}
+
+#[tokio::test]
+async fn t66_t67_catching_control_flow() {
+    let app = project()
+        .file("app/caught/route.ts", "import { redirect } from 'next/navigation'; export const GET = () => { try { redirect('/a'); } catch { return new Response('caught'); } };")
+        .file("app/rethrown/route.ts", "import { redirect, unstable_rethrow } from 'next/navigation'; export const GET = () => { try { try { redirect('/a'); } catch (cause) { throw new Error('wrapped', { cause }); } } catch (e) { unstable_rethrow(e); return new Response('caught'); } };")
+        .file("app/forbidden/route.ts", "import { forbidden } from 'next/navigation'; export const GET = () => forbidden();")
+        .file("app/unauthorized/route.ts", "import { unauthorized } from 'next/navigation'; export const GET = () => unauthorized();")
+        .file("app/missing/route.ts", "import { notFound } from 'next/navigation'; export const GET = async () => { await null; notFound(); };")
+        .start()
+        .await;
+    app.get("/caught").await.is(200, "caught");
+    assert_eq!(app.get("/rethrown").await.status, 307);
+    app.get("/forbidden").await.is(403, "");
+    app.get("/unauthorized").await.is(401, "");
+    app.get("/missing").await.is(404, "");
+}
+
+#[tokio::test]
+async fn t68_draft_mode() {
+    let source = "import { draftMode } from 'next/headers';
+        export const GET = async () => Response.json((await draftMode()).isEnabled);
+        export const PUT = async () => { const d: any = await draftMode(); d.enable(); return Response.json(d.isEnabled); };
+        export const DELETE = async () => { (await draftMode()).disable(); return Response.json((draftMode() as any).isEnabled); };";
+    let app = serve_root(source).await;
+    app.get("/").await.is_json(json!(false));
+    let enabled = app.send(Method::PUT, "/", &[], "").await;
+    enabled.is_json(json!(true));
+    let line = enabled.cookies()[0].to_owned();
+    let (cookie, attributes) = line.split_once(';').expect("attributes");
+    let secret = cookie.strip_prefix("__prerender_bypass=").expect("the name");
+    assert!(secret.len() == 32 && secret.bytes().all(|b| b.is_ascii_hexdigit()), "{line}");
+    assert_eq!(attributes, " Path=/; Secure; HttpOnly; SameSite=none");
+    app.send(Method::GET, "/", &[("cookie", cookie)], "").await.is_json(json!(true));
+    app.send(Method::GET, "/", &[("cookie", "__prerender_bypass=wrong")], "").await.is_json(json!(false));
+    let disabled = app.send(Method::DELETE, "/", &[("cookie", cookie)], "").await;
+    disabled.is_json(json!(false));
+    assert_eq!(
+        disabled.cookies(),
+        ["__prerender_bypass=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=none"]
+    );
+}
+
+#[tokio::test]
+async fn t69_cookies_that_cannot_be_decoded_are_left_alone() {
+    let app = serve_root(
+        "import { NextResponse } from 'next/server';
+         export const GET = () => { const r = new NextResponse('x', { headers: { 'set-cookie': 'a=100%25; Max-Age=0' } }); r.cookies.set('b', '1'); return r; };
+         export const PUT = () => { const r = new NextResponse('x', { headers: { 'set-cookie': 'a=%' } }); return Response.json(r.cookies.get('a')?.value); };",
+    )
+    .await;
+    let answer = app.get("/").await;
+    assert_eq!((answer.status.as_u16(), answer.cookies()), (200, vec!["a=100%25; Max-Age=0", "b=1; Path=/"]));
+    app.send(Method::PUT, "/", &[], "").await.is_json(json!("%"));
+}
+
+#[tokio::test]
+async fn t70_outside_of_a_request_there_is_no_scope() {
+    let app = serve_root(
+        "import { cookies, headers, draftMode } from 'next/headers'; import { after, connection } from 'next/server';
+         const texts: string[] = [];
+         for (const f of [cookies, headers, draftMode, () => after(() => {}), connection]) { try { f(); texts.push('no error'); } catch (e: any) { texts.push(e.message); } }
+         export const GET = async () => { await connection(); return Response.json(texts); };",
+    )
+    .await;
+    let answer = app.get("/").await.json();
+    for (index, api) in ["cookies", "headers", "draftMode", "after", "connection"].into_iter().enumerate() {
+        let text = answer[index].as_str().expect("text");
+        assert!(text.starts_with(&format!("`{api}` was called outside a request scope.")), "{text}");
+    }
+}
+
+#[tokio::test]
+async fn t71_the_scope_follows_every_continuation() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers';
+         const id = async () => (await cookies()).get('id')?.value;
+         export async function GET() {
+           const seen: unknown[] = [];
+           await new Promise((r) => setTimeout(r, Math.random() * 20)); seen.push(await id());
+           await Promise.all([1, 2].map(async () => { await null; seen.push(await id()); }));
+           await new Promise<void>((r) => queueMicrotask(async () => { seen.push(await id()); r(); }));
+           const target = new EventTarget(); target.addEventListener('x', async () => seen.push(await id())); target.dispatchEvent(new Event('x'));
+           const stream = new ReadableStream({ async pull(c) { c.enqueue(await id()); c.close(); } });
+           for await (const chunk of stream as any) seen.push(chunk);
+           const piped = new ReadableStream({ start(c) { c.enqueue('a'); c.close(); } }).pipeThrough(new TransformStream({ async transform(_, c) { c.enqueue(await id()); } }));
+           for await (const chunk of piped as any) seen.push(chunk);
+           async function* values() { yield await id(); }
+           for await (const value of values()) seen.push(value);
+           const interval = await new Promise((r) => { const t = setInterval(async () => { clearInterval(t); r(await id()); }, 1); }); seen.push(interval);
+           await crypto.subtle.digest('SHA-256', new Uint8Array(8)); seen.push(await id());
+           try { await Promise.reject(new Error('x')); } catch { seen.push(await id()); } finally { seen.push(await id()); }
+           return Response.json(seen);
+         }",
+    )
+    .await;
+    let requests = (0..20).map(|n| {
+        let app = &app;
+        async move {
+            let id = format!("user-{n}");
+            let answer = app.send(Method::GET, "/", &[("cookie", &format!("id={id}"))], "").await;
+            let seen = answer.json();
+            let seen = seen.as_array().expect("an array");
+            assert!(seen.len() >= 11 && seen.iter().all(|value| value == id.as_str()), "{id}: {seen:?}");
+        }
+    });
+    futures::future::join_all(requests).await;
+}
+
+#[tokio::test]
+async fn t72_t73_t74_after() {
+    let app = project()
+        .file("app/route.ts", "import { after } from 'next/server'; import { cookies, headers } from 'next/headers';
+            export async function GET(req: Request) {
+              after(async () => { await new Promise((r) => setTimeout(r, 20)); console.log('after ran t72', (await headers()).get('x-tag'), req.headers.get('x-tag')); });
+              after(() => { throw new Error('after failed t72'); });
+              after(async () => { (await cookies()).set('a', '1'); });
+              after(Promise.reject(new Error('promise failed t72')));
+              if (new URL(req.url).searchParams.has('throw')) throw new Error('handler t72');
+              return new Response('x');
+            }")
+        .file("app/bad/route.ts", "import { after } from 'next/server'; export const GET = () => { after('x' as any); return new Response('never'); };")
+        .start()
+        .await;
+    app.send(Method::GET, "/", &[("x-tag", "tag-t72")], "").await.is(200, "x");
+    logged(&["after ran t72 tag-t72 tag-t72"]).await;
+    logged(&["An error occurred in a function passed to `after()`: ", "after failed t72"]).await;
+    logged(&["A promise passed to `after()` rejected: ", "promise failed t72"]).await;
+    logged(&["An error occurred in a function passed to `after()`: ", "ReadonlyRequestCookiesError"]).await;
+    let before = log().matches("after ran t72").count();
+    assert_eq!(app.get("/?throw").await.status, 500);
+    eventually("after runs for a handler that threw", async || log().matches("after ran t72").count() > before).await;
+    assert_eq!(app.get("/bad").await.status, 500);
+    logged(&["`after()`: Argument must be a promise or a function"]).await;
+}
+
+#[tokio::test]
+async fn user_agents() {
+    let app = serve_root(
+        "import { userAgent } from 'next/server'; export const GET = (r: Request) => Response.json(userAgent(r));",
+    )
+    .await;
+    let ask = async |agent: &str| app.send(Method::GET, "/", &[("user-agent", agent)], "").await.json();
+    let chrome = ask("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36").await;
+    assert_eq!(chrome["browser"], json!({ "name": "Chrome", "version": "120.0.0.0", "major": "120" }));
+    assert_eq!((&chrome["engine"]["name"], &chrome["os"], &chrome["cpu"]["architecture"], &chrome["isBot"]), (&json!("Blink"), &json!({ "name": "Windows", "version": "10" }), &json!("amd64"), &json!(false)));
+    let phone = ask("Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1").await;
+    assert_eq!((&phone["browser"]["name"], &phone["os"], &phone["device"]), (&json!("Mobile Safari"), &json!({ "name": "iOS", "version": "17.1" }), &json!({ "vendor": "Apple", "model": "iPhone", "type": "mobile" })));
+    let firefox = ask("Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0").await;
+    assert_eq!((&firefox["browser"]["name"], &firefox["engine"]["name"], &firefox["os"]["name"]), (&json!("Firefox"), &json!("Gecko"), &json!("Linux")));
+    assert_eq!(ask("Mozilla/5.0 (compatible; Googlebot/2.1)").await["isBot"], true);
+}
+
+#[tokio::test]
+async fn t107_cache_and_markers_and_url_pattern() {
+    let app = serve_root(
+        "import 'server-only'; import { unstable_cache, revalidatePath, revalidateTag, updateTag } from 'next/cache'; import { URLPattern as P, ImageResponse } from 'next/server'; import next from 'next/server';
+         import { useRouter } from 'next/navigation'; import type { NextFetchEvent } from 'next/server';
+         const fails = (f: () => unknown) => { try { f(); return ''; } catch (e: any) { return e.message.slice(0, 20); } };
+         export const GET = async () => Response.json([await unstable_cache(async (x: number) => x + 1)(1), revalidatePath('/x') === undefined, (revalidateTag as any)('t') === undefined, fails(updateTag as any),
+           new P({ pathname: '/:a' }).exec('http://h/b')?.pathname.groups.a, fails(() => new (ImageResponse as any)()), fails(() => useRouter()), typeof (next as any).NextRequest]);",
+    )
+    .await;
+    app.get("/").await.is_json(json!([
+        2, true, true, "updateTag can only be", "b", "ImageResponse moved ", "useRouter() needs Re", "function",
+    ]));
+}
