@@ -45,7 +45,6 @@ async fn main() -> std::io::Result<()> {
         tokio::spawn(async move {
             let _ = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .pipeline_flush(true)
                 .serve_connection(TokioIo::new(stream), service_fn(answer))
                 .await;
         });

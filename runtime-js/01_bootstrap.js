@@ -174,6 +174,7 @@ ObjectDefineProperties(globalThis, {
 
 // HTML, section 8.1.8.1: the global scope is an event target with these handlers.
 ObjectSetPrototypeOf(globalThis, event.EventTarget.prototype);
+ObjectDefineProperty(globalThis, webidl.brand, { __proto__: null, value: webidl.brand });
 event.setEventTargetData(globalThis);
 event.saveGlobalThisReference(globalThis);
 event.defineEventHandler(globalThis, "error", undefined, true);

@@ -19,7 +19,6 @@ const {
 } = primordials;
 const { URL } = core.loadExtScript("ext:deno_web/00_url.js");
 
-const LOOPBACK = new SafeRegExp("^(127(?:\\.\\d{1,3}){3}|\\[::1\\])$");
 const DATA_PATH = new SafeRegExp("^/_next/data/([^/]+)/(.*)\\.json$");
 
 /**
@@ -27,9 +26,7 @@ const DATA_PATH = new SafeRegExp("^/_next/data/([^/]+)/(.*)\\.json$");
  * @param {unknown} [base]
  */
 function parse(input, base) {
-  const url = new URL(String(input), base === undefined ? undefined : String(base));
-  if (RegExpPrototypeExec(LOOPBACK, url.hostname) !== null) url.hostname = "localhost";
-  return url;
+  return new URL(String(input), base === undefined ? undefined : String(base));
 }
 
 /**

@@ -156,6 +156,7 @@ function takeBody(handle) {
 }
 
 const FORM_TYPES = new SafeRegExp("^\\s*(?:multipart/form-data|application/x-www-form-urlencoded)\\s*(?:;|$)", "i");
+const LOOPBACK = new SafeRegExp("^(127(?:\\.\\d{1,3}){3}|\\[::1\\])$");
 const kState = Symbol("next request");
 
 class NextRequest extends Request {
@@ -178,7 +179,10 @@ class NextRequest extends Request {
     const options = init?.body && init.duplex === undefined ? { ...init, duplex: "half" } : init;
     if (ObjectPrototypeIsPrototypeOf(RequestPrototype, input)) super(input, options);
     else super(url, options);
-    this[kState] = { cookies: null, nextUrl: new NextURL(url, { nextConfig: init?.nextConfig }) };
+    const nextUrl = new NextURL(url, { nextConfig: init?.nextConfig });
+    // As Next.js does: addresses of this machine are all called localhost.
+    if (RegExpPrototypeExec(LOOPBACK, nextUrl.hostname) !== null) nextUrl.hostname = "localhost";
+    this[kState] = { cookies: null, nextUrl, url: nextUrl.href };
   }
 
   get cookies() {
@@ -194,7 +198,7 @@ class NextRequest extends Request {
   get url() {
     const inner = this[kInner];
     if (ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner)) return inner.url();
-    return this[kState] === null ? super.url : this[kState].url ??= new NextURL(super.url).href;
+    return this[kState]?.url ?? super.url;
   }
 
   get page() {

@@ -10,6 +10,7 @@ const {
   op_edgehost_respond_text,
 } = core.ops;
 const {
+  ArrayPrototypeEvery,
   ArrayPrototypePush,
   Error,
   FunctionPrototypeToString,
@@ -21,6 +22,7 @@ const {
   ObjectPrototypeIsPrototypeOf,
   PromisePrototypeThen,
   PromiseResolve,
+  RangeError,
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeMap,
@@ -46,6 +48,7 @@ const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseB
   SERVE_FAST_HEADER_CONTENT_TYPE, toInnerResponse, wireHeaderList } = core.loadExtScript(
     "ext:deno_fetch/23_response.js",
   );
+const { setTimeOrigin } = core.loadExtScript("ext:deno_web/15_performance.js");
 const { handleWasmStreaming } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
 const { ReadableStreamPrototype } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { ANSWERED, Scope, current, enter, kScope, leave, unwatch, watch } = core.loadExtScript(
@@ -98,8 +101,12 @@ function register(index, namespace, file, runtime, captures) {
   let bits = 0;
   const handlers = [];
   const plain = [];
+  // The exports of a CommonJS file are its default export.
+  const exports = "default" in namespace && ArrayPrototypeEvery(METHODS, (name) => !(name in namespace))
+    ? namespace.default ?? namespace
+    : namespace;
   for (let i = 0; i < METHODS.length; i++) {
-    const handler = namespace[METHODS[i]];
+    const handler = exports[METHODS[i]];
     if (handler) bits |= 1 << i;
     ArrayPrototypePush(handlers, handler);
     ArrayPrototypePush(plain, ignoresArguments(handler));
@@ -197,6 +204,9 @@ const HOP_BY_HOP = new SafeSet([
 /** @param {any} scope @param {any} response */
 function respondInFull(scope, response) {
   const inner = toInnerResponse(response);
+  if (inner.status === 101) {
+    throw new RangeError("The handler returned status 101: a connection cannot be upgraded here");
+  }
   if (inner.type === "error" || inner.status === 0) {
     throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
   }
@@ -437,6 +447,7 @@ core.setReportExceptionCallback((/** @type {unknown} */ error) => {
   if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
 });
 core.setWasmStreamingCallback(handleWasmStreaming);
+setTimeOrigin();
 
 consoleScript.install();
 processScript.install();

@@ -21,6 +21,12 @@ pub(super) struct Cli {
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
     /// Serve the routes of a project
+    ///
+    /// Every flag can also be set by its variable, or in edgehost.toml beside the app
+    /// directory, where it has the name of the flag without the dashes in front
+    /// (`port = 3000`). A flag wins over the variable, the variable over the file.
+    ///
+    /// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
     Serve(Box<ServeArgs>),
     /// Print the route table of a project
     Routes(RoutesArgs),
@@ -33,13 +39,6 @@ pub(super) struct RoutesArgs {
     pub(super) dir: PathBuf,
 }
 
-/// Serve the routes of a project
-///
-/// Every flag can also be set by its variable, or in edgehost.toml beside the app
-/// directory, where it has the name of the flag without the dashes in front
-/// (`port = 3000`). A flag wins over the variable, the variable over the file.
-///
-/// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
     /// Folder that holds app/ or src/app/, or the app directory itself

@@ -1,4 +1,4 @@
-//! CPU clocks of threads, readable from other threads.
+//! CPU clocks of threads, readable from other threads, and the memory of the process.
 
 use std::time::Duration;
 
@@ -44,6 +44,28 @@ impl ThreadClock {
     pub(crate) fn read(self) -> Duration {
         self.start.elapsed()
     }
+}
+
+/// Memory of this process that is in RAM, in bytes; 0 where it cannot be told.
+#[cfg(target_os = "linux")]
+#[allow(clippy::disallowed_methods, reason = "/proc is not the user's file system")]
+pub(crate) fn resident_memory() -> u64 {
+    // proc(5): the second number of statm is the resident set in pages.
+    let pages = || std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<u64>().ok();
+    pages().unwrap_or(0) * page_size()
+}
+
+#[cfg(target_os = "linux")]
+#[allow(unsafe_code, reason = "libc has no safe wrapper for this call")]
+fn page_size() -> u64 {
+    // SAFETY: no pointers are involved.
+    u64::try_from(unsafe { libc::sysconf(libc::_SC_PAGESIZE) }).unwrap_or(4096)
+}
+
+/// Not known elsewhere.
+#[cfg(not(target_os = "linux"))]
+pub(crate) fn resident_memory() -> u64 {
+    0
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::{Duration, Instant};
 
 use deno_core::v8;
 
@@ -18,13 +19,18 @@ pub(crate) struct Quota {
     max: usize,
     /// Set between a refusal and the next allocation: V8 collects garbage in between.
     refused: AtomicBool,
+    /// Set when V8 has nothing more to collect: the next attempt is the last.
+    last_resort: AtomicBool,
     refusals: AtomicUsize,
     slot: OnceLock<Weak<Slot>>,
 }
 
 /// V8 asks at most four times for one buffer, with a garbage collection before
 /// each; then JavaScript gets a RangeError, and some native callers abort.
-const LAST_ATTEMPT: usize = 3;
+const ATTEMPTS: usize = 4;
+
+/// How long the last attempt waits for V8's threads to free what was collected.
+const SWEEP: Duration = Duration::from_millis(50);
 
 impl Quota {
     /// A quota of `max` bytes.
@@ -33,6 +39,7 @@ impl Quota {
             used: AtomicUsize::new(0),
             max: usize::try_from(max).unwrap_or(usize::MAX),
             refused: AtomicBool::new(false),
+            last_resort: AtomicBool::new(false),
             refusals: AtomicUsize::new(0),
             slot: OnceLock::new(),
         })
@@ -43,9 +50,12 @@ impl Quota {
         let _ = self.slot.set(Arc::downgrade(slot));
     }
 
-    /// Whether V8 is collecting garbage because a buffer was refused.
+    /// Whether V8 is collecting garbage because a buffer was refused. Called when V8
+    /// has come to its last resort.
     pub(super) fn was_refused(&self) -> bool {
-        self.refused.load(Ordering::Relaxed)
+        let refused = self.refused.load(Ordering::Relaxed);
+        self.last_resort.store(refused, Ordering::Relaxed);
+        refused
     }
 
     fn take(&self, bytes: usize) -> bool {
@@ -56,24 +66,31 @@ impl Quota {
                 })
                 .is_ok()
         };
-        if take(self.max) {
-            self.refused.store(false, Ordering::Relaxed);
+        let settle = |granted: bool| {
+            self.refused.store(!granted, Ordering::Relaxed);
+            self.last_resort.store(false, Ordering::Relaxed);
             self.refusals.store(0, Ordering::Relaxed);
-            return true;
+            granted
+        };
+        if take(self.max) {
+            return settle(true);
         }
         self.refused.store(true, Ordering::Relaxed);
-        if self.refusals.fetch_add(1, Ordering::Relaxed) + 1 < LAST_ATTEMPT {
+        let refusals = self.refusals.fetch_add(1, Ordering::Relaxed) + 1;
+        if refusals < ATTEMPTS && !self.last_resort.load(Ordering::Relaxed) {
             return false;
         }
-        self.refusals.store(0, Ordering::Relaxed);
+        let patience = Instant::now() + SWEEP;
+        while Instant::now() < patience {
+            std::thread::sleep(Duration::from_millis(1));
+            if take(self.max) {
+                return settle(true);
+            }
+        }
         if let Some(slot) = self.slot.get().and_then(Weak::upgrade) {
             slot.out_of_memory();
         }
-        let granted = take(self.max.saturating_add(UNWINDING));
-        if granted {
-            self.refused.store(false, Ordering::Relaxed);
-        }
-        granted
+        settle(take(self.max.saturating_add(UNWINDING)))
     }
 
     fn give_back(&self, bytes: usize) {
@@ -138,6 +155,7 @@ mod tests {
         assert!(quota.take(80));
         assert!(!quota.take(40), "first attempt");
         assert!(!quota.take(40), "after a collection");
+        assert!(quota.was_refused(), "V8 comes to its last resort");
         assert!(quota.take(40), "the last one, so that native callers do not abort");
         quota.give_back(120);
         assert!(quota.take(100));

@@ -20,7 +20,7 @@ use edgehost_ext::message::Handle;
 use parking_lot::Mutex;
 
 use super::ScopeKey;
-use super::clock::ThreadClock;
+use super::clock::{self, ThreadClock};
 use super::external::Quota;
 use crate::limits::Exceeded;
 
@@ -32,6 +32,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 
 /// Every how many ticks the memory of a long turn is measured.
 const MEMORY_EVERY: u64 = 4;
+
+/// What the rest of the process may grow by during one turn.
+const RUNAWAY_MARGIN: u64 = 64 * 1024 * 1024;
 
 /// What one turn may use.
 #[derive(Debug, Clone, Copy)]
@@ -66,8 +69,9 @@ pub(crate) struct Slot {
 
 #[derive(Default)]
 struct Control {
-    /// First look at the running turn: its number and the thread's CPU time then.
-    seen: Option<(u64, Duration)>,
+    /// First look at the running turn: its number, and the thread's CPU time and
+    /// the resident memory of the process then.
+    seen: Option<(u64, Duration, u64)>,
     /// What was decided about which turn, and when.
     decided: Option<(u64, Exceeded, Instant)>,
     /// Turn whose memory the interrupt callback is to measure.
@@ -142,7 +146,7 @@ impl Slot {
     }
 
     /// Looks at the isolate; true if a turn is running.
-    fn look(&self, tick: u64, now: Instant) -> bool {
+    fn look(&self, tick: u64, now: Instant, isolates: usize) -> bool {
         if self.turn.load(Ordering::SeqCst) % 2 == 0 {
             return false;
         }
@@ -152,10 +156,10 @@ impl Slot {
             return false;
         }
         let cpu = self.clock.read();
-        let baseline = match control.seen {
-            Some((seen, baseline)) if seen == turn => baseline,
+        let (baseline, resident) = match control.seen {
+            Some((seen, baseline, resident)) if seen == turn => (baseline, resident),
             _ => {
-                control.seen = Some((turn, cpu));
+                control.seen = Some((turn, cpu, clock::resident_memory()));
                 return true;
             }
         };
@@ -175,6 +179,8 @@ impl Slot {
             Some(Exceeded::Cpu)
         } else if nanos(now.duration_since(epoch())) >= self.until_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Wall)
+        } else if tick % MEMORY_EVERY == 0 && self.is_running_away(resident, isolates) {
+            Some(Exceeded::Memory)
         } else {
             None
         };
@@ -186,6 +192,14 @@ impl Slot {
             self.interrupt();
         }
         true
+    }
+
+    /// Whether the process has grown during this turn by more than all isolates
+    /// together may hold. That is WebAssembly memory, which V8 does not report:
+    /// heaps and buffers are stopped before.
+    fn is_running_away(&self, resident: u64, isolates: usize) -> bool {
+        let grown = clock::resident_memory().saturating_sub(resident);
+        grown > self.memory.saturating_mul(isolates as u64).saturating_add(RUNAWAY_MARGIN)
     }
 
     /// What the interrupt asks for, on the isolate's own thread.
@@ -216,7 +230,7 @@ impl Slot {
     }
 }
 
-/// Heap, buffers and WebAssembly memory of an isolate, in bytes.
+/// Heap and buffers of an isolate, in bytes.
 pub(super) fn memory_of(isolate: &mut v8::Isolate) -> u64 {
     let statistics = isolate.get_heap_statistics();
     (statistics.used_heap_size() + statistics.external_memory()) as u64
@@ -260,7 +274,7 @@ impl Turn<'_> {
         self.slot.turn.store(self.number + 1, Ordering::SeqCst);
         let elapsed = now.saturating_duration_since(self.started);
         let used = match control.seen {
-            Some((seen, baseline)) if seen == self.number => {
+            Some((seen, baseline, _)) if seen == self.number => {
                 (self.slot.clock.read().saturating_sub(baseline) + TICK).min(elapsed)
             }
             _ => elapsed,
@@ -314,7 +328,7 @@ fn run() {
         let slots: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
         let now = Instant::now();
         for slot in &slots {
-            running |= slot.look(tick, now);
+            running |= slot.look(tick, now, slots.len());
         }
         drop(slots);
         tick += 1;

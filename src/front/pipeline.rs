@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId, ResponseBody,
+    BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId, ResponseBody, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -96,27 +96,20 @@ impl Front {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        self.refuse_large(&parts)?;
-        let query = parts.uri.query();
-        let path = match normalise(parts.uri.path()) {
-            Path::Match(path) => path,
-            Path::Redirect(path) => return Ok(respond::moved(&with_query(&path, query))),
-            Path::Malformed => return Err(Refusal::MalformedPath),
-        };
-        let (route, params) = match self.settings.table.find(&path) {
-            Match::Found { route, params } => (route, params),
-            Match::NotFound => return Err(Refusal::NotFound),
-            Match::Malformed => return Err(Refusal::MalformedPath),
-        };
-        let method = match self.method(&parts.method, route)? {
-            Chosen::Handler(method) => method,
-            Chosen::Options => return Ok(respond::options(self.settings.app.routes[route].methods())),
+        let Decided { route, params, method, target } = match self.decide(&parts, body.size_hint().exact()) {
+            Ok(decided) => decided,
+            Err(early) => {
+                if !body.is_end_stream() {
+                    tokio::task::spawn_local(linger(body));
+                }
+                return early;
+            }
         };
         let body = self.body(&parts.method, &parts.headers, body).await?;
         let head = RequestHead {
             method: parts.method,
-            target: with_query(&path, query),
-            authority: parts.uri.authority().cloned(),
+            target,
+            authority: parts.uri.into_parts().authority,
             origin: self.origin(peer),
             raw_headers: parts.headers,
             params: message_params(params),
@@ -128,8 +121,34 @@ impl Front {
         Ok(respond::answer(answer))
     }
 
-    fn refuse_large(&self, parts: &http::request::Parts) -> Result<(), Refusal> {
+    /// Everything that is decided before JavaScript runs. What needs none is
+    /// answered or refused here.
+    fn decide(&self, parts: &http::request::Parts, length: Option<u64>) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
+        self.refuse_large(parts, length).map_err(Err)?;
+        let query = parts.uri.query();
+        let path = match normalise(parts.uri.path()) {
+            Path::Match(path) => path,
+            Path::Redirect(path) => return Err(Ok(respond::moved(&with_query(&path, query)))),
+            Path::Malformed => return Err(Err(Refusal::MalformedPath)),
+        };
+        let (route, params) = match self.settings.table.find(&path) {
+            Match::Found { route, params } => (route, params),
+            Match::NotFound => return Err(Err(Refusal::NotFound)),
+            Match::Malformed => return Err(Err(Refusal::MalformedPath)),
+        };
+        match self.method(&parts.method, route) {
+            Ok(Chosen::Handler(method)) => Ok(Decided { route, params, method, target: with_query(&path, query) }),
+            Ok(Chosen::Options) => Err(Ok(respond::options(self.settings.app.routes[route].methods()))),
+            Err(refusal) => Err(Err(refusal)),
+        }
+    }
+
+    fn refuse_large(&self, parts: &http::request::Parts, length: Option<u64>) -> Result<(), Refusal> {
         let limits = &self.settings.app.limits;
+        let declared = || parts.headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse::<u64>().ok();
+        if length.or_else(declared).is_some_and(|length| length > limits.request_body) {
+            return Err(Refusal::BodyTooLarge);
+        }
         if parts.uri.path_and_query().is_some_and(|target| target.as_str().len() > limits.url) {
             return Err(Refusal::UrlTooLong);
         }
@@ -168,10 +187,6 @@ impl Front {
         B::Error: Into<BoxError>,
     {
         let limits = &self.settings.app.limits;
-        let declared = headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
-        if declared.or(body.size_hint().exact()).is_some_and(|length| length > limits.request_body) {
-            return Err(Refusal::BodyTooLarge);
-        }
         if matches!(*method, http::Method::GET | http::Method::HEAD) {
             return Ok(RequestBody::Empty);
         }
@@ -197,6 +212,14 @@ impl Front {
             trusted,
         }
     }
+}
+
+/// What the pipeline found out before JavaScript runs.
+struct Decided {
+    route: usize,
+    params: Params,
+    method: Method,
+    target: String,
 }
 
 enum Chosen {

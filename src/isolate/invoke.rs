@@ -396,7 +396,7 @@ impl Isolate {
             self.ends.push(handle, Ended::Sent);
             self.wake_pump();
         } else {
-            self.exchanges.borrow_mut().retire(handle);
+            self.let_go(handle);
         }
     }
 
@@ -424,7 +424,14 @@ impl Isolate {
                 scope.perform_microtask_checkpoint();
             });
         }
-        self.exchanges.borrow_mut().retire(handle);
+        self.let_go(handle);
+    }
+
+    fn let_go(&self, handle: Handle) {
+        let unread = self.exchanges.borrow_mut().retire(handle);
+        if matches!(unread, RequestBody::Stream(_)) {
+            tokio::task::spawn_local(unread.linger());
+        }
     }
 
     /// Loads and evaluates a route module, once.

@@ -70,8 +70,9 @@ fn builder(settings: &ServerSettings) -> Builder<LocalExecutor> {
         .timer(TokioTimer::new())
         .header_read_timeout(settings.header_read)
         .max_headers(settings.header_count)
-        .max_buf_size(settings.headers.max(8 * 1024))
-        .pipeline_flush(true);
+        // Not `pipeline_flush`: with it hyper takes a body as fast as it is produced,
+        // whether or not the peer reads.
+        .max_buf_size(settings.headers.max(8 * 1024));
     builder
         .http2()
         .timer(TokioTimer::new())

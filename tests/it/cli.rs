@@ -212,6 +212,7 @@ fn a_port_in_use_is_named() {
 async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
     let project = project().file("app/route.ts", include_str!("../apps/every_api.ts"));
     let copy = project.path().join("edgehost-copy");
+    assert!(Path::new(env!("EDGEHOST_REGISTRY")).join("deno_web-0.291.0").is_dir(), "the folder to hide is the registry");
     std::fs::copy(program(), &copy).expect("copied");
     let sources = Path::new(env!("EDGEHOST_REGISTRY"));
     let script = format!(

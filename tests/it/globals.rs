@@ -90,7 +90,7 @@ async fn console_lines_carry_level_route_and_request() {
     logged(&["warn line { a: [ 1, \"x\" ], m: Map(1) { \"k\" => 1 } }"]).await;
     logged(&["TypeError: error line", "app/route.ts:2:"]).await;
     logged(&["debug line"]).await;
-    logged(&["    indented"]).await;
+    logged(&["edgehost::console:   indented"]).await;
 }
 
 #[tokio::test]

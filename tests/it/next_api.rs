@@ -333,12 +333,12 @@ async fn t107_cache_and_markers_and_url_pattern() {
     let app = serve_root(
         "import 'server-only'; import { unstable_cache, revalidatePath, revalidateTag, updateTag } from 'next/cache'; import { URLPattern as P, ImageResponse } from 'next/server'; import next from 'next/server';
          import { useRouter } from 'next/navigation'; import type { NextFetchEvent } from 'next/server';
-         const fails = (f: () => unknown) => { try { f(); return ''; } catch (e: any) { return e.message.slice(0, 20); } };
+         const fails = (f: () => unknown) => { try { f(); return ''; } catch (e: any) { return e.message.slice(0, 21); } };
          export const GET = async () => Response.json([await unstable_cache(async (x: number) => x + 1)(1), revalidatePath('/x') === undefined, (revalidateTag as any)('t') === undefined, fails(updateTag as any),
            new P({ pathname: '/:a' }).exec('http://h/b')?.pathname.groups.a, fails(() => new (ImageResponse as any)()), fails(() => useRouter()), typeof (next as any).NextRequest]);",
     )
     .await;
     app.get("/").await.is_json(json!([
-        2, true, true, "updateTag can only be", "b", "ImageResponse moved ", "useRouter() needs Re", "function",
+        2, true, true, "updateTag can only be", "b", "ImageResponse moved f", "useRouter() needs Rea", "function",
     ]));
 }

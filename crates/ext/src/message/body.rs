@@ -125,6 +125,40 @@ impl RequestBody {
     }
 }
 
+/// How much of a body that nobody wants is read, and for how long, before the
+/// connection is closed on it. Closing at once would make the peer's system throw
+/// away an answer that it has received but not read.
+const LINGER_BYTES: u64 = 8 * 1024 * 1024;
+const LINGER: Duration = Duration::from_secs(2);
+
+impl RequestBody {
+    /// Reads and discards what is left, within limits.
+    pub async fn linger(self) {
+        if let Self::Stream(stream) = self {
+            linger(stream.source).await;
+        }
+    }
+}
+
+/// Reads and discards a body that nobody wants, within limits.
+pub async fn linger<B>(body: B)
+where
+    B: Body<Data = Bytes>,
+{
+    let mut body = std::pin::pin!(body);
+    let mut left = LINGER_BYTES;
+    let reading = async {
+        while let Some(Ok(frame)) = std::future::poll_fn(|cx| body.as_mut().poll_frame(cx)).await {
+            let length = frame.data_ref().map_or(0, |piece| piece.len() as u64);
+            match left.checked_sub(length) {
+                Some(rest) => left = rest,
+                None => break,
+            }
+        }
+    };
+    let _ = tokio::time::timeout(LINGER, reading).await;
+}
+
 impl IncomingStream {
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
         loop {

@@ -148,11 +148,12 @@ impl Exchanges {
         slot.exchange.as_deref_mut().filter(|_| current == handle)
     }
 
-    /// The request is over: its body goes now, its head once enough others have followed.
-    pub fn retire(&mut self, handle: Handle) {
-        let Some(exchange) = self.get(handle).filter(|exchange| !exchange.over) else { return };
+    /// The request is over: its head goes once enough others have followed. What has
+    /// not been read of its body is returned.
+    pub fn retire(&mut self, handle: Handle) -> RequestBody {
+        let Some(exchange) = self.get(handle).filter(|exchange| !exchange.over) else { return RequestBody::Taken };
         exchange.over = true;
-        exchange.body = RequestBody::Taken;
+        let unread = std::mem::replace(&mut exchange.body, RequestBody::Taken);
         exchange.stream = None;
         exchange.outcome = None;
         exchange.waiter = None;
@@ -163,6 +164,7 @@ impl Exchanges {
                 self.remove(oldest);
             }
         }
+        unread
     }
 
     fn remove(&mut self, handle: Handle) {

@@ -112,13 +112,6 @@ pub(crate) fn op_edgehost_request_params<'s>(
     })
 }
 
-/// The peer's address, or the empty string. Called by runtime-js/50_dispatch.js.
-#[op2]
-#[string]
-pub(crate) fn op_edgehost_request_peer(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "peer", |exchange| exchange.head.origin.peer.map(|ip| ip.to_string()).unwrap_or_default())
-}
-
 /// Takes the body: null if there is none, a Uint8Array if all of it has arrived,
 /// else the number of a resource to read. Called by runtime-js/30_request.js on
 /// first touch; counts against the request body limit.
