@@ -29,11 +29,19 @@ const START: &str = r#"(() => {
   return core.loadExtScript("ext:edgehost/51_dispatch.js");
 })()"#;
 
+/// Loop unrolling drops the interrupt check of some endless loops, such as
+/// `while (true) list.push(new Array(1000))`: neither a limit nor a termination
+/// would ever reach them.
+const V8_FLAGS: &str = "--no-turboshaft-loop-unrolling";
+
 /// Starts V8's platform. Wants to be called before the threads that run isolates
 /// are started, so that they inherit the rights to its protected memory.
 pub(crate) fn init_platform() {
     static ONCE: OnceLock<()> = OnceLock::new();
-    ONCE.get_or_init(|| JsRuntime::init_platform(None));
+    ONCE.get_or_init(|| {
+        v8::V8::set_flags_from_string(V8_FLAGS);
+        JsRuntime::init_platform(None);
+    });
 }
 
 /// An isolate could not be started.
