@@ -71,7 +71,7 @@ pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -
 }
 
 async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
-    let plugin = Arc::new(HostModules::default());
+    let plugin = Arc::new(HostModules { edge: kind == Runtime::Edge, ..HostModules::default() });
     let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
     let reader = Reader { root, importers: HashMap::new() };
     let mut bundler = Bundler::with_plugins(options(root, kind, routes), plugins)
@@ -227,6 +227,7 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
 /// Resolves what the host provides, and gives `import.meta` its place on disk.
 #[derive(Debug, Default)]
 struct HostModules {
+    edge: bool,
     /// (importer, specifier) of imports in the user's own files that lead nowhere.
     unresolved: Mutex<Vec<(String, String)>>,
     client_only: Mutex<Vec<String>>,
@@ -243,19 +244,13 @@ impl Plugin for HostModules {
 
     async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         if args.specifier.starts_with("edgehost:") {
-            return Ok(Some(HookResolveIdOutput {
-                id: args.specifier.into(),
-                external: Some(true.into()),
-                ..HookResolveIdOutput::default()
-            }));
+            return Ok(Some(external(args.specifier.to_owned())));
         }
-        if let Some(builtin) = node_builtin(args.specifier) {
-            return Ok(Some(HookResolveIdOutput {
-                id: builtin.into(),
-                external: Some(true.into()),
-                side_effects: Some(HookSideEffects::False),
-                ..HookResolveIdOutput::default()
-            }));
+        // In a browser's place a package may stand in for a built-in module, or a
+        // `browser` field turn it off.
+        let builtin = node_builtin(args.specifier).map(external);
+        if builtin.is_some() && !self.edge {
+            return Ok(builtin);
         }
         let host = Virtual::of(args.specifier);
         if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {
@@ -274,6 +269,7 @@ impl Plugin for HostModules {
         };
         match ctx.resolve(specifier, args.importer, Some(options)).await? {
             Ok(resolved) => Ok(Some(HookResolveIdOutput::from_resolved_id(resolved))),
+            Err(_) if builtin.is_some() => Ok(builtin),
             Err(_) if host == Some(Virtual::Fallback) => {
                 Ok(Some(HookResolveIdOutput::from_id(Virtual::Fallback.id(args.specifier))))
             }
@@ -299,6 +295,16 @@ impl Plugin for HostModules {
 
     async fn transform(&self, _ctx: SharedTransformPluginContext, args: &HookTransformArgs<'_>) -> HookTransformReturn {
         Ok(place_import_meta(args.id, args.code.as_str(), args.module_type))
+    }
+}
+
+/// A module that is not in the bundle; an import of it that nobody uses goes.
+fn external(specifier: String) -> HookResolveIdOutput {
+    HookResolveIdOutput {
+        id: specifier.into(),
+        external: Some(true.into()),
+        side_effects: Some(HookSideEffects::False),
+        ..HookResolveIdOutput::default()
     }
 }
 
