@@ -1,3 +1,126 @@
-//! Set-up, tests and benchmarks of edgehost.
+//! Set-up, tests and benchmarks of edgehost: `cargo xtask help`.
 
-fn main(){}
+mod bench;
+mod v8;
+mod v8_source;
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode};
+
+use anyhow::{Context, bail};
+
+const HELP: &str = "\
+cargo xtask <command>
+
+  serve DIR [flags]     set up, build, and serve a project; flags are those of `edgehost serve`
+  test [filter]         set up, build, and run every test
+  v8                    put V8's library where the build looks for it
+  v8 --from-source      build that library from the sources of the crate `v8` (80 to 100 minutes on 2 cores)
+      --objects N       stop after about N of its objects, to see that the way works
+  bench [--quick]       compare with a bare hyper server: speed, start-up, memory
+  bench --peers         and with deno serve, Bun.serve, node:http and next start
+  help                  this text
+";
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            say(&format!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Tells a person what happens; what a command prints for itself goes to standard output.
+#[allow(clippy::print_stderr, reason = "a program for people")]
+fn say(text: &str) {
+    eprintln!("{text}");
+}
+
+fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        ["serve", rest @ ..] => serve(rest),
+        ["test", rest @ ..] => test(rest),
+        ["v8"] => v8::set_up(),
+        ["v8", "--from-source", rest @ ..] => {
+            let objects = match rest {
+                [] => None,
+                ["--objects", count] => Some(count.parse().context("--objects wants a number")?),
+                _ => bail!("unknown flags: {rest:?}\n\n{HELP}"),
+            };
+            v8_source::build(objects)
+        }
+        ["bench", rest @ ..] => {
+            v8::set_up()?;
+            bench::run(rest)
+        }
+        ["help" | "--help" | "-h"] | [] => {
+            say(HELP);
+            Ok(())
+        }
+        _ => bail!("unknown command: {}\n\n{HELP}", words.join(" ")),
+    }
+}
+
+fn serve(rest: &[&str]) -> anyhow::Result<()> {
+    v8::set_up()?;
+    say("Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 10 minutes on 2 cores.");
+    cargo(&["build", "--release", "--bin", "edgehost"])?;
+    let mut program = Command::new(root().join("target/release/edgehost"));
+    program.arg("serve").args(rest);
+    replace_by(program)
+}
+
+fn test(rest: &[&str]) -> anyhow::Result<()> {
+    v8::set_up()?;
+    // The profile of the program that people run: its tests need no second build
+    // of the dependencies, and test what is shipped.
+    let mut arguments = vec!["test", "--release", "--workspace"];
+    arguments.extend(rest);
+    cargo(&arguments)
+}
+
+/// Runs cargo in the repository.
+fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo).args(arguments).current_dir(root()).status().context("cannot start cargo")?;
+    if !status.success() {
+        bail!("`cargo {}` failed", arguments.join(" "));
+    }
+    Ok(())
+}
+
+/// Becomes another program, so that signals reach it directly.
+fn replace_by(mut program: Command) -> anyhow::Result<()> {
+    use std::os::unix::process::CommandExt;
+    Err(program.exec()).with_context(|| format!("cannot start {}", program.get_program().display()))
+}
+
+/// The repository.
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("."))
+}
+
+/// Where cargo keeps what it downloads.
+fn cargo_home() -> anyhow::Result<PathBuf> {
+    match std::env::var_os("CARGO_HOME") {
+        Some(home) => Ok(home.into()),
+        None => Ok(std::env::home_dir().context("there is no home directory: set CARGO_HOME")?.join(".cargo")),
+    }
+}
+
+/// The version of a crate in `Cargo.lock`.
+fn locked_version(name: &str) -> anyhow::Result<String> {
+    let path = root().join("Cargo.lock");
+    let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    let lock: toml::Table = text.parse().context("Cargo.lock is not TOML")?;
+    let packages = lock.get("package").and_then(toml::Value::as_array).context("Cargo.lock has no packages")?;
+    let version = packages
+        .iter()
+        .find(|package| package.get("name").and_then(toml::Value::as_str) == Some(name))
+        .and_then(|package| package.get("version")?.as_str());
+    version.map(str::to_owned).with_context(|| format!("Cargo.lock has no package `{name}`"))
+}
