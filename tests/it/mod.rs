@@ -2,6 +2,7 @@ mod architecture;
 mod bundling;
 mod cli;
 mod environment;
+mod examples;
 mod globals;
 mod harness;
 mod library;

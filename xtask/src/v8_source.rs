@@ -178,7 +178,7 @@ fn adapt(work: &Path) -> anyhow::Result<()> {
     }
     edit(compiler, &|text| without_assignment(text, "c_additional_outputs"))?;
     edit("build/toolchain/gcc_toolchain.gni", &|text| {
-        let text = without_assignment(text, "inputs = [ get_path_info(rebase_path(ar");
+        let text = without_archiver_inputs(text);
         let text = text.replace(" {{module_deps}}", "").replace(" {{module_deps_no_self}}", "");
         without_module_names(&text.replace("{{module_deps}}", "").replace("{{module_deps_no_self}}", ""))
     })
@@ -232,6 +232,19 @@ fn without_assignment(text: &str, beginning: &str) -> String {
             continue;
         }
         out.push(line);
+    }
+    out.join("\n") + "\n"
+}
+
+/// Drops the assignment of `inputs` that names the archiver, which goes over two lines.
+fn without_archiver_inputs(text: &str) -> String {
+    let mut out: Vec<&str> = Vec::new();
+    for line in text.lines() {
+        if !line.contains("get_path_info(rebase_path(ar") {
+            out.push(line);
+        } else if out.last().is_some_and(|last| last.trim() == "inputs =") {
+            out.pop();
+        }
     }
     out.join("\n") + "\n"
 }
