@@ -51,10 +51,13 @@ fn main() {
 /// The folder of the cargo registry that holds the sources of deno_core.
 fn snapshot_sources_folder() -> PathBuf {
     let list = extensions(Settings::default());
-    let source = list.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()).find_map(|file| match &file.code {
-        ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) => Some(PathBuf::from(path)),
-        _ => None,
-    });
+    let source =
+        list.iter().flat_map(|extension| extension.lazy_loaded_js_files.iter()).find_map(|file| match &file
+            .code
+        {
+            ExtensionFileSourceCode::LoadedFromFsDuringSnapshot(path) => Some(PathBuf::from(path)),
+            _ => None,
+        });
     let source = source.unwrap_or_default();
     source.ancestors().nth(2).map(Path::to_owned).unwrap_or_default()
 }

@@ -19,13 +19,19 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
     let body = match (request.method(), request.uri().path()) {
         (&Method::GET, "/json") => Bytes::from_static(b"{\"ok\":true,\"message\":\"hello\"}"),
         (&Method::POST, "/echo") => {
-            let body = request.into_body().collect().await.map(http_body_util::Collected::to_bytes).unwrap_or_default();
+            let body = request
+                .into_body()
+                .collect()
+                .await
+                .map(http_body_util::Collected::to_bytes)
+                .unwrap_or_default();
             let value: serde_json::Value = serde_json::from_slice(&body).unwrap_or_default();
             serde_json::to_vec(&serde_json::json!({ "got": value })).unwrap_or_default().into()
         }
         (_, path) => {
             let id = path.rsplit('/').next().unwrap_or_default();
-            let agent = request.headers().get("x-client").and_then(|value| value.to_str().ok()).unwrap_or_default();
+            let agent =
+                request.headers().get("x-client").and_then(|value| value.to_str().ok()).unwrap_or_default();
             format!("{{\"id\":\"{id}\",\"client\":\"{agent}\"}}").into()
         }
     };
@@ -38,7 +44,10 @@ async fn answer(request: Request<Incoming>) -> Result<Response<Full<Bytes>>, Inf
 async fn main() -> std::io::Result<()> {
     let port = std::env::args().nth(1).and_then(|port| port.parse().ok()).unwrap_or(0);
     let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await?;
-    println!("Listening on http://{}", listener.local_addr()?);
+    #[allow(clippy::print_stdout, reason = "a program for people")]
+    {
+        println!("Listening on http://{}", listener.local_addr()?);
+    }
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

@@ -17,7 +17,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let app = Router::new().route("/native", get(|| async { "from axum\n" })).fallback_service(host);
 
     let listener = tokio::net::TcpListener::bind(format!("127.0.0.1:{port}")).await?;
-    println!("Listening on http://{}", listener.local_addr()?);
+    #[allow(clippy::print_stdout, reason = "a program for people")]
+    {
+        println!("Listening on http://{}", listener.local_addr()?);
+    }
     axum::serve(listener, app).await?;
     Ok(())
 }

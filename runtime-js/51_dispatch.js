@@ -91,13 +91,10 @@ function ignoresArguments(handler) {
 
 /**
  * Takes a loaded route module. Returns the methods it exports, GET in bit 0.
- * @param {number} index
+ * @param {{ index: number, file: string, runtime: string, captures: boolean }} facts
  * @param {any} namespace
- * @param {string} file
- * @param {string} runtime
- * @param {boolean} captures
  */
-function register(index, namespace, file, runtime, captures) {
+function register(facts, namespace) {
   let bits = 0;
   const handlers = [];
   const plain = [];
@@ -115,6 +112,7 @@ function register(index, namespace, file, runtime, captures) {
     handlers[HEAD] = handlers[0];
     plain[HEAD] = plain[0];
   }
+  const { index, file, runtime, captures } = facts;
   routes[index] = { file, runtime, captures, handlers, plain };
   return bits;
 }

@@ -142,7 +142,7 @@ impl EdgeHostBuilder {
     pub async fn build(mut self) -> Result<EdgeHost, Error> {
         isolate::init_platform();
         let (app, table) = self.load().await?;
-        EdgeHost::start(app, table, self.shards, self.public_origin, self.trusted)
+        EdgeHost::start(&app, &table, self.shards, self.public_origin, &self.trusted)
     }
 
     /// Reads and bundles the project, and tells its routes in order of precedence.
@@ -246,7 +246,11 @@ struct Service {
 }
 
 impl HttpService for Service {
-    async fn serve(&self, request: Request<hyper::body::Incoming>, peer: SocketAddr) -> Response<ResponseBody> {
+    async fn serve(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        peer: SocketAddr,
+    ) -> Response<ResponseBody> {
         let address: IpAddr = peer.ip().to_canonical();
         let peer = Peer { address: Some(address), secure: false, fallback: self.fallback.clone() };
         self.front.serve(request, &peer).await
@@ -292,11 +296,11 @@ impl EdgeHost {
     }
 
     fn start(
-        app: Arc<App>,
-        table: Arc<RouteTable>,
+        app: &Arc<App>,
+        table: &Arc<RouteTable>,
         shards: usize,
         public_origin: Option<String>,
-        trusted: Vec<IpNet>,
+        trusted: &[IpNet],
     ) -> Result<Self, Error> {
         let public_origin: Option<Arc<str>> = public_origin.map(Into::into);
         let mut remotes = Vec::with_capacity(shards);
@@ -306,7 +310,7 @@ impl EdgeHost {
                 table: table.clone(),
                 app: app.clone(),
                 public_origin: public_origin.clone(),
-                trusted: trusted.clone(),
+                trusted: trusted.to_vec(),
             };
             let make = move || {
                 let shard = Shard::new(settings.app.clone());
@@ -317,7 +321,12 @@ impl EdgeHost {
             threads.push(thread);
             remotes.push(remote);
         }
-        Ok(Self(Arc::new(Shared { app, remotes, next: AtomicUsize::new(0), threads: Mutex::new(threads) })))
+        Ok(Self(Arc::new(Shared {
+            app: app.clone(),
+            remotes,
+            next: AtomicUsize::new(0),
+            threads: Mutex::new(threads),
+        })))
     }
 
     /// Every route, in order of precedence.
@@ -361,7 +370,11 @@ impl EdgeHost {
     /// # Errors
     ///
     /// [`Error::System`] when the listener cannot be used.
-    pub async fn serve(&self, listener: TcpListener, shutdown: impl Future<Output = ()>) -> Result<(), Error> {
+    pub async fn serve(
+        &self,
+        listener: TcpListener,
+        shutdown: impl Future<Output = ()>,
+    ) -> Result<(), Error> {
         let failed = |source| Error::System { what: "cannot use the listener", source };
         listener.set_nonblocking(true).map_err(failed)?;
         let limits = &self.0.app.limits;

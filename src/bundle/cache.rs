@@ -22,7 +22,13 @@ const FORMAT: u32 = 1;
 
 /// Files that tell how modules are found, wherever they lie above the sources.
 const SETTINGS: [&str; 7] = [
-    "tsconfig.json", "jsconfig.json", "package.json", "package-lock.json", "pnpm-lock.yaml", "yarn.lock", "bun.lock",
+    "tsconfig.json",
+    "jsconfig.json",
+    "package.json",
+    "package-lock.json",
+    "pnpm-lock.yaml",
+    "yarn.lock",
+    "bun.lock",
 ];
 
 /// What the bundle depends on besides the content of files.
@@ -87,7 +93,9 @@ fn stamp(path: &Path) -> Option<Stamp> {
 fn is_unchanged(path: &Path, known: &Stamp) -> bool {
     match time_and_length(path) {
         Some((modified, length)) if modified == known.modified_ns && length == known.length => true,
-        Some((_, length)) if length == known.length => stamp(path).is_some_and(|now| now.sha256 == known.sha256),
+        Some((_, length)) if length == known.length => {
+            stamp(path).is_some_and(|now| now.sha256 == known.sha256)
+        }
         // A settings file that was absent, and still is.
         None => known.sha256.is_empty(),
         Some(_) => false,

@@ -161,12 +161,12 @@ struct Part {
     warnings: Vec<Problem>,
 }
 
-fn methods_of<'a>(exports: impl Iterator<Item = &'a str> + Clone) -> MethodSet {
+fn methods_of(exports: &[&str]) -> MethodSet {
     let mut methods = MethodSet::default();
-    let is_commonjs = exports.clone().eq(["default"]);
+    let is_commonjs = exports == ["default"];
     for method in Method::ALL {
         // What a CommonJS module exports is known once it has run.
-        if is_commonjs || exports.clone().any(|name| name == method.name()) {
+        if is_commonjs || exports.contains(&method.name()) {
             methods.insert(method);
         }
     }

@@ -15,14 +15,15 @@ use oxc::parser::Parser;
 use oxc::span::{SourceType, Span};
 use parking_lot::Mutex;
 use rolldown::plugin::{
-    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput, HookResolveIdReturn,
-    HookTransformArgs, HookTransformOutput, HookTransformReturn, HookUsage, Plugin, Pluginable, PluginContext,
-    PluginContextResolveOptions, SharedLoadPluginContext, SharedTransformPluginContext,
+    HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput,
+    HookResolveIdReturn, HookTransformArgs, HookTransformOutput, HookTransformReturn, HookUsage, Plugin,
+    PluginContext, PluginContextResolveOptions, Pluginable, SharedLoadPluginContext,
+    SharedTransformPluginContext,
 };
 use rolldown::{
-    AttachDebugInfo, Bundler, BundlerOptions, BundlerTransformOptions, ChecksOptions, Either, ExperimentalOptions,
-    InputItem, JsxOptions, ModuleType, OutputFormat, Platform, PreserveEntrySignatures, RawMinifyOptions,
-    ResolveOptions, SourceMapType, TsConfig,
+    AttachDebugInfo, Bundler, BundlerOptions, BundlerTransformOptions, ChecksOptions, Either,
+    ExperimentalOptions, InputItem, JsxOptions, ModuleType, OutputFormat, Platform, PreserveEntrySignatures,
+    RawMinifyOptions, ResolveOptions, SourceMapType, TsConfig,
 };
 use rolldown_common::side_effects::HookSideEffects;
 use rolldown_common::{ImportKind, Output, OutputChunk};
@@ -44,7 +45,8 @@ const STACK: usize = 16 * 1024 * 1024;
 /// Bundles the routes of one runtime, on threads of its own.
 pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -> Result<Part, BundleError> {
     let root = root.to_owned();
-    let routes: Vec<(usize, PathBuf)> = routes.iter().map(|(index, file)| (*index, (*file).to_owned())).collect();
+    let routes: Vec<(usize, PathBuf)> =
+        routes.iter().map(|(index, file)| (*index, (*file).to_owned())).collect();
     let (send, receive) = tokio::sync::oneshot::channel();
     let failed = |error: &dyn std::fmt::Display| BundleError::Bundler(error.to_string());
     std::thread::Builder::new()
@@ -145,7 +147,8 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
     if chunk.is_entry {
         let route = chunk.name.strip_prefix("route-").and_then(|index| index.parse::<usize>().ok());
         if let Some((index, _)) = route.and_then(|position| routes.get(position)) {
-            let methods = methods_of(chunk.exports.iter().map(|name| name.as_str()));
+            let exports: Vec<&str> = chunk.exports.iter().map(|name| name.as_str()).collect();
+            let methods = methods_of(&exports);
             part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
         }
     }
@@ -171,7 +174,10 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
         name: Some(format!("route-{position}")),
         import: file.display().to_string(),
     });
-    let tsconfig = ["tsconfig.json", "jsconfig.json"].map(|name| root.join(name)).into_iter().find(|path| path.is_file());
+    let tsconfig = ["tsconfig.json", "jsconfig.json"]
+        .map(|name| root.join(name))
+        .into_iter()
+        .find(|path| path.is_file());
     let conditions: &[&str] = if edge {
         &["edge-light", "browser", "module", "react-server", "production"]
     } else {
@@ -184,7 +190,8 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
         extensions: Some(strings(&[".js", ".mjs", ".tsx", ".ts", ".jsx", ".cjs", ".json", ".wasm"])),
         ..ResolveOptions::default()
     };
-    let empty = [".css", ".scss", ".sass", ".less"].map(|extension| (extension.to_owned(), ModuleType::Empty));
+    let empty =
+        [".css", ".scss", ".sass", ".less"].map(|extension| (extension.to_owned(), ModuleType::Empty));
     let mut module_types: Vec<(String, ModuleType)> = empty.into();
     module_types.push((".js".to_owned(), ModuleType::Jsx));
     let constants = [("process.env.NODE_ENV", "\"production\""), ("process.browser", "false")];
@@ -199,11 +206,16 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
         sourcemap: Some(SourceMapType::Hidden),
         tsconfig: Some(tsconfig.map_or(TsConfig::Auto(false), TsConfig::Manual)),
         resolve: Some(resolve),
-        define: Some(constants.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect()),
+        define: Some(
+            constants.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        ),
         module_types: Some(module_types.into_iter().collect()),
         transform: Some(BundlerTransformOptions {
             // Next.js projects say `"jsx": "preserve"`, which is for their own compiler.
-            jsx: Some(Either::Right(JsxOptions { runtime: Some("automatic".to_owned()), ..JsxOptions::default() })),
+            jsx: Some(Either::Right(JsxOptions {
+                runtime: Some("automatic".to_owned()),
+                ..JsxOptions::default()
+            })),
             ..BundlerTransformOptions::default()
         }),
         minify: Some(RawMinifyOptions::Bool(false)),
@@ -293,7 +305,11 @@ impl Plugin for HostModules {
         }))
     }
 
-    async fn transform(&self, _ctx: SharedTransformPluginContext, args: &HookTransformArgs<'_>) -> HookTransformReturn {
+    async fn transform(
+        &self,
+        _ctx: SharedTransformPluginContext,
+        args: &HookTransformArgs<'_>,
+    ) -> HookTransformReturn {
         Ok(place_import_meta(args.id, args.code.as_str(), args.module_type))
     }
 }
@@ -310,11 +326,48 @@ fn external(specifier: String) -> HookResolveIdOutput {
 
 /// Built-in modules of Node.js 22.
 const NODE_BUILTINS: &[&str] = &[
-    "assert", "async_hooks", "buffer", "child_process", "cluster", "console", "constants", "crypto", "dgram",
-    "diagnostics_channel", "dns", "domain", "events", "fs", "http", "http2", "https", "inspector", "module", "net",
-    "os", "path", "perf_hooks", "process", "punycode", "querystring", "readline", "repl", "stream",
-    "string_decoder", "sys", "timers", "tls", "trace_events", "tty", "url", "util", "v8", "vm", "wasi",
-    "worker_threads", "zlib",
+    "assert",
+    "async_hooks",
+    "buffer",
+    "child_process",
+    "cluster",
+    "console",
+    "constants",
+    "crypto",
+    "dgram",
+    "diagnostics_channel",
+    "dns",
+    "domain",
+    "events",
+    "fs",
+    "http",
+    "http2",
+    "https",
+    "inspector",
+    "module",
+    "net",
+    "os",
+    "path",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "repl",
+    "stream",
+    "string_decoder",
+    "sys",
+    "timers",
+    "tls",
+    "trace_events",
+    "tty",
+    "url",
+    "util",
+    "v8",
+    "vm",
+    "wasi",
+    "worker_threads",
+    "zlib",
 ];
 
 /// The specifier, with `node:`, if it names a built-in module of Node.js.
@@ -385,7 +438,11 @@ fn place_import_meta(id: &str, code: &str, kind: &ModuleType) -> Option<HookTran
     }
     let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };
     let map = edited.source_map(options);
-    Some(HookTransformOutput { code: Some(edited.to_string()), map: map.into(), ..HookTransformOutput::default() })
+    Some(HookTransformOutput {
+        code: Some(edited.to_string()),
+        map: map.into(),
+        ..HookTransformOutput::default()
+    })
 }
 
 /// Turns the bundler's diagnostics into ours.
@@ -414,10 +471,10 @@ impl Reader<'_> {
         let source = std::fs::read_to_string(&absolute).unwrap_or_default();
         let code = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
         let mut chain = Vec::new();
-        if let Some(error) = diagnostic.downcast_mut::<DiagnosableResolveError>() {
-            if let Some(found) = error.import_chain.take() {
-                chain = found.into_iter().rev().skip(1).map(|id| self.show(Path::new(&id))).collect();
-            }
+        if let Some(error) = diagnostic.downcast_mut::<DiagnosableResolveError>()
+            && let Some(found) = error.import_chain.take()
+        {
+            chain = found.into_iter().rev().skip(1).map(|id| self.show(Path::new(&id))).collect();
         }
         if unresolved && let Some(specifier) = diagnostic.exporter() {
             message = not_found(&specifier);
@@ -470,7 +527,9 @@ impl Reader<'_> {
 }
 
 fn not_found(specifier: &str) -> String {
-    let is_package = !specifier.starts_with(['.', '/', '#']) && !specifier.starts_with("@/") && !specifier.starts_with("~/");
+    let is_package = !specifier.starts_with(['.', '/', '#'])
+        && !specifier.starts_with("@/")
+        && !specifier.starts_with("~/");
     let advice = if is_package { ": is it installed, or a path that tsconfig.json should map?" } else { "" };
     format!("Cannot find module '{specifier}'{advice}")
 }

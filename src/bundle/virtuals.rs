@@ -14,20 +14,51 @@ pub(super) enum Virtual {
 }
 
 const SERVER: &[&str] = &[
-    "after", "connection", "ImageResponse", "NextRequest", "NextResponse", "unstable_after", "URLPattern",
-    "userAgent", "userAgentFromString",
+    "after",
+    "connection",
+    "ImageResponse",
+    "NextRequest",
+    "NextResponse",
+    "unstable_after",
+    "URLPattern",
+    "userAgent",
+    "userAgentFromString",
 ];
 const HEADERS: &[&str] = &["cookies", "draftMode", "headers"];
 const NAVIGATION: &[&str] = &[
-    "forbidden", "notFound", "permanentRedirect", "ReadonlyURLSearchParams", "redirect", "RedirectType",
-    "unauthorized", "unstable_isUnrecognizedActionError", "unstable_rethrow", "useParams", "usePathname",
-    "useRouter", "useSearchParams", "useSelectedLayoutSegment", "useSelectedLayoutSegments",
+    "forbidden",
+    "notFound",
+    "permanentRedirect",
+    "ReadonlyURLSearchParams",
+    "redirect",
+    "RedirectType",
+    "unauthorized",
+    "unstable_isUnrecognizedActionError",
+    "unstable_rethrow",
+    "useParams",
+    "usePathname",
+    "useRouter",
+    "useSearchParams",
+    "useSelectedLayoutSegment",
+    "useSelectedLayoutSegments",
     "useServerInsertedHTML",
 ];
 const CACHE: &[&str] = &[
-    "cacheLife", "cacheTag", "io", "navigation", "prefetch", "refresh", "revalidatePath", "revalidateTag",
-    "unstable_cache", "unstable_cacheLife", "unstable_cacheTag", "unstable_expirePath", "unstable_expireTag",
-    "unstable_noStore", "updateTag",
+    "cacheLife",
+    "cacheTag",
+    "io",
+    "navigation",
+    "prefetch",
+    "refresh",
+    "revalidatePath",
+    "revalidateTag",
+    "unstable_cache",
+    "unstable_cacheLife",
+    "unstable_cacheTag",
+    "unstable_expirePath",
+    "unstable_expireTag",
+    "unstable_noStore",
+    "updateTag",
 ];
 
 /// Marks the ids of these modules, as Rollup plugins do.
@@ -43,7 +74,9 @@ impl Virtual {
             "next/cache" => Self::Host("cache", CACHE),
             "server-only" => Self::Empty,
             "client-only" => Self::ClientOnly,
-            "next" | "next/og" | "next/image" | "next/link" | "next/dynamic" | "next/script" => Self::Fallback,
+            "next" | "next/og" | "next/image" | "next/link" | "next/dynamic" | "next/script" => {
+                Self::Fallback
+            }
             other if other.starts_with("next/font/") => Self::Fallback,
             _ => return None,
         })
@@ -68,7 +101,9 @@ impl Virtual {
             let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");
             let fail = format!("function fail() {{ throw new Error({message:?}); }}");
             return Some(match specifier {
-                "next/og" => format!("{fail}\nexport {{ fail as ImageResponse }};\nexport default {{ ImageResponse: fail }};"),
+                "next/og" => format!(
+                    "{fail}\nexport {{ fail as ImageResponse }};\nexport default {{ ImageResponse: fail }};"
+                ),
                 _ => format!("{fail}\nexport default fail;"),
             });
         }
@@ -96,7 +131,9 @@ mod tests {
 
     #[test]
     fn the_lists_agree_with_runtime_js() {
-        for (script, list) in [("server", SERVER), ("headers", HEADERS), ("navigation", NAVIGATION), ("cache", CACHE)] {
+        for (script, list) in
+            [("server", SERVER), ("headers", HEADERS), ("navigation", NAVIGATION), ("cache", CACHE)]
+        {
             let mut real = exported(script);
             let mut listed: Vec<String> = list.iter().map(|name| (*name).to_owned()).collect();
             real.sort();

@@ -68,10 +68,31 @@ impl Options {
             };
         }
         first!(
-            port, host, shards, public_origin, log_format, log, limit_wall, limit_max_wall, limit_first_byte,
-            limit_cpu, limit_startup_cpu, limit_startup_wall, limit_memory, limit_request_body, limit_body_idle,
-            limit_url, limit_headers, limit_header_count, limit_header_read, limit_write_stall, limit_concurrency,
-            limit_queue, limit_connections, limit_grace, recycle_after,
+            port,
+            host,
+            shards,
+            public_origin,
+            log_format,
+            log,
+            limit_wall,
+            limit_max_wall,
+            limit_first_byte,
+            limit_cpu,
+            limit_startup_cpu,
+            limit_startup_wall,
+            limit_memory,
+            limit_request_body,
+            limit_body_idle,
+            limit_url,
+            limit_headers,
+            limit_header_count,
+            limit_header_read,
+            limit_write_stall,
+            limit_concurrency,
+            limit_queue,
+            limit_connections,
+            limit_grace,
+            recycle_after,
         )
     }
 
@@ -105,7 +126,9 @@ impl Options {
                 *limit = value;
             }
         };
-        let bytes = |setting: Option<ByteSize>| setting.map(|size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX));
+        let bytes = |setting: Option<ByteSize>| {
+            setting.map(|size| usize::try_from(size.as_u64()).unwrap_or(usize::MAX))
+        };
         count(bytes(self.limit_url), &mut limits.url);
         count(bytes(self.limit_headers), &mut limits.headers);
         count(self.limit_header_count, &mut limits.header_count);
@@ -132,8 +155,9 @@ mod tests {
         for argument in Options::augment_args(Command::new("edgehost")).get_arguments() {
             assert!(argument.get_env().is_some(), "{} has no variable", argument.get_id());
         }
-        let options = parse("port = 1\nlimit-memory = \"64MiB\"\nlimit-wall = \"500ms\"\nlog-format = \"json\"")
-            .expect("a sound file");
+        let options =
+            parse("port = 1\nlimit-memory = \"64MiB\"\nlimit-wall = \"500ms\"\nlog-format = \"json\"")
+                .expect("a sound file");
         assert_eq!(options.port, Some(1));
         assert_eq!(options.limits().memory, 64 * 1024 * 1024);
         assert_eq!(options.limits().wall, std::time::Duration::from_millis(500));
@@ -181,7 +205,8 @@ mod tests {
         ];
         assert_eq!(limits.request_body, 9 * 512 * 1024);
         for (flag, default) in real {
-            let argument = command.get_arguments().find(|argument| argument.get_long() == Some(flag)).expect(flag);
+            let argument =
+                command.get_arguments().find(|argument| argument.get_long() == Some(flag)).expect(flag);
             let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
             assert!(help.ends_with(&format!("[default: {default}]")), "{flag}: {help}");
         }

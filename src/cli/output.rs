@@ -47,7 +47,8 @@ pub(super) fn table(routes: &[RouteSummary]) -> String {
     let methods = |route: &RouteSummary| {
         if route.methods.is_empty() { "-".to_owned() } else { route.methods.join(" ") }
     };
-    let duration = |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |seconds| format!("{seconds}s"));
+    let duration =
+        |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |seconds| format!("{seconds}s"));
     let width = |header: &str, cell: &dyn Fn(&RouteSummary) -> usize| {
         routes.iter().map(cell).chain([header.len()]).max().unwrap_or_default()
     };

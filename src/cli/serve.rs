@@ -65,10 +65,13 @@ fn start_log(options: &Options) {
     telemetry::init(format, &filter);
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it is a callback")]
 fn show(progress: Progress<'_>) {
     match progress {
         Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
-        Progress::Bundling { routes } => output::line(&output::faint(&format!("bundling {routes} routes ..."))),
+        Progress::Bundling { routes } => {
+            output::line(&output::faint(&format!("bundling {routes} routes ...")))
+        }
         Progress::Bundled { routes, packages, cached, took, warnings } => {
             warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
             let how = if cached { "unchanged since the last bundle" } else { "bundled" };
@@ -91,7 +94,8 @@ fn listen(options: &Options) -> anyhow::Result<TcpListener> {
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    open().with_context(|| format!("cannot listen on {address}: choose another address with --port or --host"))
+    open()
+        .with_context(|| format!("cannot listen on {address}: choose another address with --port or --host"))
 }
 
 /// Resolves on the first SIGTERM or SIGINT; the second ends the process at once.

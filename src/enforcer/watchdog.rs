@@ -147,12 +147,12 @@ impl Slot {
 
     /// Looks at the isolate; true if a turn is running.
     fn look(&self, tick: u64, now: Instant, isolates: usize) -> bool {
-        if self.turn.load(Ordering::SeqCst) % 2 == 0 {
+        if self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
             return false;
         }
         let mut control = self.control.lock();
         let turn = self.turn.load(Ordering::SeqCst);
-        if turn % 2 == 0 {
+        if turn.is_multiple_of(2) {
             return false;
         }
         let cpu = self.clock.read();
@@ -179,7 +179,7 @@ impl Slot {
             Some(Exceeded::Cpu)
         } else if nanos(now.duration_since(epoch())) >= self.until_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Wall)
-        } else if tick % MEMORY_EVERY == 0 && self.is_running_away(resident, isolates) {
+        } else if tick.is_multiple_of(MEMORY_EVERY) && self.is_running_away(resident, isolates) {
             Some(Exceeded::Memory)
         } else {
             None
@@ -187,7 +187,7 @@ impl Slot {
         if let Some(exceeded) = exceeded {
             control.decided = Some((turn, exceeded, now));
             self.interrupt();
-        } else if tick % MEMORY_EVERY == 0 {
+        } else if tick.is_multiple_of(MEMORY_EVERY) {
             control.measure = Some(turn);
             self.interrupt();
         }
@@ -238,7 +238,8 @@ pub(super) fn memory_of(isolate: &mut v8::Isolate) -> u64 {
 
 /// The request whose scope is current. Only reads plain data properties.
 fn culprit(isolate: &mut v8::Isolate) -> Option<Handle> {
-    let (context, key) = isolate.get_slot::<ScopeKey>().map(|found| (found.context.clone(), found.key.clone()))?;
+    let (context, key) =
+        isolate.get_slot::<ScopeKey>().map(|found| (found.context.clone(), found.key.clone()))?;
     v8::scope_with_context!(let scope, isolate, &context);
     let frame = scope.get_continuation_preserved_embedder_data();
     let frame = v8::Local::<v8::Object>::try_from(frame).ok()?;

@@ -7,7 +7,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId, ResponseBody, linger,
+    BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId,
+    ResponseBody, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderMap, Request, Response, StatusCode};
@@ -123,7 +124,12 @@ impl Front {
 
     /// Everything that is decided before JavaScript runs. What needs none is
     /// answered or refused here.
-    fn decide(&self, parts: &http::request::Parts, length: Option<u64>) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
+    #[allow(clippy::result_large_err, reason = "an early answer is as common as a decision")]
+    fn decide(
+        &self,
+        parts: &http::request::Parts,
+        length: Option<u64>,
+    ) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
         self.refuse_large(parts, length).map_err(Err)?;
         let query = parts.uri.query();
         let path = match normalise(parts.uri.path()) {
@@ -137,7 +143,9 @@ impl Front {
             Match::Malformed => return Err(Err(Refusal::MalformedPath)),
         };
         match self.method(&parts.method, route) {
-            Ok(Chosen::Handler(method)) => Ok(Decided { route, params, method, target: with_query(&path, query) }),
+            Ok(Chosen::Handler(method)) => {
+                Ok(Decided { route, params, method, target: with_query(&path, query) })
+            }
             Ok(Chosen::Options) => Err(Ok(respond::options(self.settings.app.routes[route].methods()))),
             Err(refusal) => Err(Err(refusal)),
         }
@@ -153,7 +161,8 @@ impl Front {
             return Err(Refusal::UrlTooLong);
         }
         // HTTP/1 heads are counted by hyper as well; those of HTTP/2 only here.
-        let size = |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
+        let size =
+            |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
         if parts.headers.len() > limits.header_count
             || parts.headers.iter().map(size).sum::<usize>() > limits.headers
         {
@@ -181,7 +190,12 @@ impl Front {
         }
     }
 
-    async fn body<B>(&self, method: &http::Method, headers: &HeaderMap, body: B) -> Result<RequestBody, Refusal>
+    async fn body<B>(
+        &self,
+        method: &http::Method,
+        headers: &HeaderMap,
+        body: B,
+    ) -> Result<RequestBody, Refusal>
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -203,7 +217,8 @@ impl Front {
     }
 
     fn origin(&self, peer: &Peer) -> Origin {
-        let trusted = peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
+        let trusted =
+            peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
         Origin {
             scheme: if peer.secure { "https" } else { "http" },
             fallback: peer.fallback.clone(),
@@ -247,10 +262,13 @@ fn message_params(params: Params) -> Vec<(String, MessageParam)> {
     params
         .into_iter()
         .map(|(name, value)| {
-            (name, match value {
-                ParamValue::One(one) => MessageParam::One(one),
-                ParamValue::Many(many) => MessageParam::Many(many),
-            })
+            (
+                name,
+                match value {
+                    ParamValue::One(one) => MessageParam::One(one),
+                    ParamValue::Many(many) => MessageParam::Many(many),
+                },
+            )
         })
         .collect()
 }

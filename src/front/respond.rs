@@ -1,9 +1,7 @@
 //! From outcomes to responses: the table of failures, and how answers go out.
 
 use edgehost_ext::message::{Answer, RequestId, ResponseBody};
-use http::header::{
-    ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER,
-};
+use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::isolate::CallError;

@@ -4,9 +4,9 @@ use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
 use deno_core::{JsRuntime, RuntimeOptions, v8};
+use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use deno_error::JsErrorBox;
 use edgehost_ext::{AppFacts, ConsoleLine, Level, Settings, SharedExchanges, extensions};
 
 use super::invoke::Functions;
@@ -93,9 +93,8 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
     // A handler that waits on an Atomics cell would hold its whole shard.
     runtime.v8_isolate().set_allow_atomics_wait(false);
 
-    let started = runtime
-        .execute_script("ext:edgehost/start", START)
-        .map_err(|error| BootError(error.to_string()))?;
+    let started =
+        runtime.execute_script("ext:edgehost/start", START).map_err(|error| BootError(error.to_string()))?;
     let functions = functions(&mut runtime, &started, kind).ok_or_else(|| {
         BootError("runtime-js/51_dispatch.js does not return the functions that the host calls".to_owned())
     })?;
@@ -110,14 +109,17 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
         deno_core::scope!(scope, runtime);
         let started = v8::Local::new(scope, started);
         let started = v8::Local::<v8::Object>::try_from(started).ok()?;
-        let mut function = |name: &'static str| {
+        let function = |name: &'static str| {
             let key = v8::String::new(scope, name)?;
             let value = started.get(scope, key.into())?;
             let function = v8::Local::<v8::Function>::try_from(value).ok()?;
             Some(v8::Global::new(scope, function))
         };
-        let functions =
-            Functions { dispatch: function("dispatch")?, ended: function("ended")?, register: function("register")? };
+        let functions = Functions {
+            dispatch: function("dispatch")?,
+            ended: function("ended")?,
+            register: function("register")?,
+        };
         let key = v8::String::new(scope, "scopeKey")?;
         let scope_key = started.get(scope, key.into())?;
         if kind == Runtime::Edge {
@@ -134,7 +136,8 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
 fn console(app: Arc<App>) -> edgehost_ext::ConsoleSink {
     let root = format!("file://{}/", app.root.display());
     Rc::new(move |line: &ConsoleLine<'_>| {
-        let route = line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
+        let route =
+            line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
         let request = line.request.map(|(id, _)| id.to_string());
         let (route, request) = (route.unwrap_or_default(), request.as_deref().unwrap_or_default());
         // Stack traces name the user's files as they are seen from the project.
@@ -159,7 +162,9 @@ impl deno_tls::RootCertStoreProvider for SystemCertificates {
             let mut store = RootCertStore::empty();
             match deno_tls::deno_native_certs::load_native_certs() {
                 Ok(certificates) => {
-                    store.add_parsable_certificates(certificates.into_iter().map(|found| CertificateDer::from(found.0)));
+                    store.add_parsable_certificates(
+                        certificates.into_iter().map(|found| CertificateDer::from(found.0)),
+                    );
                 }
                 Err(error) => tracing::warn!(%error, "cannot read the system's certificates"),
             }

@@ -11,9 +11,7 @@ use std::time::{Duration, Instant};
 use atomic_waker::AtomicWaker;
 use deno_core::{JsRuntime, ModuleSpecifier, v8};
 use edgehost_ext::SharedExchanges;
-use edgehost_ext::message::{
-    Answer, BodyEnd, Failure, Handle, Outcome, RequestBody, RequestHead, StreamEnd,
-};
+use edgehost_ext::message::{Answer, BodyEnd, Failure, Handle, Outcome, RequestBody, RequestHead, StreamEnd};
 use futures::FutureExt;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
@@ -86,6 +84,15 @@ impl Ends {
         self.queue.lock().push((handle, how));
         self.waker.wake();
     }
+}
+
+/// What runtime-js is told of a route.
+#[derive(serde::Serialize)]
+struct RouteFacts<'a> {
+    index: usize,
+    file: &'a str,
+    runtime: &'static str,
+    captures: bool,
 }
 
 enum ModuleState {
@@ -171,7 +178,8 @@ impl Isolate {
 
     /// The routes whose modules are loaded, for a successor to load beforehand.
     pub(crate) fn loaded_routes(&self) -> Vec<usize> {
-        let is_ready = |(route, state): (usize, &ModuleState)| matches!(state, ModuleState::Ready).then_some(route);
+        let is_ready =
+            |(route, state): (usize, &ModuleState)| matches!(state, ModuleState::Ready).then_some(route);
         self.modules.borrow().iter().enumerate().filter_map(is_ready).collect()
     }
 
@@ -244,7 +252,8 @@ impl Isolate {
                 stream.end(StreamEnd::Broken);
             }
             if exchange.outcome.is_none() {
-                let failure = if Some(handle) == verdict.culprit { Failure::Exceeded } else { Failure::Reset };
+                let failure =
+                    if Some(handle) == verdict.culprit { Failure::Exceeded } else { Failure::Reset };
                 exchange.outcome = Some(Outcome::Failure(failure));
             }
             if let Some(waiter) = exchange.waiter.take() {
@@ -308,9 +317,9 @@ impl Isolate {
                     Failure::Handler => CallError::Handler,
                     Failure::BodyTooLarge => CallError::BodyTooLarge,
                     Failure::MethodNotAllowed => CallError::MethodNotAllowed(of_route.methods()),
-                    Failure::Exceeded => {
-                        CallError::Exceeded(self.verdict.get().map_or(Exceeded::Cpu, |verdict| verdict.exceeded))
-                    }
+                    Failure::Exceeded => CallError::Exceeded(
+                        self.verdict.get().map_or(Exceeded::Cpu, |verdict| verdict.exceeded),
+                    ),
                     Failure::Reset => CallError::Reset,
                 })
             }
@@ -439,7 +448,9 @@ impl Isolate {
         loop {
             let loading = match &self.modules.borrow()[route] {
                 ModuleState::Ready => return Ok(()),
-                ModuleState::Failed if self.app.routes[route].startup_failed() => return Err(LoadError::Exceeded),
+                ModuleState::Failed if self.app.routes[route].startup_failed() => {
+                    return Err(LoadError::Exceeded);
+                }
                 ModuleState::Failed => return Err(LoadError::Failed),
                 ModuleState::Loading(notify) => Some(notify.clone()),
                 ModuleState::Unloaded => None,
@@ -491,7 +502,9 @@ impl Isolate {
         tokio::task::spawn_local(async move {
             let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
             match evaluated {
-                Ok(evaluated) => isolate.loaded(route, module, evaluated.err().map(|error| error.to_string())),
+                Ok(evaluated) => {
+                    isolate.loaded(route, module, evaluated.err().map(|error| error.to_string()))
+                }
                 Err(_elapsed) => {
                     let of_route = &isolate.app.routes[route];
                     of_route.mark_startup_failed();
@@ -536,18 +549,17 @@ impl Isolate {
             v8::tc_scope!(let scope, scope);
             let register = v8::Local::new(scope, &self.functions.register);
             let namespace = v8::Local::new(scope, namespace);
-            let file = v8::String::new(scope, &of_route.file).unwrap_or_else(|| v8::String::empty(scope));
-            let kind = v8::String::new(scope, of_route.runtime.name()).unwrap_or_else(|| v8::String::empty(scope));
-            let arguments = [
-                v8::Integer::new_from_unsigned(scope, u32::try_from(route).unwrap_or(u32::MAX)).into(),
-                namespace.into(),
-                file.into(),
-                kind.into(),
-                v8::Boolean::new(scope, of_route.captures).into(),
-            ];
+            let facts = RouteFacts {
+                index: route,
+                file: &of_route.file,
+                runtime: of_route.runtime.name(),
+                captures: of_route.captures,
+            };
+            let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;
             let undefined = v8::undefined(scope).into();
-            let bits = register.call(scope, undefined, &arguments).and_then(|bits| bits.uint32_value(scope));
-            bits.and_then(|bits| u8::try_from(bits).ok()).ok_or_else(|| "its exports cannot be read".to_owned())
+            let bits = register.call(scope, undefined, &[facts, namespace.into()]);
+            let bits = bits.ok_or_else(|| "its exports cannot be read".to_owned())?;
+            serde_v8::from_v8::<u8>(scope, bits).map_err(|error| error.to_string())
         });
         match methods {
             Ok(Ok(bits)) => {

@@ -17,7 +17,12 @@ const HOST_SCHEME: &str = "edgehost:next/";
 pub(super) struct BundleLoader(pub(super) Arc<App>);
 
 impl ModuleLoader for BundleLoader {
-    fn resolve(&self, specifier: &str, referrer: &str, _kind: ResolutionKind) -> Result<ModuleSpecifier, JsErrorBox> {
+    fn resolve(
+        &self,
+        specifier: &str,
+        referrer: &str,
+        _kind: ResolutionKind,
+    ) -> Result<ModuleSpecifier, JsErrorBox> {
         let resolved = resolve_import(specifier, referrer).map_err(|_| not_found(specifier))?;
         if resolved.as_str().starts_with(HOST_SCHEME) || self.0.chunks.contains_key(resolved.as_str()) {
             Ok(resolved)
@@ -50,7 +55,9 @@ impl ModuleLoader for BundleLoader {
 
 fn not_found(specifier: &str) -> JsErrorBox {
     if specifier.starts_with("node:") {
-        return JsErrorBox::type_error(format!("The Node.js module '{specifier}' is not available in this version of edgehost"));
+        return JsErrorBox::type_error(format!(
+            "The Node.js module '{specifier}' is not available in this version of edgehost"
+        ));
     }
     JsErrorBox::type_error(format!(
         "Cannot find module '{specifier}'. Modules are bundled before the server starts; one whose name is computed while it runs cannot be found"

@@ -30,10 +30,15 @@ impl Isolate {
         let (only, used) = {
             let mut exchanges = self.exchanges.borrow_mut();
             let only = exchanges.only();
-            (only, only.and_then(|handle| exchanges.get(handle)).map_or(std::time::Duration::ZERO, |exchange| exchange.used))
+            (
+                only,
+                only.and_then(|handle| exchanges.get(handle))
+                    .map_or(std::time::Duration::ZERO, |exchange| exchange.used),
+            )
         };
         let budget = Budget { cpu: limits.cpu.saturating_sub(used), until: Instant::now() + limits.wall };
-        let polled = self.turn(budget, only, |runtime| runtime.poll_event_loop(cx, PollEventLoopOptions::default()));
+        let polled =
+            self.turn(budget, only, |runtime| runtime.poll_event_loop(cx, PollEventLoopOptions::default()));
         match polled {
             Ok(Poll::Ready(Err(error))) => tracing::error!("uncaught error in the event loop: {error}"),
             Ok(_) => {}

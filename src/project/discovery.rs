@@ -8,23 +8,38 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
+use super::ProjectError;
 use super::routes::{Route, RouteTable};
 use super::segment::SegmentConfig;
-use super::ProjectError;
 
 /// Extensions of files that may hold a route, as Next.js' `pageExtensions` has them by default.
 const PAGE_EXTENSIONS: [&str; 4] = ["tsx", "ts", "jsx", "js"];
 
 /// Base names of other Next.js conventions below `app/`, which edgehost does not serve.
 const OTHER_CONVENTIONS: [&str; 18] = [
-    "page", "layout", "loading", "error", "default", "template", "not-found", "global-error",
-    "forbidden", "unauthorized", "robots", "sitemap", "manifest", "favicon", "icon", "apple-icon",
-    "opengraph-image", "twitter-image",
+    "page",
+    "layout",
+    "loading",
+    "error",
+    "default",
+    "template",
+    "not-found",
+    "global-error",
+    "forbidden",
+    "unauthorized",
+    "robots",
+    "sitemap",
+    "manifest",
+    "favicon",
+    "icon",
+    "apple-icon",
+    "opengraph-image",
+    "twitter-image",
 ];
 
 /// Files that Next.js would use and edgehost leaves alone.
 #[derive(Debug, Default)]
-pub struct IgnoredFiles {
+pub(crate) struct IgnoredFiles {
     /// Pages, layouts, metadata files and the like.
     pub conventions: usize,
     /// `route.mjs` and other extensions that `pageExtensions` does not list.
@@ -49,10 +64,7 @@ pub(super) fn locate(dir: &Path) -> Result<(PathBuf, PathBuf), ProjectError> {
 }
 
 /// Walks the app directory and builds the route table.
-pub(super) fn discover(
-    root: &Path,
-    app_dir: &Path,
-) -> Result<(RouteTable, IgnoredFiles), ProjectError> {
+pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, IgnoredFiles), ProjectError> {
     let mut ignored = IgnoredFiles::default();
     let mut problems = Vec::new();
     let mut routes: BTreeMap<String, PathBuf> = BTreeMap::new();

@@ -51,7 +51,7 @@ impl FromIterator<(String, String)> for Environment {
 
 /// Which `.env.<mode>` files are read; taken from `NODE_ENV`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mode {
+pub(super) enum Mode {
     /// The default.
     Production,
     /// `NODE_ENV=development`.
@@ -62,7 +62,7 @@ pub enum Mode {
 
 impl Mode {
     /// The mode that `NODE_ENV` asks for.
-    pub fn of(environment: &Environment) -> Self {
+    pub(super) fn of(environment: &Environment) -> Self {
         match environment.get("NODE_ENV") {
             Some("test") => Self::Test,
             Some("development") => Self::Development,
@@ -71,7 +71,7 @@ impl Mode {
     }
 
     /// The name as it stands in file names and in `NODE_ENV`.
-    pub fn name(self) -> &'static str {
+    pub(super) fn name(self) -> &'static str {
         match self {
             Self::Production => "production",
             Self::Development => "development",
@@ -199,7 +199,8 @@ fn expand<'a>(
         let (name, default, tail) = match braced(after) {
             Some(found) => found,
             None => {
-                let end = after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
+                let end =
+                    after.find(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).unwrap_or(after.len());
                 (&after[..end], None, &after[end..])
             }
         };
@@ -211,11 +212,13 @@ fn expand<'a>(
         let found = match real.get(name) {
             Some(value) => Some(value.to_owned()),
             // A reference that leads back to itself stands for nothing.
-            None => merged.get_key_value(name).filter(|(key, _)| open.insert(key.as_str())).map(|(key, value)| {
-                let text = expand(value, real, merged, open);
-                open.remove(key.as_str());
-                text
-            }),
+            None => {
+                merged.get_key_value(name).filter(|(key, _)| open.insert(key.as_str())).map(|(key, value)| {
+                    let text = expand(value, real, merged, open);
+                    open.remove(key.as_str());
+                    text
+                })
+            }
         };
         match (found.filter(|text| !text.is_empty()), default) {
             (Some(text), _) => out.push_str(&text),

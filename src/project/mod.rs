@@ -14,18 +14,16 @@ mod segment;
 
 use std::path::{Path, PathBuf};
 
-pub use discovery::IgnoredFiles;
+pub(crate) use discovery::IgnoredFiles;
 pub use env::Environment;
-pub use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
-pub use segment::Runtime;
+pub(crate) use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
+pub(crate) use segment::Runtime;
 
 /// A project folder as it was found on disk.
 #[derive(Debug)]
-pub struct Project {
+pub(crate) struct Project {
     /// The folder that holds `app/` or `src/app/`; `process.cwd()` of the app.
     pub root: PathBuf,
-    /// The app directory itself.
-    pub app_dir: PathBuf,
     /// Every route, in matching order.
     pub routes: RouteTable,
     /// What is handed to the app as `process.env`.
@@ -73,16 +71,15 @@ impl Project {
     /// # Errors
     ///
     /// [`ProjectError`] names every conflict that was found, not only the first.
-    pub fn open(dir: &Path, real_env: &Environment) -> Result<Self, ProjectError> {
+    pub(crate) fn open(dir: &Path, real_env: &Environment) -> Result<Self, ProjectError> {
         let dir = absolute(dir)?;
         let (root, app_dir) = discovery::locate(&dir)?;
         let (routes, ignored) = discovery::discover(&root, &app_dir)?;
         let environment = env::load(&root, real_env)?;
-        Ok(Self { root, app_dir, routes, environment, ignored })
+        Ok(Self { root, routes, environment, ignored })
     }
 }
 
 fn absolute(dir: &Path) -> Result<PathBuf, ProjectError> {
-    dir.canonicalize()
-        .map_err(|source| ProjectError::Unreadable { path: dir.to_owned(), source })
+    dir.canonicalize().map_err(|source| ProjectError::Unreadable { path: dir.to_owned(), source })
 }

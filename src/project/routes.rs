@@ -8,19 +8,28 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
-use percent_encoding::{percent_decode_str, utf8_percent_encode, AsciiSet, CONTROLS};
+use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::segment::SegmentConfig;
 
 /// What the WHATWG URL parser percent-encodes in a path (URL standard, "path percent-encode set").
 const PATH: &AsciiSet = &CONTROLS
-    .add(b' ').add(b'"').add(b'#').add(b'<').add(b'>').add(b'?').add(b'^').add(b'`').add(b'{').add(b'}');
+    .add(b' ')
+    .add(b'"')
+    .add(b'#')
+    .add(b'<')
+    .add(b'>')
+    .add(b'?')
+    .add(b'^')
+    .add(b'`')
+    .add(b'{')
+    .add(b'}');
 
 /// One of the seven methods that a route file can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the methods")]
-pub enum Method {
+pub(crate) enum Method {
     Get,
     Head,
     Post,
@@ -32,11 +41,11 @@ pub enum Method {
 
 impl Method {
     /// All seven, in the order that runtime-js numbers them.
-    pub const ALL: [Self; 7] =
+    pub(crate) const ALL: [Self; 7] =
         [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
 
     /// The method as it stands in a request line.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Get => "GET",
             Self::Head => "HEAD",
@@ -49,38 +58,38 @@ impl Method {
     }
 
     /// The method of a request, if it is one of the seven.
-    pub fn of(method: &http::Method) -> Option<Self> {
+    pub(crate) fn of(method: &http::Method) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == method.as_str())
     }
 }
 
 /// A set of methods, as a bit mask.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct MethodSet(u8);
+pub(crate) struct MethodSet(u8);
 
 impl MethodSet {
     /// The set whose members have their bit set, bit 0 being GET.
-    pub fn from_bits(bits: u8) -> Self {
+    pub(crate) fn from_bits(bits: u8) -> Self {
         Self(bits & 0x7f)
     }
 
     /// The bits of this set.
-    pub fn bits(self) -> u8 {
+    pub(crate) fn bits(self) -> u8 {
         self.0
     }
 
     /// Adds one method.
-    pub fn insert(&mut self, method: Method) {
+    pub(crate) fn insert(&mut self, method: Method) {
         self.0 |= 1 << method as u8;
     }
 
     /// Whether the route file exports this method.
-    pub fn contains(self, method: Method) -> bool {
+    pub(crate) fn contains(self, method: Method) -> bool {
         self.0 & (1 << method as u8) != 0
     }
 
     /// The value of `Allow`: what is exported, OPTIONS always, HEAD where GET is, sorted.
-    pub fn allow(self) -> String {
+    pub(crate) fn allow(self) -> String {
         let mut set = self;
         set.insert(Method::Options);
         if set.contains(Method::Get) {
@@ -95,7 +104,7 @@ impl MethodSet {
 
 /// A matched file path and its pattern.
 #[derive(Debug)]
-pub struct Route {
+pub(crate) struct Route {
     /// The pattern, such as `/items/[id]`.
     pub pattern: String,
     /// The route file, absolute.
@@ -117,7 +126,7 @@ enum Segment {
 
 /// A captured parameter, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ParamValue {
+pub(crate) enum ParamValue {
     /// The value of `[name]`.
     One(String),
     /// The values of `[...name]` or `[[...name]]`.
@@ -125,11 +134,11 @@ pub enum ParamValue {
 }
 
 /// Captured parameters in the order of the pattern.
-pub type Params = Vec<(String, ParamValue)>;
+pub(crate) type Params = Vec<(String, ParamValue)>;
 
 /// What the table says of a path.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Match {
+pub(crate) enum Match {
     /// This route, with these parameters.
     Found {
         /// Index into [`RouteTable::routes`].
@@ -145,7 +154,7 @@ pub enum Match {
 
 /// All routes of a project, in order of precedence.
 #[derive(Debug, Default)]
-pub struct RouteTable {
+pub(crate) struct RouteTable {
     routes: Vec<Route>,
     exact: HashMap<String, usize>,
     dynamic: Vec<usize>,
@@ -200,13 +209,19 @@ impl Route {
         if !rest.is_empty() {
             return None;
         }
-        Some(captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect())
+        Some(
+            captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect(),
+        )
     }
 }
 
 fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
     if many {
-        raw.trim_end_matches('/').split('/').map(decode_component).collect::<Result<_, _>>().map(ParamValue::Many)
+        raw.trim_end_matches('/')
+            .split('/')
+            .map(decode_component)
+            .collect::<Result<_, _>>()
+            .map(ParamValue::Many)
     } else {
         decode_component(raw).map(ParamValue::One)
     }
@@ -216,9 +231,8 @@ fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
 fn decode_component(raw: &str) -> Result<String, ()> {
     let bytes = raw.as_bytes();
     for (at, _) in raw.match_indices('%') {
-        let is_escape = bytes.len() > at + 2
-            && bytes[at + 1].is_ascii_hexdigit()
-            && bytes[at + 2].is_ascii_hexdigit();
+        let is_escape =
+            bytes.len() > at + 2 && bytes[at + 1].is_ascii_hexdigit() && bytes[at + 2].is_ascii_hexdigit();
         if !is_escape {
             return Err(());
         }
@@ -228,9 +242,9 @@ fn decode_component(raw: &str) -> Result<String, ()> {
 
 /// Upper-cases the hex digits of every escape, so that `%c3` and `%C3` compare equal.
 fn canonical_escapes(path: &str) -> Cow<'_, str> {
-    let needs = path.match_indices('%').any(|(at, _)| {
-        path.as_bytes().iter().skip(at + 1).take(2).any(u8::is_ascii_lowercase)
-    });
+    let needs = path
+        .match_indices('%')
+        .any(|(at, _)| path.as_bytes().iter().skip(at + 1).take(2).any(u8::is_ascii_lowercase));
     if !needs {
         return Cow::Borrowed(path);
     }
@@ -287,12 +301,12 @@ impl RouteTable {
     }
 
     /// Every route, in order of precedence.
-    pub fn routes(&self) -> &[Route] {
+    pub(crate) fn routes(&self) -> &[Route] {
         &self.routes
     }
 
     /// Finds the route that serves a raw path, which starts with `/` and has no query.
-    pub fn find(&self, raw_path: &str) -> Match {
+    pub(crate) fn find(&self, raw_path: &str) -> Match {
         let path = canonical_escapes(raw_path);
         let exact = if path.len() > 1 { path.strip_suffix('/').unwrap_or(&path) } else { &path };
         if let Some(&route) = self.exact.get(exact) {
@@ -331,7 +345,12 @@ struct Node {
 }
 
 impl Node {
-    fn insert(&mut self, pattern: &str, index: usize, slugs: &mut Vec<String>) -> Result<Vec<Segment>, String> {
+    fn insert(
+        &mut self,
+        pattern: &str,
+        index: usize,
+        slugs: &mut Vec<String>,
+    ) -> Result<Vec<Segment>, String> {
         let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
         let mut node = self;
         let mut segments = Vec::with_capacity(parts.len());
@@ -341,7 +360,8 @@ impl Node {
             match &segment {
                 Segment::Static(text) => {
                     let order: Vec<u16> = text.encode_utf16().collect();
-                    node = &mut node.statics.entry(order).or_insert_with(|| (text.clone(), Node::default())).1;
+                    node =
+                        &mut node.statics.entry(order).or_insert_with(|| (text.clone(), Node::default())).1;
                 }
                 Segment::Dynamic(name) => {
                     let previous = node.dynamic.as_ref().map(|(name, _)| name.clone());
@@ -413,7 +433,9 @@ impl Node {
 
 fn parse_segment(part: &str) -> Result<Segment, String> {
     let Some(inner) = part.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) else {
-        return Ok(Segment::Static(canonical_escapes(&utf8_percent_encode(part, PATH).to_string()).into_owned()));
+        return Ok(Segment::Static(
+            canonical_escapes(&utf8_percent_encode(part, PATH).to_string()).into_owned(),
+        ));
     };
     let (name, optional) = match inner.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
         Some(name) => (name, true),
@@ -447,7 +469,8 @@ fn check_slug(previous: Option<&str>, name: &str, part: &str, slugs: &mut Vec<St
             "You cannot use different slug names for the same dynamic path ('{previous}' !== '{name}')."
         ));
     }
-    let words = |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
+    let words =
+        |text: &str| text.chars().filter(|c| c.is_ascii_alphanumeric() || *c == '_').collect::<String>();
     for slug in slugs.iter() {
         if slug == name {
             return Err(format!(
@@ -495,16 +518,32 @@ mod tests {
     #[test]
     fn routes_are_ordered_by_specificity() {
         let table = table(&[
-            "/[[...all]]", "/a/[...rest]", "/a/[x]/[...z]", "/a/[x]/[y]", "/a/[x]/b", "/a/[x]", "/b",
-            "/a/lit", "/a/A", "/a/0",
+            "/[[...all]]",
+            "/a/[...rest]",
+            "/a/[x]/[...z]",
+            "/a/[x]/[y]",
+            "/a/[x]/b",
+            "/a/[x]",
+            "/b",
+            "/a/lit",
+            "/a/A",
+            "/a/0",
         ])
         .expect("a sound table");
         let order: Vec<_> = table.routes().iter().map(|route| route.pattern.as_str()).collect();
         assert_eq!(
             order,
             [
-                "/a/0", "/a/A", "/a/lit", "/a/[x]", "/a/[x]/b", "/a/[x]/[y]", "/a/[x]/[...z]",
-                "/a/[...rest]", "/b", "/[[...all]]",
+                "/a/0",
+                "/a/A",
+                "/a/lit",
+                "/a/[x]",
+                "/a/[x]/b",
+                "/a/[x]/[y]",
+                "/a/[x]/[...z]",
+                "/a/[...rest]",
+                "/b",
+                "/[[...all]]",
             ]
         );
     }
@@ -513,7 +552,10 @@ mod tests {
     fn conflicts_are_refused_in_the_words_of_next() {
         let cases: [(&[&str], &str); 9] = [
             (&["/a/[x]", "/a/[y]/b"], "different slug names for the same dynamic path ('x' !== 'y')."),
-            (&["/", "/[[...a]]"], "same specificity as a optional catch-all route (\"/\" and \"/[[...a]]\")."),
+            (
+                &["/", "/[[...a]]"],
+                "same specificity as a optional catch-all route (\"/\" and \"/[[...a]]\").",
+            ),
             (&["/x/[[...a]]", "/x/[...b]"], "(\"[[...a]]\" and \"[...b]\")."),
             (&["/[a]/[a]"], "same slug name \"a\" repeat within a single dynamic path"),
             (&["/[a-b]/[ab]"], "\"a-b\" and \"ab\" differ only by non-word symbols"),
@@ -566,8 +608,11 @@ mod tests {
     fn a_failed_dynamic_route_leaves_the_catch_all_to_be_tried() {
         let table = table(&["/a/lit", "/a/[x]/b", "/a/[x]/[y]", "/a/[...rest]"]).expect("a sound table");
         for (path, pattern) in [
-            ("/a/lit", "/a/lit"), ("/a/1/b", "/a/[x]/b"), ("/a/1/2", "/a/[x]/[y]"),
-            ("/a/1", "/a/[...rest]"), ("/a/1/2/3", "/a/[...rest]"),
+            ("/a/lit", "/a/lit"),
+            ("/a/1/b", "/a/[x]/b"),
+            ("/a/1/2", "/a/[x]/[y]"),
+            ("/a/1", "/a/[...rest]"),
+            ("/a/1/2/3", "/a/[...rest]"),
         ] {
             assert_eq!(found(&table, path).expect(path).0, pattern);
         }

@@ -7,15 +7,13 @@
 use std::path::Path;
 
 use oxc::allocator::Allocator;
-use oxc::ast::ast::{
-    BindingPattern, Declaration, Expression, ModuleExportName, Statement,
-};
+use oxc::ast::ast::{BindingPattern, Declaration, Expression, ModuleExportName, Statement};
 use oxc::parser::Parser;
 use oxc::span::SourceType;
 
 /// The runtime that a route asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Runtime {
+pub(crate) enum Runtime {
     /// `'nodejs'`, the default.
     #[default]
     NodeJs,
@@ -25,7 +23,7 @@ pub enum Runtime {
 
 impl Runtime {
     /// The value as it is written in a route file and seen in `NEXT_RUNTIME`.
-    pub fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::NodeJs => "nodejs",
             Self::Edge => "edge",
@@ -35,7 +33,7 @@ impl Runtime {
 
 /// What a route file says of itself.
 #[derive(Debug, Clone, Default)]
-pub struct SegmentConfig {
+pub(crate) struct SegmentConfig {
     /// `export const runtime`.
     pub runtime: Runtime,
     /// `export const maxDuration`, in seconds: the wall limit of an invocation.
@@ -47,9 +45,8 @@ pub struct SegmentConfig {
 const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
 
 /// Constants that Next.js reads and that change nothing here.
-const ACCEPTED: [&str; 7] = [
-    "dynamic", "revalidate", "dynamicParams", "fetchCache", "preferredRegion", "ensureStatic", "instant",
-];
+const ACCEPTED: [&str; 7] =
+    ["dynamic", "revalidate", "dynamicParams", "fetchCache", "preferredRegion", "ensureStatic", "instant"];
 
 enum Literal {
     Text(String),

@@ -19,7 +19,11 @@ use super::drain::DrainWatch;
 /// What answers requests; made once for each shard.
 pub(crate) trait HttpService: 'static {
     /// Answers one request from a connection.
-    fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> impl Future<Output = Response<ResponseBody>>;
+    fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+    ) -> impl Future<Output = Response<ResponseBody>>;
 }
 
 /// Caps and times of connections.
@@ -53,7 +57,11 @@ impl Acceptor {
     /// # Errors
     ///
     /// When the socket cannot be duplicated.
-    pub(crate) fn new(listener: &StdListener, settings: ServerSettings, drain: DrainWatch) -> io::Result<Self> {
+    pub(crate) fn new(
+        listener: &StdListener,
+        settings: ServerSettings,
+        drain: DrainWatch,
+    ) -> io::Result<Self> {
         Ok(Self { listener: listener.try_clone()?, settings, drain })
     }
 

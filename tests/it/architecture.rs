@@ -48,15 +48,24 @@ fn rooms_import_only_from_lower_floors() {
     let mut wrong = Vec::new();
     for file in files(&source, "rs") {
         let relative = file.strip_prefix(&source).expect("inside");
-        let room = relative.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_owned();
-        let own = floor(&room).unwrap_or_else(|| panic!("{room} has no floor: give it one here and in ARCHITECTURE.md"));
+        let room =
+            relative.iter().next().expect("a name").to_string_lossy().trim_end_matches(".rs").to_owned();
+        let own = floor(&room)
+            .unwrap_or_else(|| panic!("{room} has no floor: give it one here and in ARCHITECTURE.md"));
         let text = std::fs::read_to_string(&file).expect("readable");
         for (at, _) in text.match_indices("crate::") {
             let after = &text[at + "crate::".len()..];
             let target: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
             let Some(theirs) = floor(&target).filter(|_| target != room) else { continue };
-            if theirs > own || (theirs == own && !GROUND.contains(&target.as_str()) && !["lib", "host", "error"].contains(&room.as_str())) {
-                wrong.push(format!("{}: {room} (floor {own}) may not see {target} (floor {theirs})", relative.display()));
+            if theirs > own
+                || (theirs == own
+                    && !GROUND.contains(&target.as_str())
+                    && !["lib", "host", "error"].contains(&room.as_str()))
+            {
+                wrong.push(format!(
+                    "{}: {room} (floor {own}) may not see {target} (floor {theirs})",
+                    relative.display()
+                ));
             }
         }
     }
@@ -109,7 +118,9 @@ fn ops_in_javascript_exist_in_rust_and_the_reverse() {
             .map(|(at, _)| text[at..].chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect())
             .collect()
     };
-    let read = |files: Vec<PathBuf>| files.iter().map(|file| std::fs::read_to_string(file).expect("readable")).collect::<String>();
+    let read = |files: Vec<PathBuf>| {
+        files.iter().map(|file| std::fs::read_to_string(file).expect("readable")).collect::<String>()
+    };
     let javascript = names(&read(files(&root().join("runtime-js"), "js")));
     let list = std::fs::read_to_string(root().join("crates/ext/src/list.rs")).expect("readable");
     let rust = names(&list);

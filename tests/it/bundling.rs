@@ -39,7 +39,10 @@ async fn t105_conditions_follow_the_runtime() {
     let files = |name: &str| format!("export default {name:?};");
     let mut project = project();
     for (name, exports) in [
-        ("first", r#"{ "edge-light": "./e.js", "browser": "./b.js", "node": "./n.js", "default": "./d.js" }"#),
+        (
+            "first",
+            r#"{ "edge-light": "./e.js", "browser": "./b.js", "node": "./n.js", "default": "./d.js" }"#,
+        ),
         ("second", r#"{ "browser": "./b.js", "edge-light": "./e.js", "default": "./d.js" }"#),
         ("third", r#"{ "worker": "./w.js", "default": "./d.js" }"#),
     ] {
@@ -83,10 +86,18 @@ async fn packages_of_all_kinds() {
         .file("app/edge/route.ts", "export const runtime = 'edge'; import mapped from 'mapped'; import { self } from 'self/self'; export const GET = () => Response.json([mapped.impl, mapped.fs, self]);")
         .start()
         .await;
-    let root = app.dir.as_ref().expect("a folder").path().canonicalize().expect("it exists").display().to_string();
+    let root =
+        app.dir.as_ref().expect("a folder").path().canonicalize().expect("it exists").display().to_string();
     app.get("/").await.is_json(json!([
-        "cjs", "named", "module field", "imports", "awaited", "dynamic", 5,
-        format!("file://{root}/app/route.ts"), format!("{root}/app"),
+        "cjs",
+        "named",
+        "module field",
+        "imports",
+        "awaited",
+        "dynamic",
+        5,
+        format!("file://{root}/app/route.ts"),
+        format!("{root}/app"),
     ]));
     app.get("/edge").await.is_json(json!(["browser", [], "self"]));
 }
@@ -95,7 +106,10 @@ async fn packages_of_all_kinds() {
 async fn every_mistake_is_reported_with_place_code_and_importer() {
     let said = project()
         .file("app/a/route.ts", "import { x } from '../../lib/a';\nexport const GET = () => new Response(x);")
-        .file("lib/a.ts", "import y from 'not-installed';\nimport { z } from './missing';\nexport const x = y + z;")
+        .file(
+            "lib/a.ts",
+            "import y from 'not-installed';\nimport { z } from './missing';\nexport const x = y + z;",
+        )
         .file("app/b/route.ts", "export const GET = () => {\n  const broken = ;\n};")
         .refusal()
         .await;
@@ -116,11 +130,17 @@ async fn every_mistake_is_reported_with_place_code_and_importer() {
 #[tokio::test]
 async fn a_missing_export_is_reported() {
     let said = project()
-        .file("app/route.ts", "import { here, gone } from '../lib';\nexport const GET = () => new Response(here + gone);")
+        .file(
+            "app/route.ts",
+            "import { here, gone } from '../lib';\nexport const GET = () => new Response(here + gone);",
+        )
         .file("lib.ts", "export const here = 1;")
         .refusal()
         .await;
-    assert!(said.contains("gone") && said.contains("app/route.ts:1:16") && said.contains("import { here, gone }"), "{said}");
+    assert!(
+        said.contains("gone") && said.contains("app/route.ts:1:16") && said.contains("import { here, gone }"),
+        "{said}"
+    );
 }
 
 #[tokio::test]
@@ -167,7 +187,10 @@ async fn bundles_are_kept_until_an_input_changes() {
 
 #[tokio::test]
 async fn errors_from_cached_bundles_name_the_users_files_too() {
-    let project = project().file("app/route.ts", "\n\nexport function GET(): Response {\n    throw new Error('mapped from cache');\n}");
+    let project = project().file(
+        "app/route.ts",
+        "\n\nexport function GET(): Response {\n    throw new Error('mapped from cache');\n}",
+    );
     for _ in 0..2 {
         let app = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
         assert_eq!(app.get("/").await.status, 500);

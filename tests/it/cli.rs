@@ -94,7 +94,15 @@ fn help_names_every_flag_with_its_variable() {
     let help = stdout(&run(&["--help"]));
     assert!(help.contains("serve") && help.contains("routes"), "{help}");
     let help = stdout(&run(&["serve", "--help"]));
-    for part in ["--port", "EDGEHOST_PORT", "--limit-memory", "EDGEHOST_LIMIT_MEMORY", "[default: 128MiB]", "edgehost.toml", "--log-format"] {
+    for part in [
+        "--port",
+        "EDGEHOST_PORT",
+        "--limit-memory",
+        "EDGEHOST_LIMIT_MEMORY",
+        "[default: 128MiB]",
+        "edgehost.toml",
+        "--log-format",
+    ] {
         assert!(help.contains(part), "{part} is missing from:\n{help}");
     }
 }
@@ -120,12 +128,16 @@ fn serving_prints_address_and_logs_json_and_ends_on_sigterm() {
         std::thread::sleep(Duration::from_millis(10));
     }
     let log = served.log();
-    let lines: Vec<serde_json::Value> = log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let lines: Vec<serde_json::Value> =
+        log.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
     let said = lines.iter().find(|line| line["message"] == "said hello").expect("the console line");
     let access = lines.iter().find(|line| line["target"] == "edgehost::access").expect("the access line");
     assert_eq!((&said["level"], &said["route"]), (&"INFO".into(), &"/hello".into()));
     assert_eq!(said["request"], access["request"]);
-    assert_eq!((&access["method"], &access["path"], &access["status"], &access["bytes"]), (&"GET".into(), &"/hello".into(), &200.into(), &5.into()));
+    assert_eq!(
+        (&access["method"], &access["path"], &access["status"], &access["bytes"]),
+        (&"GET".into(), &"/hello".into(), &200.into(), &5.into())
+    );
     assert!(access["ms"].as_f64().is_some());
 
     // A request in flight finishes, then the program ends with 0.
@@ -182,7 +194,8 @@ fn bad_input_is_explained_and_exits_with_2() {
     let output = run(&["serve", empty.path().to_str().expect("UTF-8"), "--port", "0"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("error: couldn't find an `app` directory"), "{}", stderr(&output));
-    let typo = project().file("app/route.ts", "export const GET = () => 1;").file("edgehost.toml", "prot = 1");
+    let typo =
+        project().file("app/route.ts", "export const GET = () => 1;").file("edgehost.toml", "prot = 1");
     let output = run(&["serve", typo.path().to_str().expect("UTF-8"), "--port", "0"]);
     assert_eq!(output.status.code(), Some(2));
     assert!(stderr(&output).contains("unknown key `prot`: did you mean `port`?"), "{}", stderr(&output));
@@ -212,7 +225,10 @@ fn a_port_in_use_is_named() {
 async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
     let project = project().file("app/route.ts", include_str!("../apps/every_api.ts"));
     let copy = project.path().join("edgehost-copy");
-    assert!(Path::new(env!("EDGEHOST_REGISTRY")).join("deno_web-0.291.0").is_dir(), "the folder to hide is the registry");
+    assert!(
+        Path::new(env!("EDGEHOST_REGISTRY")).join("deno_web-0.291.0").is_dir(),
+        "the folder to hide is the registry"
+    );
     std::fs::copy(program(), &copy).expect("copied");
     let sources = Path::new(env!("EDGEHOST_REGISTRY"));
     let script = format!(

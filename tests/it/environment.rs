@@ -15,7 +15,17 @@ async fn t103_files_and_the_real_environment() {
         .start()
         .await;
     app.get("/").await.is_json(json!([
-        "plain", "production", "plain-outside", "outside", "1", "single plain", "live", "production", null, null, "nodejs",
+        "plain",
+        "production",
+        "plain-outside",
+        "outside",
+        "1",
+        "single plain",
+        "live",
+        "production",
+        null,
+        null,
+        "nodejs",
     ]));
     app.get("/edge").await.is_json(json!(["plain", "edge"]));
 }

@@ -21,7 +21,8 @@ fn root() -> &'static Path {
 
 /// Starts a program that prints its address.
 fn start(command: &mut Command) -> Running {
-    let mut child = command.current_dir(root()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("started");
+    let mut child =
+        command.current_dir(root()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("started");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
     let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
         let (_, rest) = line.split_once("Listening on http://")?;
@@ -68,7 +69,8 @@ fn the_tour_answers_as_its_readme_says() {
     if !have_curl() {
         return;
     }
-    let tour = start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
+    let tour =
+        start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
     let readme = std::fs::read_to_string(root().join("examples/tour/README.md")).expect("a README");
     let commands = console(&readme);
     assert!(commands.len() > 20, "{commands:?}");
@@ -84,7 +86,8 @@ fn the_first_screen_of_the_readme_is_true() {
     if !have_curl() {
         return;
     }
-    let tour = start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
+    let tour =
+        start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
     let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
     let commands = console(&readme);
     assert!(!commands.is_empty());

@@ -78,7 +78,8 @@ impl Project {
     }
 
     pub(crate) async fn start(self) -> App {
-        let host = self.builder().build().await.unwrap_or_else(|error| panic!("the project is in order: {error}"));
+        let host =
+            self.builder().build().await.unwrap_or_else(|error| panic!("the project is in order: {error}"));
         App::serve(host, Some(self.dir)).await
     }
 
@@ -131,7 +132,13 @@ impl App {
         self.send(Method::POST, path, &[], body.to_owned()).await
     }
 
-    pub(crate) async fn send(&self, method: Method, path: &str, headers: &[(&str, &str)], body: impl Into<Bytes>) -> Answer {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Bytes>,
+    ) -> Answer {
         let mut request = Request::builder().method(method).uri(self.url(path));
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -158,7 +165,11 @@ impl App {
     /// Shuts down and waits until everything is gone.
     pub(crate) async fn shut_down(mut self) {
         self.stop();
-        tokio::time::timeout(PATIENCE, self.served).await.expect("in time").expect("no panic").expect("served");
+        tokio::time::timeout(PATIENCE, self.served)
+            .await
+            .expect("in time")
+            .expect("no panic")
+            .expect("served");
         self.host.shutdown().await;
     }
 }
@@ -261,7 +272,8 @@ impl<'a> MakeWriter<'a> for Log {
 fn capture_log() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
-        let filter = tracing_subscriber::EnvFilter::new("info,edgehost=debug,edgehost::console=trace,rolldown=warn");
+        let filter =
+            tracing_subscriber::EnvFilter::new("info,edgehost=debug,edgehost::console=trace,rolldown=warn");
         tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).with_writer(Log).init();
     });
 }

@@ -11,7 +11,8 @@ use tower_service::Service;
 use super::harness::{App, eventually, logged, project};
 
 async fn text(response: http::Response<edgehost::ResponseBody>) -> String {
-    String::from_utf8(response.into_body().collect().await.expect("a body").to_bytes().to_vec()).expect("UTF-8")
+    String::from_utf8(response.into_body().collect().await.expect("a body").to_bytes().to_vec())
+        .expect("UTF-8")
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -25,9 +26,8 @@ async fn calls_take_any_body_and_stream_both_ways() {
     assert_eq!(text(host.call(get).await).await, "http://lib/?q=1");
     let absolute = Request::get("http://other/?q=2").body(String::new()).expect("a request");
     assert_eq!(text(host.call(absolute).await).await, "http://other/?q=2");
-    let pieces = futures::stream::iter(["streamed ", "body"]).map(|piece| {
-        Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(piece.as_bytes())))
-    });
+    let pieces = futures::stream::iter(["streamed ", "body"])
+        .map(|piece| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(piece.as_bytes()))));
     let post = Request::post("/").body(StreamBody::new(pieces)).expect("a request");
     assert_eq!(text(host.call(post).await).await, "streamed body");
     host.shutdown().await;
@@ -37,7 +37,8 @@ use futures::StreamExt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_host_is_a_tower_service() {
-    let project = project().file("app/[...all]/route.ts", "export const GET = () => new Response('from edgehost');");
+    let project =
+        project().file("app/[...all]/route.ts", "export const GET = () => new Response('from edgehost');");
     let host = project.builder().build().await.expect("built");
     let mut service = host.clone();
     let request = Request::get("/x").body(Empty::<Bytes>::new()).expect("a request");
@@ -53,9 +54,12 @@ async fn a_host_is_a_tower_service() {
     for (path, expected) in [("/native", "from axum"), ("/other", "from edgehost")] {
         let stream = tokio::net::TcpStream::connect(address).await.expect("connected");
         let (mut sender, connection) =
-            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream)).await.expect("connected");
+            hyper::client::conn::http1::handshake(hyper_util::rt::TokioIo::new(stream))
+                .await
+                .expect("connected");
         tokio::spawn(connection);
-        let request = Request::get(path).header("host", "h").body(Full::new(Bytes::new())).expect("a request");
+        let request =
+            Request::get(path).header("host", "h").body(Full::new(Bytes::new())).expect("a request");
         let answer = sender.send_request(request).await.expect("an answer");
         assert_eq!(answer.into_body().collect().await.expect("a body").to_bytes(), expected);
     }
@@ -64,7 +68,10 @@ async fn a_host_is_a_tower_service() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_hosts_in_one_process_keep_to_themselves() {
     let first = project().file("app/route.ts", "(globalThis as any).mark = 'first'; export const GET = () => new Response((globalThis as any).mark);").start().await;
-    let second = project().file("app/route.ts", "export const GET = () => new Response(String((globalThis as any).mark));").start().await;
+    let second = project()
+        .file("app/route.ts", "export const GET = () => new Response(String((globalThis as any).mark));")
+        .start()
+        .await;
     first.get("/").await.is(200, "first");
     second.get("/").await.is(200, "undefined");
     first.shut_down().await;
@@ -95,10 +102,18 @@ fn no_thread_is_left_behind() {
         assert!(status.status.success(), "{}", String::from_utf8_lossy(&status.stdout));
         return;
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .expect("a runtime");
     runtime.block_on(async {
         for _ in 0..2 {
-            let app = project().file("app/route.ts", "setInterval(() => {}, 1); export const GET = () => new Response('x');").shards(3).start().await;
+            let app = project()
+                .file("app/route.ts", "setInterval(() => {}, 1); export const GET = () => new Response('x');")
+                .shards(3)
+                .start()
+                .await;
             app.get("/").await.is(200, "x");
             assert_eq!(threads_named("edgehost-shard"), 3);
             assert_eq!(threads_named("edgehost-watchd"), 1);
@@ -107,7 +122,12 @@ fn no_thread_is_left_behind() {
             eventually("the watchdog is gone", async || threads_named("edgehost-watchd") == 0).await;
         }
         // A host that is merely dropped goes as well.
-        let host = project().file("app/route.ts", "export const GET = () => new Response('x');").builder().build().await.expect("built");
+        let host = project()
+            .file("app/route.ts", "export const GET = () => new Response('x');")
+            .builder()
+            .build()
+            .await
+            .expect("built");
         drop(host);
         eventually("its threads are gone", async || threads_named("edgehost-shard") == 0).await;
     });
@@ -132,7 +152,13 @@ async fn limits_and_routes_are_part_of_the_library() {
     let routes = host.routes();
     assert_eq!(routes.len(), 1);
     assert_eq!(
-        (routes[0].pattern.as_str(), routes[0].methods.as_slice(), routes[0].file.as_str(), routes[0].runtime, routes[0].max_duration),
+        (
+            routes[0].pattern.as_str(),
+            routes[0].methods.as_slice(),
+            routes[0].file.as_str(),
+            routes[0].runtime,
+            routes[0].max_duration
+        ),
         ("/a/[b]", ["GET", "POST"].as_slice(), "app/a/[b]/route.ts", "edge", Some(7))
     );
     let app = App::serve(host, None).await;

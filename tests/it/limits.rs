@@ -55,12 +55,24 @@ async fn t82_an_endless_loop() {
 
 #[tokio::test]
 async fn an_endless_loop_after_an_await() {
-    is_stopped("export const GET = async () => { await new Promise((r) => setTimeout(r, 5)); while (true) {} };", 503, "CPU_LIMIT", "CPU time").await;
+    is_stopped(
+        "export const GET = async () => { await new Promise((r) => setTimeout(r, 5)); while (true) {} };",
+        503,
+        "CPU_LIMIT",
+        "CPU time",
+    )
+    .await;
 }
 
 #[tokio::test]
 async fn an_endless_loop_in_a_finally_and_a_getter() {
-    is_stopped("export const GET = () => { try { while (true) {} } finally { while (true) {} } };", 503, "CPU_LIMIT", "CPU time").await;
+    is_stopped(
+        "export const GET = () => { try { while (true) {} } finally { while (true) {} } };",
+        503,
+        "CPU_LIMIT",
+        "CPU time",
+    )
+    .await;
     is_stopped("export const GET = () => ({ get status() { while (true) {} }, headers: {}, arrayBuffer() {} } as any);", 503, "CPU_LIMIT", "CPU time").await;
 }
 
@@ -74,7 +86,13 @@ async fn endless_microtasks() {
 
 #[tokio::test]
 async fn a_catastrophic_regular_expression() {
-    is_stopped("export const GET = () => new Response(String(/^(a+)+$/.test('a'.repeat(60) + 'b')));", 503, "CPU_LIMIT", "CPU time").await;
+    is_stopped(
+        "export const GET = () => new Response(String(/^(a+)+$/.test('a'.repeat(60) + 'b')));",
+        503,
+        "CPU_LIMIT",
+        "CPU time",
+    )
+    .await;
 }
 
 #[tokio::test]
@@ -87,7 +105,11 @@ async fn cpu_time_is_counted_over_many_turns() {
     let began = Instant::now();
     let answer = app.get("/hostile").await;
     assert_eq!(answer.code(), "CPU_LIMIT");
-    assert!(began.elapsed() < Duration::from_secs(4), "stopped by CPU time, not by wall time: {:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "stopped by CPU time, not by wall time: {:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -124,7 +146,10 @@ async fn growing_wasm_memory() {
 
 #[tokio::test]
 async fn one_huge_array() {
-    let app = hostile("export const GET = () => new Response(String(new Array(60_000_000).fill(1.5).length));").start().await;
+    let app =
+        hostile("export const GET = () => new Response(String(new Array(60_000_000).fill(1.5).length));")
+            .start()
+            .await;
     assert_eq!(app.get("/hostile").await.status, 503);
     app.get("/ok").await.is(200, "ok");
 }
@@ -192,7 +217,9 @@ async fn an_endless_stream_is_cut() {
 
 #[tokio::test]
 async fn recursion_is_an_ordinary_error() {
-    let app = hostile("const f = (): unknown => [f()]; export const GET = () => new Response(f() as any);").start().await;
+    let app = hostile("const f = (): unknown => [f()]; export const GET = () => new Response(f() as any);")
+        .start()
+        .await;
     let answer = app.get("/hostile").await;
     assert_eq!((answer.status.as_u16(), answer.code()), (500, "HANDLER_ERROR"));
     logged(&["RangeError: Maximum call stack size exceeded"]).await;
@@ -213,7 +240,9 @@ async fn a_neighbour_on_another_shard_is_not_disturbed() {
         .start()
         .await;
     // The library hands requests to the shards in turn.
-    let get = |path: &str| http::Request::get(path).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request");
+    let get = |path: &str| {
+        http::Request::get(path).body(http_body_util::Empty::<bytes::Bytes>::new()).expect("a request")
+    };
     let began = Instant::now();
     let (hostile, neighbour) = tokio::join!(app.host.call(get("/hostile")), async {
         tokio::time::sleep(Duration::from_millis(20)).await;
@@ -230,17 +259,24 @@ async fn siblings_are_told_apart_from_the_offender() {
         .file("app/sibling/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 10000)); return new Response('never'); };")
         .start()
         .await;
-    let (first, second, offender) = tokio::join!(app.get("/sibling"), app.get("/sibling"), app.get("/hostile"));
+    let (first, second, offender) =
+        tokio::join!(app.get("/sibling"), app.get("/sibling"), app.get("/hostile"));
     assert_eq!(offender.code(), "CPU_LIMIT");
     for sibling in [first, second] {
-        assert_eq!((sibling.status.as_u16(), sibling.code(), sibling.header("retry-after")), (503, "ISOLATE_RESET", Some("1")));
+        assert_eq!(
+            (sibling.status.as_u16(), sibling.code(), sibling.header("retry-after")),
+            (503, "ISOLATE_RESET", Some("1"))
+        );
     }
     app.get("/ok").await.is(200, "ok");
 }
 
 #[tokio::test]
 async fn requests_that_were_not_started_go_to_the_successor() {
-    let app = hostile("export const GET = () => { while (true) {} };").limits(|limits| limits.concurrency = 1).start().await;
+    let app = hostile("export const GET = () => { while (true) {} };")
+        .limits(|limits| limits.concurrency = 1)
+        .start()
+        .await;
     let offender = app.get("/hostile");
     let waiting = async {
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -274,8 +310,14 @@ async fn a_full_queue_is_refused_at_once() {
 #[tokio::test]
 async fn loading_a_module_has_limits_of_its_own() {
     let app = project()
-        .file("app/loop/route.ts", "while (true) { (globalThis as any).spins = 1; } export const GET = () => new Response('never');")
-        .file("app/never/route.ts", "await new Promise(() => {}); export const GET = () => new Response('never');")
+        .file(
+            "app/loop/route.ts",
+            "while (true) { (globalThis as any).spins = 1; } export const GET = () => new Response('never');",
+        )
+        .file(
+            "app/never/route.ts",
+            "await new Promise(() => {}); export const GET = () => new Response('never');",
+        )
         .file("app/ok/route.ts", OK)
         .limits(|limits| {
             limits.startup_cpu = Duration::from_millis(200);
@@ -301,7 +343,10 @@ async fn t84_request_bodies_are_capped() {
         .await;
     app.post("/", &"x".repeat(1000)).await.is_json(json!([1, 1000]));
     let declared = app.post("/", &"x".repeat(1001)).await;
-    assert_eq!((declared.status.as_u16(), declared.code(), declared.header("connection")), (413, "BODY_TOO_LARGE", Some("close")));
+    assert_eq!(
+        (declared.status.as_u16(), declared.code(), declared.header("connection")),
+        (413, "BODY_TOO_LARGE", Some("close"))
+    );
     app.send(Method::PUT, "/", &[], "").await.is_json(json!(1));
     let mut wire = app.connect().await;
     wire.write("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n").await;

@@ -53,7 +53,10 @@ async fn t29_t30_own_options_and_all_five() {
 
 #[tokio::test]
 async fn t31_get_sees_the_method_head() {
-    let app = serve_root("export const GET = (r: Request) => new Response('x', { headers: { 'x-seen': r.method } });").await;
+    let app = serve_root(
+        "export const GET = (r: Request) => new Response('x', { headers: { 'x-seen': r.method } });",
+    )
+    .await;
     assert_eq!(app.send(Method::HEAD, "/", &[], "").await.header("x-seen"), Some("HEAD"));
     assert_eq!(app.get("/").await.header("x-seen"), Some("GET"));
 }

@@ -23,7 +23,10 @@ async fn t54_t55_next_response() {
     assert_eq!(created.header("content-type"), Some("application/json"));
     app.get("/plain").await.is_json(json!([true, true, 200, "application/json"]));
     let moved = app.send(Method::GET, "/redirect", &[("host", "h")], "").await;
-    assert_eq!((moved.status.as_u16(), moved.header("location"), moved.header("x-kept")), (307, Some("http://h/z"), Some("1")));
+    assert_eq!(
+        (moved.status.as_u16(), moved.header("location"), moved.header("x-kept")),
+        (307, Some("http://h/z"), Some("1"))
+    );
     let moved = app.get("/number").await;
     assert_eq!((moved.status.as_u16(), moved.header("location")), (303, Some("https://a.b/c%20d?%C3%A9#h")));
     assert_eq!(app.get("/relative").await.status, 500);
@@ -70,7 +73,11 @@ async fn t56_t57_response_cookies() {
     assert!(!answer.headers.contains_key("x-middleware-set-cookie"));
     let lasting = app.post("/", "").await;
     let line = lasting.cookies()[0];
-    assert!(line.starts_with("a=1; Path=/; Expires=") && line.ends_with(" GMT; Max-Age=60; Domain=example.com; Secure; HttpOnly; SameSite=lax"), "{line}");
+    assert!(
+        line.starts_with("a=1; Path=/; Expires=")
+            && line.ends_with(" GMT; Max-Age=60; Domain=example.com; Secure; HttpOnly; SameSite=lax"),
+        "{line}"
+    );
 }
 
 #[tokio::test]
@@ -130,7 +137,10 @@ async fn t60_t61_cookies_and_control_flow() {
     )
     .await;
     let redirected = app.get("/?how=redirect").await;
-    assert_eq!((redirected.status.as_u16(), redirected.header("location"), redirected.cookies()), (307, Some("/e?x=1"), vec!["r=1; Path=/"]));
+    assert_eq!(
+        (redirected.status.as_u16(), redirected.header("location"), redirected.cookies()),
+        (307, Some("/e?x=1"), vec!["r=1; Path=/"])
+    );
     let missing = app.get("/?how=missing").await;
     missing.is(404, "");
     assert_eq!(missing.cookies(), [""; 0]);
@@ -149,8 +159,11 @@ async fn t63_headers_are_read_only() {
            return Response.json(out); };",
     )
     .await;
-    let refused = "Headers cannot be modified. Read more: https://nextjs.org/docs/app/api-reference/functions/headers";
-    app.send(Method::GET, "/", &[("x-a", "1")], "").await.is_json(json!(["1", true, "1", true, refused, refused, refused]));
+    let refused =
+        "Headers cannot be modified. Read more: https://nextjs.org/docs/app/api-reference/functions/headers";
+    app.send(Method::GET, "/", &[("x-a", "1")], "")
+        .await
+        .is_json(json!(["1", true, "1", true, refused, refused, refused]));
 }
 
 #[tokio::test]
@@ -214,7 +227,9 @@ async fn t68_draft_mode() {
     disabled.is_json(json!(false));
     assert_eq!(
         disabled.cookies(),
-        ["__prerender_bypass=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=none"]
+        [
+            "__prerender_bypass=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=none"
+        ]
     );
 }
 
@@ -306,7 +321,10 @@ async fn t72_t73_t74_after() {
     logged(&["An error occurred in a function passed to `after()`: ", "ReadonlyRequestCookiesError"]).await;
     let before = log().matches("after ran t72").count();
     assert_eq!(app.get("/?throw").await.status, 500);
-    eventually("after runs for a handler that threw", async || log().matches("after ran t72").count() > before).await;
+    eventually("after runs for a handler that threw", async || {
+        log().matches("after ran t72").count() > before
+    })
+    .await;
     assert_eq!(app.get("/bad").await.status, 500);
     logged(&["`after()`: Argument must be a promise or a function"]).await;
 }
@@ -320,11 +338,24 @@ async fn user_agents() {
     let ask = async |agent: &str| app.send(Method::GET, "/", &[("user-agent", agent)], "").await.json();
     let chrome = ask("Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36").await;
     assert_eq!(chrome["browser"], json!({ "name": "Chrome", "version": "120.0.0.0", "major": "120" }));
-    assert_eq!((&chrome["engine"]["name"], &chrome["os"], &chrome["cpu"]["architecture"], &chrome["isBot"]), (&json!("Blink"), &json!({ "name": "Windows", "version": "10" }), &json!("amd64"), &json!(false)));
+    assert_eq!(
+        (&chrome["engine"]["name"], &chrome["os"], &chrome["cpu"]["architecture"], &chrome["isBot"]),
+        (&json!("Blink"), &json!({ "name": "Windows", "version": "10" }), &json!("amd64"), &json!(false))
+    );
     let phone = ask("Mozilla/5.0 (iPhone; CPU iPhone OS 17_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/17.1 Mobile/15E148 Safari/604.1").await;
-    assert_eq!((&phone["browser"]["name"], &phone["os"], &phone["device"]), (&json!("Mobile Safari"), &json!({ "name": "iOS", "version": "17.1" }), &json!({ "vendor": "Apple", "model": "iPhone", "type": "mobile" })));
+    assert_eq!(
+        (&phone["browser"]["name"], &phone["os"], &phone["device"]),
+        (
+            &json!("Mobile Safari"),
+            &json!({ "name": "iOS", "version": "17.1" }),
+            &json!({ "vendor": "Apple", "model": "iPhone", "type": "mobile" })
+        )
+    );
     let firefox = ask("Mozilla/5.0 (X11; Linux x86_64; rv:121.0) Gecko/20100101 Firefox/121.0").await;
-    assert_eq!((&firefox["browser"]["name"], &firefox["engine"]["name"], &firefox["os"]["name"]), (&json!("Firefox"), &json!("Gecko"), &json!("Linux")));
+    assert_eq!(
+        (&firefox["browser"]["name"], &firefox["engine"]["name"], &firefox["os"]["name"]),
+        (&json!("Firefox"), &json!("Gecko"), &json!("Linux"))
+    );
     assert_eq!(ask("Mozilla/5.0 (compatible; Googlebot/2.1)").await["isBot"], true);
 }
 
@@ -339,6 +370,13 @@ async fn t107_cache_and_markers_and_url_pattern() {
     )
     .await;
     app.get("/").await.is_json(json!([
-        2, true, true, "updateTag can only be", "b", "ImageResponse moved f", "useRouter() needs Rea", "function",
+        2,
+        true,
+        true,
+        "updateTag can only be",
+        "b",
+        "ImageResponse moved f",
+        "useRouter() needs Rea",
+        "function",
     ]));
 }

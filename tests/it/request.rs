@@ -56,10 +56,16 @@ async fn t46_request_cookies() {
         { "name": "d", "value": "true" }, { "name": "e", "value": "x=y" },
     ]);
     answer.is_json(json!([
-        all, 5, null, true,
+        all,
+        5,
+        null,
+        true,
         "a=2; b=%7B%7D; c=%22q%22; d=true; e=x%3Dy; c2=x%20y%3B%C3%A9",
-        false, [true, false],
-        "b=%7B%7D; c=%22q%22; d=true; e=x%3Dy; c2=x%20y%3B%C3%A9", 5, "",
+        false,
+        [true, false],
+        "b=%7B%7D; c=%22q%22; d=true; e=x%3Dy; c2=x%20y%3B%C3%A9",
+        5,
+        "",
     ]));
 }
 
@@ -75,7 +81,10 @@ async fn t47_t48_bodies_that_cannot_be_read() {
     )
     .await;
     let bad = app.post("/", "{bad").await.json();
-    assert!(bad[0].as_str().expect("text").starts_with("SyntaxError: Expected property name or '}' in JSON"), "{bad}");
+    assert!(
+        bad[0].as_str().expect("text").starts_with("SyntaxError: Expected property name or '}' in JSON"),
+        "{bad}"
+    );
     assert_eq!(bad[1], "TypeError: Body is unusable: Body has already been read");
     assert_eq!(bad[2], true);
     let empty = app.post("/", "").await.json();
@@ -95,9 +104,12 @@ async fn t49_forms() {
     )
     .await;
     let body = "--B\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n1\r\n--B\r\ncontent-disposition: form-data; name=\"f\"; filename=\"x.txt\"\r\ncontent-type: text/plain\r\n\r\nhello\r\n--B\r\ncontent-disposition: form-data; name=\"a\"\r\n\r\n2\r\n--B--\r\n";
-    let multipart = app.send(Method::POST, "/", &[("content-type", "multipart/form-data; boundary=B")], body).await;
+    let multipart =
+        app.send(Method::POST, "/", &[("content-type", "multipart/form-data; boundary=B")], body).await;
     multipart.is_json(json!([["1", "2"], ["x.txt", "text/plain", 5, "hello"]]));
-    let urlencoded = app.send(Method::POST, "/", &[("content-type", "application/x-www-form-urlencoded")], "a=x+y&a=%26").await;
+    let urlencoded = app
+        .send(Method::POST, "/", &[("content-type", "application/x-www-form-urlencoded")], "a=x+y&a=%26")
+        .await;
     urlencoded.is_json(json!([["x y", "&"], null]));
     let other = app.send(Method::POST, "/", &[("content-type", "application/json")], "{}").await;
     other.is_json(json!("TypeError: Content-Type was not one of \"multipart/form-data\" or \"application/x-www-form-urlencoded\"."));
@@ -118,7 +130,9 @@ async fn t50_t51_bodies_of_get_and_clones() {
     )
     .await;
     app.send(Method::GET, "/", &[], "ignored").await.is_json(json!(true));
-    app.send(Method::POST, "/", &[("cookie", "k=v")], "twice").await.is_json(json!([true, "twice", "/", "v", true, true]));
+    app.send(Method::POST, "/", &[("cookie", "k=v")], "twice")
+        .await
+        .is_json(json!([true, "twice", "/", "v", true, true]));
     app.send(Method::DELETE, "/", &[], "gone").await.is(200, "gone");
     app.send(Method::PUT, "/", &[], "").await.is_json(json!([true, 0]));
     app.send(Method::PUT, "/", &[], "12345").await.is_json(json!([true, 5]));
@@ -147,8 +161,16 @@ async fn t52_t53_what_clients_may_not_say_and_what_is_gone() {
         )
         .await;
     answer.is_json(json!([
-        ["x-forwarded-for", "x-forwarded-host", "x-forwarded-port", "x-forwarded-proto", "x-mine", "x-real-ip"],
-        false, false,
+        [
+            "x-forwarded-for",
+            "x-forwarded-host",
+            "x-forwarded-port",
+            "x-forwarded-proto",
+            "x-mine",
+            "x-real-ip"
+        ],
+        false,
+        false,
         "The request.page has been deprecated in favour of `URLPattern`.",
         "The request.ua has been removed in favour of `userAgent` function.",
     ]));
@@ -178,7 +200,16 @@ async fn requests_can_be_passed_on_and_wrapped() {
             export const GET = () => Response.json([text(() => new NextRequest('/x')), text(() => new NextRequest('http://u:p@h/'))]);")
         .start()
         .await;
-    app.post("/wrap", "body").await.is_json(json!(["POST", true, "1", "body", "/base", "/a", "http://h/base/a?q=1", "b"]));
+    app.post("/wrap", "body").await.is_json(json!([
+        "POST",
+        true,
+        "1",
+        "body",
+        "/base",
+        "/a",
+        "http://h/base/a?q=1",
+        "b"
+    ]));
     app.get("/bad").await.is_json(json!([
         "Error: URL is malformed \"/x\". Please use only absolute URLs - https://nextjs.org/docs/messages/middleware-relative-urls",
         "TypeError: Request cannot be constructed from a URL that includes credentials: http://u:p@h/",
@@ -214,8 +245,20 @@ async fn next_url_follows_its_configuration() {
     )
     .await;
     app.get("/").await.is_json(json!([
-        "/a/", "/base", "http://h/base/a/", "http://h/base/q/", "http://h/other/q/", "/", "http://h/base", "",
-        "http://h/a", "/q", "http://h/z", "{\"a\":\"http://h/base\"}", "http://localhost:3/", "",
+        "/a/",
+        "/base",
+        "http://h/base/a/",
+        "http://h/base/q/",
+        "http://h/other/q/",
+        "/",
+        "http://h/base",
+        "",
+        "http://h/a",
+        "/q",
+        "http://h/z",
+        "{\"a\":\"http://h/base\"}",
+        "http://localhost:3/",
+        "",
         "The NextURL configuration includes no locale \"en\"",
     ]));
 }

@@ -19,11 +19,8 @@ async fn status(app: &App, path: &str) -> u16 {
 
 #[tokio::test]
 async fn t01_t02_the_root_and_a_folder_called_index() {
-    let app = project()
-        .file("app/route.js", says("root"))
-        .file("app/index/route.js", says("idx"))
-        .start()
-        .await;
+    let app =
+        project().file("app/route.js", says("root")).file("app/index/route.js", says("idx")).start().await;
     app.get("/").await.is(200, "root");
     app.get("/index").await.is(200, "idx");
 }
@@ -65,7 +62,10 @@ async fn t06_t07_extensions() {
 
 #[tokio::test]
 async fn t08_t09_parameters_are_decoded_once_and_malformed_ones_refused() {
-    let app = project().file("app/items/[id]/route.js", ECHO_PARAMS.replace(": Request", "").replace(": any", "")).start().await;
+    let app = project()
+        .file("app/items/[id]/route.js", ECHO_PARAMS.replace(": Request", "").replace(": any", ""))
+        .start()
+        .await;
     app.get("/items/a%20b%2Fc%C3%A9").await.is_json(json!({ "id": "a b/cé" }));
     app.get("/items/a+b").await.is_json(json!({ "id": "a+b" }));
     app.get("/items/a%2525b").await.is_json(json!({ "id": "a%25b" }));
@@ -78,7 +78,10 @@ async fn t08_t09_parameters_are_decoded_once_and_malformed_ones_refused() {
 async fn t10_a_method_that_the_winning_route_lacks_is_final() {
     let app = project()
         .file("app/items/new/route.ts", says("static"))
-        .file("app/items/[id]/route.ts", "export const GET = () => new Response('id'); export const POST = GET;")
+        .file(
+            "app/items/[id]/route.ts",
+            "export const GET = () => new Response('id'); export const POST = GET;",
+        )
         .start()
         .await;
     app.get("/items/new").await.is(200, "static");
@@ -145,7 +148,11 @@ async fn t14_t15_t16_partial_brackets_case_and_letters() {
 
 #[tokio::test]
 async fn t17_t18_slashes_are_redirected() {
-    let app = project().file("app/items/[id]/route.ts", ECHO_PARAMS).file("app/route.ts", says("root")).start().await;
+    let app = project()
+        .file("app/items/[id]/route.ts", ECHO_PARAMS)
+        .file("app/route.ts", says("root"))
+        .start()
+        .await;
     for method in [Method::GET, Method::POST] {
         let moved = app.send(method, "/items//1?q=%20", &[], "").await;
         assert_eq!((moved.status.as_u16(), moved.header("location")), (308, Some("/items/1?q=%20")));
@@ -162,7 +169,10 @@ async fn t17_t18_slashes_are_redirected() {
 #[tokio::test]
 async fn dot_segments_are_resolved_before_matching() {
     let app = project()
-        .file("app/items/[id]/route.ts", "export const GET = (r: Request) => new Response(new URL(r.url).pathname);")
+        .file(
+            "app/items/[id]/route.ts",
+            "export const GET = (r: Request) => new Response(new URL(r.url).pathname);",
+        )
         .start()
         .await;
     let mut wire = app.connect().await;
@@ -212,11 +222,8 @@ async fn t24_unknown_paths() {
 async fn t25_src_app_is_used_only_without_app() {
     let below = project().file("src/app/q/route.ts", says("src")).start().await;
     below.get("/q").await.is(200, "src");
-    let both = project()
-        .file("src/app/q/route.ts", says("src"))
-        .file("app/r/route.ts", says("app"))
-        .start()
-        .await;
+    let both =
+        project().file("src/app/q/route.ts", says("src")).file("app/r/route.ts", says("app")).start().await;
     both.get("/r").await.is(200, "app");
     assert_eq!(status(&both, "/q").await, 404);
 }
@@ -224,7 +231,11 @@ async fn t25_src_app_is_used_only_without_app() {
 #[tokio::test]
 async fn an_app_directory_itself_can_be_named() {
     let project = project().file("src/app/q/route.ts", says("src"));
-    let host = edgehost::EdgeHost::builder(project.dir.path().join("src/app")).shards(1).build().await.expect("built");
+    let host = edgehost::EdgeHost::builder(project.dir.path().join("src/app"))
+        .shards(1)
+        .build()
+        .await
+        .expect("built");
     let app = App::serve(host, None).await;
     app.get("/q").await.is(200, "src");
 }

@@ -15,7 +15,8 @@ const OK: &str = "export const GET = (r: Request) => new Response(r.url);";
 async fn keep_alive_pipelining_and_http_1_0() {
     let app = serve_root(OK).await;
     let mut wire = app.connect().await;
-    wire.write("GET /?1 HTTP/1.1\r\nhost: h\r\n\r\nGET /?2 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").await;
+    wire.write("GET /?1 HTTP/1.1\r\nhost: h\r\n\r\nGET /?2 HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n")
+        .await;
     let both = wire.read_to_end().await;
     assert_eq!(both.matches("HTTP/1.1 200").count(), 2);
     assert!(both.find("http://h/?1").expect("first") < both.find("http://h/?2").expect("second"));
@@ -27,7 +28,9 @@ async fn keep_alive_pipelining_and_http_1_0() {
 
 #[tokio::test]
 async fn http_2_without_tls() {
-    let app = serve_root("export const GET = (r: Request) => Response.json([r.url, r.headers.get('cookie')]);").await;
+    let app =
+        serve_root("export const GET = (r: Request) => Response.json([r.url, r.headers.get('cookie')]);")
+            .await;
     let stream = tokio::net::TcpStream::connect(app.address).await.expect("connected");
     let (mut sender, connection) =
         hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("h2");
@@ -80,7 +83,11 @@ async fn slow_heads_and_idle_connections_are_closed() {
     let mut idle = app.connect().await;
     idle.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
     idle.read_to_end().await;
-    assert!(began.elapsed() >= Duration::from_millis(400) && began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(400) && began.elapsed() < Duration::from_secs(5),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[tokio::test]
@@ -132,7 +139,10 @@ async fn shutting_down_lets_requests_finish() {
     tokio::time::sleep(Duration::from_millis(100)).await;
     app.stop();
     let address = app.address;
-    eventually("new connections are refused", async || tokio::net::TcpStream::connect(address).await.is_err()).await;
+    eventually("new connections are refused", async || {
+        tokio::net::TcpStream::connect(address).await.is_err()
+    })
+    .await;
     let answer = wire.read_to_end().await;
     assert!(answer.ends_with("finished"), "{answer}");
     app.shut_down().await;
@@ -176,7 +186,12 @@ async fn a_public_origin_and_trusted_proxies() {
     let host = project.builder().public_origin("https://public.example/").build().await.expect("built");
     let app = super::harness::App::serve(host, None).await;
     app.get("/?a").await.is(200, "https://public.example/?a");
-    let host = project.builder().trust_proxies(["127.0.0.0/8".parse().expect("a network")]).build().await.expect("built");
+    let host = project
+        .builder()
+        .trust_proxies(["127.0.0.0/8".parse().expect("a network")])
+        .build()
+        .await
+        .expect("built");
     let app = super::harness::App::serve(host, None).await;
     let headers = [("host", "inner"), ("x-forwarded-host", "outer.example"), ("x-forwarded-proto", "https")];
     app.send(http::Method::GET, "/", &headers, "").await.is(200, "https://outer.example/");

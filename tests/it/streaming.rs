@@ -25,7 +25,10 @@ async fn t75_chunks_arrive_one_by_one_and_the_head_before_them() {
         times.push(began.elapsed());
     }
     wire.read_until("0\r\n\r\n").await;
-    assert!(times[1] - times[0] > Duration::from_millis(60) && times[2] - times[1] > Duration::from_millis(60), "{times:?}");
+    assert!(
+        times[1] - times[0] > Duration::from_millis(60) && times[2] - times[1] > Duration::from_millis(60),
+        "{times:?}"
+    );
 }
 
 #[tokio::test]
@@ -173,7 +176,10 @@ async fn t87_fetched_responses_are_passed_on() {
     plain.is(200, "plain text");
     assert_eq!(plain.header("content-encoding"), None);
     let posted = app.get("/post").await.json();
-    assert_eq!((&posted[0], &posted[1]), (&json!("streamed"), &json!(format!("edgehost/{}", env!("CARGO_PKG_VERSION")))));
+    assert_eq!(
+        (&posted[0], &posted[1]),
+        (&json!("streamed"), &json!(format!("edgehost/{}", env!("CARGO_PKG_VERSION"))))
+    );
     app.get("/fail").await.is(200, "TypeError");
 }
 
@@ -184,7 +190,13 @@ async fn a_subrequest_ends_with_its_client() {
     )
     .await;
     let app = project()
-        .file("app/route.ts", format!("export const GET = (req: Request) => fetch('{}', {{ signal: req.signal }});", upstream.url("/")))
+        .file(
+            "app/route.ts",
+            format!(
+                "export const GET = (req: Request) => fetch('{}', {{ signal: req.signal }});",
+                upstream.url("/")
+            ),
+        )
         .start()
         .await;
     let mut wire = app.connect().await;
@@ -281,7 +293,8 @@ async fn answers_never_reach_another_request() {
             let mut stream = tokio::net::TcpStream::connect(address).await.expect("connected");
             // Pipelined: all requests first, then all answers, in order.
             let ids: Vec<String> = (0..40_usize).map(|n| format!("{}", connection * 1000 + n)).collect();
-            let requests: String = ids.iter().map(|id| format!("GET /{id} HTTP/1.1\r\nhost: h\r\n\r\n")).collect();
+            let requests: String =
+                ids.iter().map(|id| format!("GET /{id} HTTP/1.1\r\nhost: h\r\n\r\n")).collect();
             stream.write_all(requests.as_bytes()).await.expect("written");
             let expected: Vec<String> = ids.iter().map(|id| id.repeat(50)).collect();
             let mut read = String::new();
@@ -294,8 +307,11 @@ async fn answers_never_reach_another_request() {
                 }
             };
             tokio::time::timeout(PATIENCE, reading).await.expect("all answers");
-            let bodies: Vec<&str> =
-                read.split("HTTP/1.1 200").skip(1).map(|answer| answer.split_once("\r\n\r\n").expect("a head").1).collect();
+            let bodies: Vec<&str> = read
+                .split("HTTP/1.1 200")
+                .skip(1)
+                .map(|answer| answer.split_once("\r\n\r\n").expect("a head").1)
+                .collect();
             assert_eq!(bodies, expected);
         }
     });

@@ -44,7 +44,10 @@ const ROWS: [Row; 3] = [
 
 pub(crate) fn run(flags: &[&str]) -> anyhow::Result<()> {
     for flag in flags {
-        ensure!(["--quick", "--peers"].contains(flag), "unknown flag {flag}: bench takes --quick and --peers");
+        ensure!(
+            ["--quick", "--peers"].contains(flag),
+            "unknown flag {flag}: bench takes --quick and --peers"
+        );
     }
     let seconds = if flags.contains(&"--quick") { 1 } else { 4 };
     need_wrk()?;
@@ -53,7 +56,9 @@ pub(crate) fn run(flags: &[&str]) -> anyhow::Result<()> {
     if flags.contains(&"--peers") {
         return peers(seconds);
     }
-    let mut report = String::from("| row | server | requests/s | p50 | p99 | ratio to bare hyper |\n|---|---|---|---|---|---|\n");
+    let mut report = String::from(
+        "| row | server | requests/s | p50 | p99 | ratio to bare hyper |\n|---|---|---|---|---|---|\n",
+    );
     for row in &ROWS {
         let servers = [bare()?, edgehost(&root().join("benches/app"), &[])?];
         compare(row, &servers, seconds, &mut report)?;
@@ -136,7 +141,8 @@ impl Server {
 /// `host:port` in a line such as `Listening on http://127.0.0.1:3000/`.
 fn address_in(line: &str) -> Option<String> {
     let (_, rest) = line.split_once("http://")?;
-    let address: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".:-".contains(*c)).collect();
+    let address: String =
+        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".:-".contains(*c)).collect();
     address.contains(':').then(|| address.replace("localhost", "127.0.0.1").replace("0.0.0.0", "127.0.0.1"))
 }
 
@@ -176,10 +182,12 @@ fn load(server: &Server, row: &Row, seconds: usize) -> anyhow::Result<Sample> {
         std::fs::write(&path, script)?;
         command.arg("-s").arg(path);
     }
-    let output = command.arg(format!("http://{}{}", server.address, row.path)).output().context("cannot start wrk")?;
+    let output =
+        command.arg(format!("http://{}{}", server.address, row.path)).output().context("cannot start wrk")?;
     let text = String::from_utf8_lossy(&output.stdout);
     ensure!(!text.contains("Non-2xx"), "{} did not answer 200 on {}:\n{text}", server.name, row.path);
-    let value = |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
+    let value =
+        |label: &str| text.lines().find_map(|line| Some(line.trim().strip_prefix(label)?.trim().to_owned()));
     let requests = value("Requests/sec:").with_context(|| format!("no figure from wrk:\n{text}"))?.parse()?;
     let latency = |label| value(label).as_deref().and_then(microseconds).unwrap_or_default();
     Ok(Sample { requests, p50_us: latency("50%"), p99_us: latency("99%") })
@@ -209,7 +217,13 @@ fn compare(row: &Row, servers: &[Server], seconds: usize, report: &mut String) -
     for turn in 0..RUNS {
         for (server, samples) in servers.iter().zip(&mut samples) {
             let sample = load(server, row, seconds)?;
-            say(&format!("  {}: {} {} of {RUNS}: {:.0} requests/s", row.name, server.name, turn + 1, sample.requests));
+            say(&format!(
+                "  {}: {} {} of {RUNS}: {:.0} requests/s",
+                row.name,
+                server.name,
+                turn + 1,
+                sample.requests
+            ));
             samples.push(sample);
         }
     }
@@ -259,7 +273,8 @@ fn isolates(report: &mut String) -> anyhow::Result<()> {
     command.args(["--recycle-after", "1", "--log-format", "json", "--log", "edgehost=debug"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-    let address = lines.by_ref().map_while(Result::ok).find_map(|line| address_in(&line)).context("no address")?;
+    let address =
+        lines.by_ref().map_while(Result::ok).find_map(|line| address_in(&line)).context("no address")?;
     std::thread::spawn(move || lines.for_each(drop));
     for _ in 0..40 {
         let _ = get(&address, "/json")?;
@@ -351,7 +366,9 @@ fn peers(seconds: usize) -> anyhow::Result<()> {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
-    let mut report = String::from("| row | server | requests/s | p50 | p99 | ratio to bare hyper |\n|---|---|---|---|---|---|\n");
+    let mut report = String::from(
+        "| row | server | requests/s | p50 | p99 | ratio to bare hyper |\n|---|---|---|---|---|---|\n",
+    );
     compare(row, &servers, seconds, &mut report)?;
     print(&report);
     Ok(())
@@ -372,9 +389,13 @@ fn install_peers() -> anyhow::Result<PathBuf> {
         std::fs::write(dir.join(name), text)?;
     }
     let route = root().join("benches/app/app/json/route.ts");
-    let route = std::fs::read_to_string(&route).with_context(|| format!("cannot read {}", route.display()))?;
+    let route =
+        std::fs::read_to_string(&route).with_context(|| format!("cannot read {}", route.display()))?;
     // Left alone, Next.js would answer from a file that it made while building.
-    std::fs::write(dir.join("app/json/route.js"), format!("export const dynamic = 'force-dynamic';\n{route}"))?;
+    std::fs::write(
+        dir.join("app/json/route.js"),
+        format!("export const dynamic = 'force-dynamic';\n{route}"),
+    )?;
     let run = |program: &str, arguments: &[&str]| -> anyhow::Result<()> {
         let status = Command::new(program)
             .args(arguments)

@@ -67,7 +67,9 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
 
 fn serve(rest: &[&str]) -> anyhow::Result<()> {
     v8::set_up()?;
-    say("Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 10 minutes on 2 cores.");
+    say(
+        "Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 10 minutes on 2 cores.",
+    );
     cargo(&["build", "--release", "--bin", "edgehost"])?;
     let mut program = Command::new(root().join("target/release/edgehost"));
     program.arg("serve").args(rest);
@@ -86,7 +88,8 @@ fn test(rest: &[&str]) -> anyhow::Result<()> {
 /// Runs cargo in the repository.
 fn cargo(arguments: &[&str]) -> anyhow::Result<()> {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let status = Command::new(cargo).args(arguments).current_dir(root()).status().context("cannot start cargo")?;
+    let status =
+        Command::new(cargo).args(arguments).current_dir(root()).status().context("cannot start cargo")?;
     if !status.success() {
         bail!("`cargo {}` failed", arguments.join(" "));
     }
@@ -108,7 +111,9 @@ fn root() -> &'static Path {
 fn cargo_home() -> anyhow::Result<PathBuf> {
     match std::env::var_os("CARGO_HOME") {
         Some(home) => Ok(home.into()),
-        None => Ok(std::env::home_dir().context("there is no home directory: set CARGO_HOME")?.join(".cargo")),
+        None => {
+            Ok(std::env::home_dir().context("there is no home directory: set CARGO_HOME")?.join(".cargo"))
+        }
     }
 }
 
@@ -117,7 +122,8 @@ fn locked_version(name: &str) -> anyhow::Result<String> {
     let path = root().join("Cargo.lock");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let lock: toml::Table = text.parse().context("Cargo.lock is not TOML")?;
-    let packages = lock.get("package").and_then(toml::Value::as_array).context("Cargo.lock has no packages")?;
+    let packages =
+        lock.get("package").and_then(toml::Value::as_array).context("Cargo.lock has no packages")?;
     let version = packages
         .iter()
         .find(|package| package.get("name").and_then(toml::Value::as_str) == Some(name))

@@ -49,7 +49,9 @@ fn target() -> anyhow::Result<String> {
     Ok(match (std::env::consts::ARCH, std::env::consts::OS) {
         (arch @ ("x86_64" | "aarch64"), "linux") => format!("{arch}-unknown-linux-gnu"),
         (arch @ ("x86_64" | "aarch64"), "macos") => format!("{arch}-apple-darwin"),
-        (arch, os) => bail!("there is no release of V8 for {arch} on {os}: edgehost builds on Linux and macOS"),
+        (arch, os) => {
+            bail!("there is no release of V8 for {arch} on {os}: edgehost builds on Linux and macOS")
+        }
     })
 }
 
@@ -79,8 +81,11 @@ pub(crate) fn set_up() -> anyhow::Result<()> {
 /// Downloads the release.
 fn download(release: &Release) -> anyhow::Result<()> {
     say(&format!("V8: downloading {}", release.address));
-    let agent: ureq::Agent =
-        ureq::Agent::config_builder().timeout_connect(Some(CONNECT)).timeout_resolve(Some(CONNECT)).build().into();
+    let agent: ureq::Agent = ureq::Agent::config_builder()
+        .timeout_connect(Some(CONNECT))
+        .timeout_resolve(Some(CONNECT))
+        .build()
+        .into();
     let response = agent.get(&release.address).call().context("no connection")?;
     let length = response.body().content_length();
     let aside = release.place.with_extension("part");
@@ -100,7 +105,8 @@ fn download(release: &Release) -> anyhow::Result<()> {
     drop(out);
     check(GzDecoder::new(BufReader::new(File::open(&aside)?)), None)
         .context("what arrived is not a library; another release may work later")?;
-    fs::rename(&aside, &release.place).with_context(|| format!("cannot write {}", release.place.display()))?;
+    fs::rename(&aside, &release.place)
+        .with_context(|| format!("cannot write {}", release.place.display()))?;
     say(&format!("V8: in place as {}", release.place.display()));
     Ok(())
 }
@@ -219,7 +225,10 @@ mod tests {
     fn the_place_is_called_after_the_address() {
         let release = release().expect("a release");
         let name = release.place.file_name().expect("a name").to_string_lossy().into_owned();
-        assert!(name.starts_with("https___github_com_denoland_rusty_v8_releases_download_v150_4_0_"), "{name}");
+        assert!(
+            name.starts_with("https___github_com_denoland_rusty_v8_releases_download_v150_4_0_"),
+            "{name}"
+        );
         assert!(name.ends_with("_a_gz"), "{name}");
     }
 

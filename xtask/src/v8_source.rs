@@ -16,7 +16,14 @@ use anyhow::{Context, bail, ensure};
 use crate::{cargo_home, locked_version, root, say, v8};
 
 const PACKAGES: [&str; 9] = [
-    "clang-22", "lld-22", "libclang-rt-22-dev", "llvm-22", "generate-ninja", "ninja-build", "python3", "pkg-config",
+    "clang-22",
+    "lld-22",
+    "libclang-rt-22-dev",
+    "llvm-22",
+    "generate-ninja",
+    "ninja-build",
+    "python3",
+    "pkg-config",
     "libglib2.0-dev",
 ];
 
@@ -50,7 +57,12 @@ pub(crate) fn build(objects: Option<usize>) -> anyhow::Result<()> {
 }
 
 /// Runs a step unless its stamp is there.
-fn step(work: &Path, name: &str, what: &str, run: impl FnOnce(&Path) -> anyhow::Result<()>) -> anyhow::Result<()> {
+fn step(
+    work: &Path,
+    name: &str,
+    what: &str,
+    run: impl FnOnce(&Path) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
     let stamp = work.join(format!("{name}.done"));
     if stamp.exists() {
         say(&format!("  {what}: done before"));
@@ -62,7 +74,8 @@ fn step(work: &Path, name: &str, what: &str, run: impl FnOnce(&Path) -> anyhow::
 }
 
 fn run(command: &mut Command) -> anyhow::Result<()> {
-    let status = command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
+    let status =
+        command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     ensure!(status.success(), "{} failed", command.get_program().display());
     Ok(())
 }
@@ -72,7 +85,8 @@ fn install_packages() -> anyhow::Result<()> {
         .into_iter()
         .filter(|package| {
             let status = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).output();
-            !status.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("install ok installed"))
+            !status
+                .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("install ok installed"))
         })
         .collect();
     if missing.is_empty() {
@@ -84,8 +98,9 @@ fn install_packages() -> anyhow::Result<()> {
         bail!("these Debian packages are missing. Install them and try again:\n\n    sudo {line}\n");
     }
     run(Command::new("apt-get").arg("update").arg("-qq"))?;
-    run(Command::new("apt-get").args(["install", "-y", "-qq"]).args(&missing))
-        .with_context(|| format!("`{line}` did not work: is this Debian 12 or later, with its packages within reach?"))
+    run(Command::new("apt-get").args(["install", "-y", "-qq"]).args(&missing)).with_context(|| {
+        format!("`{line}` did not work: is this Debian 12 or later, with its packages within reach?")
+    })
 }
 
 /// The unpacked sources of a crate of `Cargo.lock`.
@@ -142,7 +157,10 @@ fn add_temporal(work: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(&target)?;
     let headers = target.join("cpp");
     let _ = fs::remove_dir_all(&headers);
-    run(Command::new("cp").arg("-r").arg(crate_sources("temporal_capi")?.join("bindings/cpp")).arg(&headers))?;
+    run(Command::new("cp")
+        .arg("-r")
+        .arg(crate_sources("temporal_capi")?.join("bindings/cpp"))
+        .arg(&headers))?;
     let build = format!(
         "config(\"temporal_capi_config\") {{\n  include_dirs = [ \"cpp\" ]\n  defines = [ \"TEMPORAL_CAPI_VERSION_0_2\" ]\n}}\n\nconfig(\"temporal_capi_link\") {{\n  libs = [ {:?} ]\n}}\n\ngroup(\"temporal_capi\") {{\n  public_configs = [ \":temporal_capi_config\" ]\n  all_dependent_configs = [ \":temporal_capi_link\" ]\n}}\n",
         library.display().to_string()
@@ -275,7 +293,8 @@ fn generate(work: &Path) -> anyhow::Result<()> {
     run(Command::new("gn").args(["gen", "out", &format!("--args={ARGUMENTS}")]).current_dir(&tree))?;
     // That gn writes a rule name with `++` in it, which ninja refuses.
     let rename = "__buildtools_third_party_libc++_";
-    let output = Command::new("grep").args(["-rl", "--include=*.ninja", rename]).arg(tree.join("out")).output()?;
+    let output =
+        Command::new("grep").args(["-rl", "--include=*.ninja", rename]).arg(tree.join("out")).output()?;
     for file in String::from_utf8_lossy(&output.stdout).lines() {
         let text = fs::read_to_string(file)?;
         fs::write(file, text.replace(rename, "__buildtools_third_party_libcxx_"))?;

@@ -117,10 +117,16 @@ impl RequestBody {
         Ok(match stream.ahead.len() {
             0 => Self::Whole(Bytes::new()),
             1 => Self::Whole(stream.ahead.pop_front().unwrap_or_default()),
-            _ => Self::Whole(stream.ahead.iter().fold(Vec::new(), |mut all, piece| {
-                all.extend_from_slice(piece);
-                all
-            }).into()),
+            _ => Self::Whole(
+                stream
+                    .ahead
+                    .iter()
+                    .fold(Vec::new(), |mut all, piece| {
+                        all.extend_from_slice(piece);
+                        all
+                    })
+                    .into(),
+            ),
         })
     }
 }
@@ -193,7 +199,8 @@ impl IncomingStream {
             Some(piece) => piece,
             None => {
                 let arriving = std::future::poll_fn(|cx| self.poll_piece(cx));
-                let arrived = tokio::time::timeout(idle, arriving).await.unwrap_or(Err(BodyError::Stalled(idle)))?;
+                let arrived =
+                    tokio::time::timeout(idle, arriving).await.unwrap_or(Err(BodyError::Stalled(idle)))?;
                 let Some(piece) = arrived else { return Ok(None) };
                 piece
             }
@@ -318,7 +325,10 @@ impl Body for ResponseBody {
     type Data = Bytes;
     type Error = BoxError;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let polled = match &mut self.kind {
             Kind::Empty => return Poll::Ready(None),
             Kind::Whole(bytes) => {
@@ -390,7 +400,8 @@ struct StreamReader(Arc<Mutex<Pipe>>);
 /// A response body that is written later, and the end to write to.
 pub fn response_stream() -> (StreamWriter, ResponseBody) {
     let pipe = Arc::new(Mutex::new(Pipe::default()));
-    let body = ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), end: None, sent: 0, promised: None };
+    let body =
+        ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), end: None, sent: 0, promised: None };
     (StreamWriter(pipe), body)
 }
 
@@ -456,10 +467,10 @@ impl StreamReader {
         if let Some(bytes) = pipe.queue.pop_front() {
             pipe.queued -= bytes.len();
             pipe.sent += bytes.len() as u64;
-            if pipe.queued < HIGH_WATER_MARK {
-                if let Some(writer) = pipe.writer.take() {
-                    writer.wake();
-                }
+            if pipe.queued < HIGH_WATER_MARK
+                && let Some(writer) = pipe.writer.take()
+            {
+                writer.wake();
             }
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }

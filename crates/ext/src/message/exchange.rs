@@ -40,7 +40,11 @@ impl Handle {
     }
 
     /// The handle for a number that came from JavaScript.
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "saturates; unknown handles are refused")]
+    #[allow(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "saturates; unknown handles are refused"
+    )]
     pub fn from_number(number: f64) -> Self {
         Self(number as u64)
     }
@@ -76,6 +80,7 @@ pub enum Failure {
 
 /// What JavaScript reported for an exchange.
 #[derive(Debug)]
+#[allow(clippy::large_enum_variant, reason = "nearly every outcome is an answer")]
 pub enum Outcome {
     /// An answer.
     Answer(Answer),
@@ -151,7 +156,9 @@ impl Exchanges {
     /// The request is over: its head goes once enough others have followed. What has
     /// not been read of its body is returned.
     pub fn retire(&mut self, handle: Handle) -> RequestBody {
-        let Some(exchange) = self.get(handle).filter(|exchange| !exchange.over) else { return RequestBody::Taken };
+        let Some(exchange) = self.get(handle).filter(|exchange| !exchange.over) else {
+            return RequestBody::Taken;
+        };
         exchange.over = true;
         let unread = std::mem::replace(&mut exchange.body, RequestBody::Taken);
         exchange.stream = None;
@@ -159,10 +166,10 @@ impl Exchanges {
         exchange.waiter = None;
         self.live -= 1;
         self.retired.push_back(handle);
-        if self.retired.len() > RETIRED {
-            if let Some(oldest) = self.retired.pop_front() {
-                self.remove(oldest);
-            }
+        if self.retired.len() > RETIRED
+            && let Some(oldest) = self.retired.pop_front()
+        {
+            self.remove(oldest);
         }
         unread
     }

@@ -143,7 +143,9 @@ impl RequestHead {
         let port = host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
         let peer = self.origin.peer.map(|ip| ip.to_string()).unwrap_or_default();
         let scheme = self.origin.scheme.to_owned();
-        for (name, value) in FORWARDED.into_iter().zip([host, port, scheme, peer.clone()]).chain([("x-real-ip", peer)]) {
+        for (name, value) in
+            FORWARDED.into_iter().zip([host, port, scheme, peer.clone()]).chain([("x-real-ip", peer)])
+        {
             if let Ok(value) = HeaderValue::from_str(&value)
                 && !value.is_empty()
             {
@@ -210,7 +212,12 @@ mod tests {
     #[test]
     fn headers_of_next_are_taken_from_clients() {
         let mut head = head(
-            &[("host", "h"), ("x-middleware-rewrite", "/admin"), ("x-vercel-ip-city", "x"), ("x-forwarded-for", "1.1.1.1")],
+            &[
+                ("host", "h"),
+                ("x-middleware-rewrite", "/admin"),
+                ("x-vercel-ip-city", "x"),
+                ("x-forwarded-for", "1.1.1.1"),
+            ],
             false,
         );
         let headers = head.headers();

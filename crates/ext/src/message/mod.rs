@@ -12,7 +12,8 @@ mod exchange;
 mod head;
 
 pub use body::{
-    BodyEnd, BodyError, BodyPolicy, BoxError, IncomingStream, RequestBody, ResponseBody, StreamEnd, StreamWriter, linger, response_stream,
+    BodyEnd, BodyError, BodyPolicy, BoxError, IncomingStream, RequestBody, ResponseBody, StreamEnd,
+    StreamWriter, linger, response_stream,
 };
 pub use exchange::{Answer, Exchange, Exchanges, Failure, Handle, Outcome};
 pub use head::{Origin, ParamValue, RequestHead, RequestId};

@@ -1,10 +1,11 @@
 //! Ops that read a request, each on first touch.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
 use std::rc::Rc;
 
-use deno_core::{AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8};
+use deno_core::{
+    AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8,
+};
 use deno_error::JsErrorBox;
 use http::HeaderMap;
 
@@ -117,13 +118,12 @@ pub(crate) fn op_edgehost_request_params<'s>(
 /// first touch; counts against the request body limit.
 #[op2]
 pub(crate) fn op_edgehost_request_body<'s>(
-    state: Rc<RefCell<OpState>>,
+    state: &mut OpState,
     scope: &mut v8::PinScope<'s, '_>,
     handle: f64,
 ) -> Result<v8::Local<'s, v8::Value>, Gone> {
-    let body = with(&state.borrow(), handle, "body", |exchange| {
-        std::mem::replace(&mut exchange.body, RequestBody::Taken)
-    })?;
+    let body =
+        with(state, handle, "body", |exchange| std::mem::replace(&mut exchange.body, RequestBody::Taken))?;
     Ok(match body {
         RequestBody::Empty | RequestBody::Taken => v8::null(scope).into(),
         RequestBody::Whole(bytes) => {
@@ -133,7 +133,6 @@ pub(crate) fn op_edgehost_request_body<'s>(
             v8::Uint8Array::new(scope, buffer, 0, length).map_or_else(|| v8::null(scope).into(), Into::into)
         }
         RequestBody::Stream(stream) => {
-            let mut state = state.borrow_mut();
             let exchanges = state.borrow::<SharedExchanges>().clone();
             let rid = state.resource_table.add(BodyResource {
                 stream: AsyncRefCell::new(stream),
@@ -183,10 +182,10 @@ impl Resource for BodyResource {
                 match stream.next(limit).await {
                     Ok(piece) => Ok(piece.map_or_else(BufView::empty, BufView::from)),
                     Err(error) => {
-                        if matches!(error, BodyError::TooLarge(_)) {
-                            if let Some(exchange) = self.exchanges.borrow_mut().get(self.handle) {
-                                exchange.body_too_large = true;
-                            }
+                        if matches!(error, BodyError::TooLarge(_))
+                            && let Some(exchange) = self.exchanges.borrow_mut().get(self.handle)
+                        {
+                            exchange.body_too_large = true;
                         }
                         Err(JsErrorBox::from_err(error))
                     }

@@ -97,7 +97,8 @@ fn byte_string(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>
 fn header_map(scope: &mut v8::PinScope<'_, '_>, flat: v8::Local<'_, v8::Array>) -> HeaderMap {
     let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
     for index in (0..flat.length()).step_by(2) {
-        let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1)) else {
+        let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1))
+        else {
             continue;
         };
         let (Some(name), Some(value)) = (byte_string(scope, name), byte_string(scope, value)) else {
@@ -132,7 +133,12 @@ pub(crate) fn op_edgehost_respond(
     } else {
         ResponseBody::empty()
     };
-    answer(state, handle, || Answer { status: status_code(status), reason: reason_of(reason), headers, body });
+    answer(state, handle, || Answer {
+        status: status_code(status),
+        reason: reason_of(reason),
+        headers,
+        body,
+    });
 }
 
 /// Answers with a head now and bytes later (`op_edgehost_stream_write`).
@@ -153,13 +159,19 @@ pub(crate) fn op_edgehost_respond_stream(
         return false;
     }
     let (writer, body) = response_stream();
-    finish(exchange, Outcome::Answer(Answer { status: status_code(status), reason: reason_of(reason), headers, body }));
+    finish(
+        exchange,
+        Outcome::Answer(Answer { status: status_code(status), reason: reason_of(reason), headers, body }),
+    );
     exchange.stream = Some(writer);
     true
 }
 
 fn status_code(status: u32) -> StatusCode {
-    u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    u16::try_from(status)
+        .ok()
+        .and_then(|status| StatusCode::from_u16(status).ok())
+        .unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
 fn reason_of(reason: String) -> Option<String> {
