@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-/// The CPU clock of one thread.
+/// The CPU clock of one thread, and its count of page faults.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ThreadClock {
     #[cfg(target_os = "linux")]
     id: libc::clockid_t,
+    #[cfg(target_os = "linux")]
+    thread: libc::pid_t,
     #[cfg(not(target_os = "linux"))]
     start: std::time::Instant,
 }
@@ -19,7 +21,27 @@ impl ThreadClock {
         let mut id = 0;
         // SAFETY: `pthread_self` is always a live thread, and `id` outlives the call.
         let failed = unsafe { libc::pthread_getcpuclockid(libc::pthread_self(), &raw mut id) };
-        Self { id: if failed == 0 { id } else { libc::CLOCK_MONOTONIC } }
+        // SAFETY: no pointers are involved.
+        let thread = unsafe { libc::gettid() };
+        Self { id: if failed == 0 { id } else { libc::CLOCK_MONOTONIC }, thread }
+    }
+
+    /// Memory that the thread has touched for the first time since it began, in
+    /// bytes: page faults times the size of a page.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn touched(self) -> u64 {
+        // proc(5): minflt is the tenth field, the eighth after the name in parentheses.
+        let faults = || {
+            let stat = std::fs::read_to_string(format!("/proc/self/task/{}/stat", self.thread)).ok()?;
+            stat.rsplit_once(") ")?.1.split(' ').nth(7)?.parse::<u64>().ok()
+        };
+        faults().unwrap_or(0) * page_size()
+    }
+
+    /// Not known elsewhere.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn touched(self) -> u64 {
+        0
     }
 
     /// The CPU time that the thread has used; zero once it has ended.

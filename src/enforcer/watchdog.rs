@@ -67,11 +67,21 @@ pub(crate) struct Slot {
     memory: u64,
 }
 
+/// What was found at the first look at a turn.
+#[derive(Clone, Copy)]
+struct Seen {
+    turn: u64,
+    cpu: Duration,
+    /// Resident memory of the process, in bytes.
+    resident: u64,
+    /// Memory that the thread had touched, in bytes.
+    touched: u64,
+}
+
 #[derive(Default)]
 struct Control {
-    /// First look at the running turn: its number, and the thread's CPU time and
-    /// the resident memory of the process then.
-    seen: Option<(u64, Duration, u64)>,
+    /// First look at the running turn.
+    seen: Option<Seen>,
     /// What was decided about which turn, and when.
     decided: Option<(u64, Exceeded, Instant)>,
     /// Turn whose memory the interrupt callback is to measure.
@@ -146,7 +156,7 @@ impl Slot {
     }
 
     /// Looks at the isolate; true if a turn is running.
-    fn look(&self, tick: u64, now: Instant, isolates: usize) -> bool {
+    fn look(&self, tick: u64, now: Instant) -> bool {
         if self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
             return false;
         }
@@ -156,12 +166,10 @@ impl Slot {
             return false;
         }
         let cpu = self.clock.read();
-        let (baseline, resident) = match control.seen {
-            Some((seen, baseline, resident)) if seen == turn => (baseline, resident),
-            _ => {
-                control.seen = Some((turn, cpu, clock::resident_memory()));
-                return true;
-            }
+        let Some(seen) = control.seen.filter(|seen| seen.turn == turn) else {
+            let (resident, touched) = (clock::resident_memory(), self.clock.touched());
+            control.seen = Some(Seen { turn, cpu, resident, touched });
+            return true;
         };
         if let Some((decided, exceeded, at)) = control.decided
             && decided == turn
@@ -174,12 +182,12 @@ impl Slot {
             }
             return true;
         }
-        let used = nanos(cpu.saturating_sub(baseline) + TICK);
+        let used = nanos(cpu.saturating_sub(seen.cpu) + TICK);
         let exceeded = if used >= self.cpu_budget_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Cpu)
         } else if nanos(now.duration_since(epoch())) >= self.until_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Wall)
-        } else if tick.is_multiple_of(MEMORY_EVERY) && self.is_running_away(resident, isolates) {
+        } else if tick.is_multiple_of(MEMORY_EVERY) && self.is_running_away(&seen) {
             Some(Exceeded::Memory)
         } else {
             None
@@ -194,12 +202,13 @@ impl Slot {
         true
     }
 
-    /// Whether the process has grown during this turn by more than all isolates
-    /// together may hold. That is WebAssembly memory, which V8 does not report:
-    /// heaps and buffers are stopped before.
-    fn is_running_away(&self, resident: u64, isolates: usize) -> bool {
-        let grown = clock::resident_memory().saturating_sub(resident);
-        grown > self.memory.saturating_mul(isolates as u64).saturating_add(RUNAWAY_MARGIN)
+    /// Whether this turn has made the process grow by more than an isolate may hold.
+    /// That is WebAssembly memory, which V8 does not report: heaps and buffers are
+    /// stopped before. The thread's own page faults tell whose growth it is.
+    fn is_running_away(&self, seen: &Seen) -> bool {
+        let most = self.memory.saturating_add(RUNAWAY_MARGIN);
+        clock::resident_memory().saturating_sub(seen.resident) > most
+            && self.clock.touched().saturating_sub(seen.touched) > most
     }
 
     /// What the interrupt asks for, on the isolate's own thread.
@@ -275,8 +284,8 @@ impl Turn<'_> {
         self.slot.turn.store(self.number + 1, Ordering::SeqCst);
         let elapsed = now.saturating_duration_since(self.started);
         let used = match control.seen {
-            Some((seen, baseline, _)) if seen == self.number => {
-                (self.slot.clock.read().saturating_sub(baseline) + TICK).min(elapsed)
+            Some(seen) if seen.turn == self.number => {
+                (self.slot.clock.read().saturating_sub(seen.cpu) + TICK).min(elapsed)
             }
             _ => elapsed,
         };
@@ -329,7 +338,7 @@ fn run() {
         let slots: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
         let now = Instant::now();
         for slot in &slots {
-            running |= slot.look(tick, now, slots.len());
+            running |= slot.look(tick, now);
         }
         drop(slots);
         tick += 1;

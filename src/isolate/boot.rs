@@ -40,6 +40,10 @@ pub(crate) fn init_platform() {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         v8::V8::set_flags_from_string(V8_FLAGS);
+        // deno_fetch asks rustls for the provider of the process. Where several are
+        // compiled in, rustls cannot choose and panics, inside an op, which aborts.
+        // One that the embedding program has chosen stays.
+        let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
         JsRuntime::init_platform(None);
     });
 }

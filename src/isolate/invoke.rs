@@ -212,7 +212,14 @@ impl Isolate {
         {
             exchange.used += end.used;
         }
-        let Some(mut verdict) = end.verdict else { return Ok(result) };
+        let spent = || {
+            // Many short turns, none of which the watchdog has seen twice.
+            let handle = on_behalf_of?;
+            let used = self.exchanges.borrow_mut().get(handle)?.used;
+            let culprit = Some(handle);
+            (used >= self.app.limits.cpu).then_some(Verdict { exceeded: Exceeded::Cpu, culprit })
+        };
+        let Some(mut verdict) = end.verdict.or_else(spent) else { return Ok(result) };
         drop(runtime);
         verdict.culprit = verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().only());
         self.condemn(verdict, end.used);

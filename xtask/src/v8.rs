@@ -8,7 +8,7 @@
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 use flate2::Compression;
@@ -19,7 +19,7 @@ use sha2::{Digest, Sha256};
 use crate::{cargo_home, locked_version, root, say};
 
 /// How long to wait for the release host before turning to what is here.
-const CONNECT: Duration = Duration::from_secs(5);
+const CONNECT_SECONDS: &str = "5";
 
 /// A library of V8 is never smaller than this, unpacked.
 const LEAST: u64 = 50 * 1024 * 1024;
@@ -78,33 +78,25 @@ pub(crate) fn set_up() -> anyhow::Result<()> {
     crate::v8_source::build(None)
 }
 
-/// Downloads the release.
+/// Downloads the release with curl, which shows how far it has come.
 fn download(release: &Release) -> anyhow::Result<()> {
     say(&format!("V8: downloading {}", release.address));
-    let agent: ureq::Agent = ureq::Agent::config_builder()
-        .timeout_connect(Some(CONNECT))
-        .timeout_resolve(Some(CONNECT))
-        .build()
-        .into();
-    let response = agent.get(&release.address).call().context("no connection")?;
-    let length = response.body().content_length();
     let aside = release.place.with_extension("part");
-    let mut out = File::create(&aside).with_context(|| format!("cannot write {}", aside.display()))?;
-    let mut body = response.into_body().into_reader();
-    let mut progress = Progress::new("downloaded", length);
-    let mut buffer = vec![0; 1 << 16];
-    loop {
-        let count = body.read(&mut buffer).context("the connection broke")?;
-        if count == 0 {
-            break;
-        }
-        out.write_all(&buffer[..count]).with_context(|| format!("cannot write {}", aside.display()))?;
-        progress.add(count);
+    let status = Command::new("curl")
+        .args(["--fail", "--location", "--progress-bar", "--connect-timeout", CONNECT_SECONDS, "--output"])
+        .arg(&aside)
+        .arg(&release.address)
+        .status()
+        .context("curl is not installed")?;
+    if !status.success() {
+        let _ = fs::remove_file(&aside);
+        bail!("curl could not download it");
     }
-    progress.finish();
-    drop(out);
-    check(GzDecoder::new(BufReader::new(File::open(&aside)?)), None)
-        .context("what arrived is not a library; another release may work later")?;
+    let file = File::open(&aside).with_context(|| format!("cannot read {}", aside.display()))?;
+    if let Err(error) = check(GzDecoder::new(BufReader::new(file)), None) {
+        let _ = fs::remove_file(&aside);
+        return Err(error.context("what arrived is not the library"));
+    }
     fs::rename(&aside, &release.place)
         .with_context(|| format!("cannot write {}", release.place.display()))?;
     say(&format!("V8: in place as {}", release.place.display()));
@@ -181,40 +173,6 @@ pub(crate) fn install(library: &Path) -> anyhow::Result<()> {
     compress_into_place(BufReader::new(open()?), &release.place)?;
     say(&format!("V8: in place as {}", release.place.display()));
     Ok(())
-}
-
-/// One line that shows how far something has come.
-pub(crate) struct Progress {
-    what: &'static str,
-    total: Option<u64>,
-    done: u64,
-    shown: Instant,
-}
-
-impl Progress {
-    fn new(what: &'static str, total: Option<u64>) -> Self {
-        Self { what, total, done: 0, shown: Instant::now() }
-    }
-
-    fn add(&mut self, count: usize) {
-        self.done += count as u64;
-        if self.shown.elapsed() >= Duration::from_secs(1) {
-            self.shown = Instant::now();
-            self.show();
-        }
-    }
-
-    fn show(&self) {
-        let mib = |bytes: u64| bytes / (1024 * 1024);
-        match self.total {
-            Some(total) => say(&format!("  {} {} of {} MiB", self.what, mib(self.done), mib(total))),
-            None => say(&format!("  {} {} MiB", self.what, mib(self.done))),
-        }
-    }
-
-    fn finish(&self) {
-        self.show();
-    }
 }
 
 #[cfg(test)]
