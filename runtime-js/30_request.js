@@ -13,7 +13,6 @@ const {
   op_edgehost_request_url,
 } = core.ops;
 const {
-  ArrayPrototypeIncludes,
   ArrayPrototypePush,
   Error,
   FunctionPrototypeCall,
@@ -29,6 +28,8 @@ const {
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
+  SafeSet,
+  SetPrototypeHas,
   Symbol,
   TypeError,
 } = primordials;
@@ -303,11 +304,11 @@ function requestFor(scope) {
 }
 
 /** Names that a promise or React needs for itself. */
-const RESERVED = [
+const RESERVED = new SafeSet([
   "hasOwnProperty", "isPrototypeOf", "propertyIsEnumerable", "toString", "valueOf", "toLocaleString",
   "then", "catch", "finally", "status", "displayName", "_debugInfo", "toJSON", "$$typeof", "__esModule",
   "@@iterator",
-];
+]);
 
 /**
  * A promise of the route parameters that also shows each of them as a property.
@@ -316,8 +317,15 @@ const RESERVED = [
 function paramsFor(scope) {
   const params = scope.route.captures ? op_edgehost_request_params(scope.handle) : {};
   const promise = PromiseResolve(params);
-  for (const name of new SafeArrayIterator(ObjectKeys(params))) {
-    if (ArrayPrototypeIncludes(RESERVED, name)) continue;
+  const names = ObjectKeys(params);
+  for (let i = 0; i < names.length; i++) {
+    const name = names[i];
+    if (SetPrototypeHas(RESERVED, name)) continue;
+    if (!(name in promise)) {
+      // Nothing is inherited: plain assignment defines it, and is quicker.
+      promise[name] = params[name];
+      continue;
+    }
     ObjectDefineProperty(promise, name, {
       __proto__: null,
       value: params[name],

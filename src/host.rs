@@ -2,16 +2,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{IpAddr, SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use edgehost_ext::message::{BoxError, RequestId, ResponseBody};
+use edgehost_ext::message::{BoxError, RequestId, ResponseBody, Site};
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
@@ -21,7 +22,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Problem};
 use crate::error::Error;
-use crate::front::{Front, FrontSettings, Peer};
+use crate::front::{Front, FrontSettings, Peer, Serving};
 use crate::isolate::{self, App, AppRoute};
 use crate::limits::Limits;
 use crate::project::{Environment, MethodSet, Project, RouteTable};
@@ -240,20 +241,13 @@ fn draft_secret(root: &Path) -> String {
 }
 
 /// The service of one shard.
-struct Service {
-    front: Front,
-    fallback: Arc<str>,
-}
+struct Service(Rc<Front>);
 
 impl HttpService for Service {
-    async fn serve(
-        &self,
-        request: Request<hyper::body::Incoming>,
-        peer: SocketAddr,
-    ) -> Response<ResponseBody> {
-        let address: IpAddr = peer.ip().to_canonical();
-        let peer = Peer { address: Some(address), secure: false, fallback: self.fallback.clone() };
-        self.front.serve(request, &peer).await
+    type Serving = Serving;
+
+    fn serve(&self, request: Request<hyper::body::Incoming>, peer: SocketAddr) -> Serving {
+        self.0.serve(request, Peer { address: Some(peer.ip().to_canonical()), secure: false })
     }
 }
 
@@ -302,19 +296,19 @@ impl EdgeHost {
         public_origin: Option<String>,
         trusted: &[IpNet],
     ) -> Result<Self, Error> {
-        let public_origin: Option<Arc<str>> = public_origin.map(Into::into);
+        let site = Arc::new(Site { fallback: "localhost".to_owned(), public: public_origin });
         let mut remotes = Vec::with_capacity(shards);
         let mut threads = Vec::with_capacity(shards);
         for index in 0..shards {
             let settings = FrontSettings {
                 table: table.clone(),
                 app: app.clone(),
-                public_origin: public_origin.clone(),
+                site: site.clone(),
                 trusted: trusted.to_vec(),
             };
             let make = move || {
                 let shard = Shard::new(settings.app.clone());
-                Service { front: Front::new(settings, shard), fallback: "localhost".into() }
+                Service(Rc::new(Front::new(settings, shard)))
             };
             let (thread, remote) = ShardThread::spawn(index, app.limits.queue.max(1), make)
                 .map_err(|source| Error::System { what: "cannot start a shard thread", source })?;
@@ -348,11 +342,11 @@ impl EdgeHost {
         let sent = shared.remotes[index]
             .send(Box::new(move |service| {
                 Box::pin(async move {
-                    let peer = Peer { address: None, secure: false, fallback: service.fallback.clone() };
+                    let peer = Peer { address: None, secure: false };
                     let mut reply = reply;
                     // The caller may stop waiting; then the request is given up here too.
                     tokio::select! {
-                        response = service.front.serve(request, &peer) => { let _ = reply.send(response); }
+                        response = service.0.serve(request, peer) => { let _ = reply.send(response); }
                         () = reply.closed() => {}
                     }
                 })
@@ -393,7 +387,7 @@ impl EdgeHost {
             let _ = remote
                 .send(Box::new(move |service| {
                     Box::pin(async move {
-                        service.front.shard().warm();
+                        service.0.shard().warm();
                         let _ = end.send(acceptor.run(service).await);
                     })
                 }))

@@ -33,6 +33,9 @@ const PATIENCE: Duration = Duration::from_millis(100);
 /// Every how many ticks the memory of a long turn is measured.
 const MEMORY_EVERY: u64 = 4;
 
+/// Ticks without any JavaScript after which the watchdog parks.
+const IDLE_TICKS: u32 = 20;
+
 /// What the rest of the process may grow by during one turn.
 const RUNAWAY_MARGIN: u64 = 64 * 1024 * 1024;
 
@@ -58,6 +61,8 @@ pub(crate) struct Verdict {
 pub(crate) struct Slot {
     /// Odd while a turn runs; the number of the turn.
     turn: AtomicU64,
+    /// The number at the last look, to tell a busy isolate from an idle one.
+    looked: AtomicU64,
     cpu_budget_ns: AtomicU64,
     until_ns: AtomicU64,
     control: Mutex<Control>,
@@ -110,6 +115,7 @@ impl Slot {
     pub(crate) fn new(memory: u64, quota: Arc<Quota>) -> Arc<Self> {
         Arc::new(Self {
             turn: AtomicU64::new(0),
+            looked: AtomicU64::new(0),
             cpu_budget_ns: AtomicU64::new(u64::MAX),
             until_ns: AtomicU64::new(u64::MAX),
             control: Mutex::default(),
@@ -155,7 +161,14 @@ impl Slot {
         }
     }
 
-    /// Looks at the isolate; true if a turn is running.
+    /// Looks at the isolate; true if it has run since the last look.
+    fn inspect(&self, tick: u64, now: Instant) -> bool {
+        let turn = self.turn.load(Ordering::SeqCst);
+        let ran = self.looked.swap(turn, Ordering::Relaxed) != turn;
+        self.look(tick, now) || ran
+    }
+
+    /// Holds the running turn against its budget; true if there is one.
     fn look(&self, tick: u64, now: Instant) -> bool {
         if self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
             return false;
@@ -324,6 +337,7 @@ fn wake_if_parked() {
 /// Ends when the last isolate is gone; the next one starts it again.
 fn run() {
     let mut tick = 0;
+    let mut idle = 0;
     loop {
         let mut running = false;
         {
@@ -338,11 +352,14 @@ fn run() {
         let slots: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
         let now = Instant::now();
         for slot in &slots {
-            running |= slot.look(tick, now);
+            running |= slot.inspect(tick, now);
         }
         drop(slots);
         tick += 1;
-        if running {
+        // Waking a parked thread costs more than many a request: stay awake for a
+        // while after the last one.
+        idle = if running { 0 } else { idle + 1 };
+        if idle < IDLE_TICKS {
             std::thread::sleep(TICK);
             continue;
         }

@@ -11,7 +11,7 @@ mod path;
 mod pipeline;
 mod respond;
 
-pub(crate) use pipeline::{Front, FrontSettings, Peer};
+pub(crate) use pipeline::{Front, FrontSettings, Peer, Serving};
 
 /// The response of a host whose threads have ended.
 pub(crate) fn shutting_down(

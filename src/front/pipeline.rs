@@ -1,17 +1,20 @@
 //! The steps of a request, in order.
 
+use std::borrow::Cow;
 use std::net::IpAddr;
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId,
-    ResponseBody, linger,
+    Answer, BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId,
+    ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{HeaderMap, Request, Response, StatusCode};
+use http::{Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use ipnet::IpNet;
@@ -20,20 +23,18 @@ use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
 use crate::isolate::{App, Invocation};
 use crate::project::{Match, Method, ParamValue, Params, RouteTable};
-use crate::shard::Shard;
+use crate::shard::{Called, Shard, ShardError};
 
 /// A request body of any kind.
 type Incoming = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Peer {
     /// The address, unless the request came through the library.
     pub(crate) address: Option<IpAddr>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
-    /// Stands in for a missing `Host`: the address that the server listens on.
-    pub(crate) fallback: Arc<str>,
 }
 
 /// What the pipeline needs to know of its host.
@@ -42,8 +43,8 @@ pub(crate) struct FrontSettings {
     pub(crate) table: Arc<RouteTable>,
     /// Routes, limits.
     pub(crate) app: Arc<App>,
-    /// Scheme and host that `request.url` shows, if set.
-    pub(crate) public_origin: Option<Arc<str>>,
+    /// What `request.url` shows.
+    pub(crate) site: Arc<Site>,
     /// Proxies whose `x-forwarded-*` is believed.
     pub(crate) trusted: Vec<IpNet>,
 }
@@ -53,6 +54,33 @@ pub(crate) struct Front {
     settings: FrontSettings,
     shard: Rc<Shard>,
     logs_access: bool,
+}
+
+/// A response that is there, or on its way.
+pub(crate) enum Serving {
+    /// Taken when it is polled.
+    Done(Option<Response<ResponseBody>>),
+    /// Takes longer.
+    Later(Pin<Box<dyn Future<Output = Response<ResponseBody>>>>),
+}
+
+impl Future for Serving {
+    type Output = Response<ResponseBody>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut *self {
+            Self::Done(response) => response.take().map_or(Poll::Pending, Poll::Ready),
+            Self::Later(future) => future.as_mut().poll(cx),
+        }
+    }
+}
+
+type Outcome = Result<Response<ResponseBody>, Refusal>;
+
+/// As [`Serving`], before failures have become responses.
+enum Step {
+    Done(Outcome),
+    Later(Pin<Box<dyn Future<Output = Outcome>>>),
 }
 
 impl Front {
@@ -66,8 +94,9 @@ impl Front {
         &self.shard
     }
 
-    /// Answers one request. Never fails: every failure is a response.
-    pub(crate) async fn serve<B>(&self, request: Request<B>, peer: &Peer) -> Response<ResponseBody>
+    /// Answers one request. Never fails: every failure is a response. What waits for
+    /// nothing is answered before this returns.
+    pub(crate) fn serve<B>(self: &Rc<Self>, request: Request<B>, peer: Peer) -> Serving
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -75,42 +104,40 @@ impl Front {
         let started = Instant::now();
         let id = RequestId::next();
         let line = self.logs_access.then(|| AccessLine::of(&request, id, started));
-        let response = match self.steps(request, peer, id, started).await {
-            Ok(response) => response,
-            Err(refusal) => refusal.response(id),
+        let finish = move |outcome: Outcome| {
+            let response = outcome.unwrap_or_else(|refusal| refusal.response(id));
+            match line {
+                Some(line) => line.follow(response),
+                None => response,
+            }
         };
-        match line {
-            Some(line) => line.follow(response),
-            None => response,
+        match self.steps(request, peer, id, started) {
+            Step::Done(outcome) => Serving::Done(Some(finish(outcome))),
+            Step::Later(outcome) => Serving::Later(Box::pin(async move { finish(outcome.await) })),
         }
     }
 
-    async fn steps<B>(
-        &self,
-        request: Request<B>,
-        peer: &Peer,
-        id: RequestId,
-        started: Instant,
-    ) -> Result<Response<ResponseBody>, Refusal>
+    fn steps<B>(self: &Rc<Self>, request: Request<B>, peer: Peer, id: RequestId, started: Instant) -> Step
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let Decided { route, params, method, target } = match self.decide(&parts, body.size_hint().exact()) {
+        let Decided { route, params, method, path } = match self.decide(&parts, body.size_hint().exact()) {
             Ok(decided) => decided,
             Err(early) => {
                 if !body.is_end_stream() {
                     tokio::task::spawn_local(linger(body));
                 }
-                return early;
+                return Step::Done(early);
             }
         };
-        let body = self.body(&parts.method, &parts.headers, body).await?;
+        let awaits_continue = parts.headers.contains_key(EXPECT);
+        let body = self.body(&parts.method, body);
         let head = RequestHead {
             method: parts.method,
-            target,
-            authority: parts.uri.into_parts().authority,
+            uri: parts.uri,
+            path,
             origin: self.origin(peer),
             raw_headers: parts.headers,
             params: message_params(params),
@@ -118,8 +145,22 @@ impl Front {
             id,
             clean: false,
         };
-        let answer = self.shard.call(Invocation { head, body, method, started }).await?;
-        Ok(respond::answer(answer))
+        // What has arrived of a body is read first, unless the client waits for the
+        // handler to want it.
+        if matches!(body, RequestBody::Stream(_)) && !awaits_continue {
+            let front = self.clone();
+            return Step::Later(Box::pin(async move {
+                let body = body.settle().await.map_err(|_| Refusal::BodyTooLarge)?;
+                match front.shard.call(Invocation { head, body, method, started }) {
+                    Called::Done(result) => answered(result),
+                    Called::Later(result) => answered(result.await),
+                }
+            }));
+        }
+        match self.shard.call(Invocation { head, body, method, started }) {
+            Called::Done(result) => Step::Done(answered(result)),
+            Called::Later(result) => Step::Later(Box::pin(async move { answered(result.await) })),
+        }
     }
 
     /// Everything that is decided before JavaScript runs. What needs none is
@@ -131,10 +172,9 @@ impl Front {
         length: Option<u64>,
     ) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
         self.refuse_large(parts, length).map_err(Err)?;
-        let query = parts.uri.query();
         let path = match normalise(parts.uri.path()) {
             Path::Match(path) => path,
-            Path::Redirect(path) => return Err(Ok(respond::moved(&with_query(&path, query)))),
+            Path::Redirect(path) => return Err(Ok(respond::moved(&with_query(&path, parts.uri.query())))),
             Path::Malformed => return Err(Err(Refusal::MalformedPath)),
         };
         let (route, params) = match self.settings.table.find(&path) {
@@ -144,8 +184,10 @@ impl Front {
         };
         match self.method(&parts.method, route) {
             Ok(Chosen::Handler(method)) => {
-                Ok(Decided { route, params, method, target: with_query(&path, query) })
+                let path = if let Cow::Owned(changed) = path { Some(changed) } else { None };
+                Ok(Decided { route, params, method, path })
             }
+
             Ok(Chosen::Options) => Err(Ok(respond::options(self.settings.app.routes[route].methods()))),
             Err(refusal) => Err(Err(refusal)),
         }
@@ -190,43 +232,34 @@ impl Front {
         }
     }
 
-    async fn body<B>(
-        &self,
-        method: &http::Method,
-        headers: &HeaderMap,
-        body: B,
-    ) -> Result<RequestBody, Refusal>
+    fn body<B>(&self, method: &http::Method, body: B) -> RequestBody
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
     {
-        let limits = &self.settings.app.limits;
         if matches!(*method, http::Method::GET | http::Method::HEAD) {
-            return Ok(RequestBody::Empty);
+            return RequestBody::Empty;
         }
         if body.is_end_stream() {
-            return Ok(RequestBody::Whole(Bytes::new()));
+            return RequestBody::Whole(Bytes::new());
         }
-        let policy = BodyPolicy { max_bytes: limits.request_body, idle: limits.body_idle };
-        let body = RequestBody::stream(box_body(body), policy);
-        // A client that waits for 100 Continue gets it when the handler reads.
-        if headers.contains_key(EXPECT) {
-            return Ok(body);
-        }
-        body.settle().await.map_err(|_| Refusal::BodyTooLarge)
+        let limits = &self.settings.app.limits;
+        RequestBody::stream(box_body(body), BodyPolicy { max_bytes: limits.request_body, idle: limits.body_idle })
     }
 
-    fn origin(&self, peer: &Peer) -> Origin {
-        let trusted =
-            peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
+    fn origin(&self, peer: Peer) -> Origin {
+        let trusted = peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
         Origin {
+            site: self.settings.site.clone(),
             scheme: if peer.secure { "https" } else { "http" },
-            fallback: peer.fallback.clone(),
-            public: self.settings.public_origin.clone(),
             peer: peer.address,
             trusted,
         }
     }
+}
+
+fn answered(result: Result<Answer, ShardError>) -> Outcome {
+    Ok(respond::answer(result?))
 }
 
 /// What the pipeline found out before JavaScript runs.
@@ -234,7 +267,8 @@ struct Decided {
     route: usize,
     params: Params,
     method: Method,
-    target: String,
+    /// Set where normalisation changed it.
+    path: Option<String>,
 }
 
 enum Chosen {

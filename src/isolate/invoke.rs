@@ -280,44 +280,51 @@ impl Isolate {
             Err(LoadError::Exceeded) => return Err(CallError::Startup),
             Err(LoadError::IsolateOver) => return Err(CallError::NotStarted(Box::new(invocation))),
         }
+        match self.begin(invocation) {
+            Begun::Done(result) => result,
+            Begun::Waiting(waiting) => waiting.answer().await,
+        }
+    }
+
+    /// Whether a request to this route can be begun at once.
+    pub(crate) fn is_ready_for(&self, route: usize) -> bool {
+        self.is_fit() && matches!(self.modules.borrow()[route], ModuleState::Ready)
+    }
+
+    /// Calls the handler of a route whose module is loaded. Most handlers are done
+    /// when this returns.
+    pub(crate) fn begin(self: &Rc<Self>, invocation: Invocation) -> Begun {
         if self.condemned.get() {
-            return Err(CallError::NotStarted(Box::new(invocation)));
+            return Begun::Done(Err(CallError::NotStarted(Box::new(invocation))));
         }
         let Invocation { head, body, method, started } = invocation;
-        let of_route = &self.app.routes[route];
-        let deadline = started + of_route.wall;
-        let head_deadline = started + of_route.first_byte;
+        let route = head.route;
         self.served.set(self.served.get() + 1);
         let handle = self.exchanges.borrow_mut().insert(head, body);
-        let mut guard = InFlight { ends: &self.ends, handle, over: false };
-
-        let budget = Budget { cpu: self.app.limits.cpu, until: head_deadline };
+        let until = started + self.app.routes[route].first_byte;
+        let budget = Budget { cpu: self.app.limits.cpu, until };
         let ran = self.turn(budget, Some(handle), |runtime| self.dispatch(runtime, route, method, handle));
         self.wake_pump();
         let outcome = match ran {
             Ok(()) => self.exchanges.borrow_mut().get(handle).and_then(|exchange| exchange.outcome.take()),
             Err(_) => None,
         };
-        let outcome = match outcome {
-            Some(outcome) => outcome,
-            None => match tokio::time::timeout_at(head_deadline.into(), self.outcome(handle)).await {
-                Ok(outcome) => outcome,
-                Err(_elapsed) => {
-                    guard.over = true;
-                    self.ends.push(handle, Ended::TimedOut);
-                    tracing::error!(
-                        route = of_route.pattern,
-                        limit = %Exceeded::Wall,
-                        allowed = ?of_route.first_byte,
-                        "wall time limit passed: no answer"
-                    );
-                    return Err(CallError::Exceeded(Exceeded::Wall));
-                }
-            },
-        };
-        guard.over = true;
         match outcome {
-            Outcome::Answer(answer) => Ok(self.hand_over(handle, answer, deadline)),
+            Some(outcome) => Begun::Done(self.conclude(handle, route, started, outcome)),
+            None => Begun::Waiting(Waiting { isolate: self.clone(), handle, route, started, over: false }),
+        }
+    }
+
+    fn conclude(
+        self: &Rc<Self>,
+        handle: Handle,
+        route: usize,
+        started: Instant,
+        outcome: Outcome,
+    ) -> Result<Answer, CallError> {
+        let of_route = &self.app.routes[route];
+        match outcome {
+            Outcome::Answer(answer) => Ok(self.hand_over(handle, answer, started + of_route.wall)),
             Outcome::Failure(failure) => {
                 self.finish(handle);
                 Err(match failure {
@@ -598,17 +605,50 @@ impl Drop for Isolate {
     }
 }
 
-/// Reports that the client left while the handler ran.
-struct InFlight<'a> {
-    ends: &'a Arc<Ends>,
+/// A request whose handler has been called.
+pub(crate) enum Begun {
+    /// It is done.
+    Done(Result<Answer, CallError>),
+    /// It waits for something.
+    Waiting(Waiting),
+}
+
+/// A request whose handler waits for something. Dropping it tells JavaScript that
+/// the client left.
+pub(crate) struct Waiting {
+    isolate: Rc<Isolate>,
     handle: Handle,
+    route: usize,
+    started: Instant,
     over: bool,
 }
 
-impl Drop for InFlight<'_> {
+impl Waiting {
+    /// Waits for the head of the answer, as long as the route may take for it.
+    pub(crate) async fn answer(mut self) -> Result<Answer, CallError> {
+        let isolate = self.isolate.clone();
+        let of_route = &isolate.app.routes[self.route];
+        let deadline = self.started + of_route.first_byte;
+        let outcome = tokio::time::timeout_at(deadline.into(), isolate.outcome(self.handle)).await;
+        self.over = true;
+        if let Ok(outcome) = outcome {
+            return isolate.conclude(self.handle, self.route, self.started, outcome);
+        }
+        isolate.ends.push(self.handle, Ended::TimedOut);
+        tracing::error!(
+            route = of_route.pattern,
+            limit = %Exceeded::Wall,
+            allowed = ?of_route.first_byte,
+            "wall time limit passed: no answer"
+        );
+        Err(CallError::Exceeded(Exceeded::Wall))
+    }
+}
+
+impl Drop for Waiting {
     fn drop(&mut self) {
         if !self.over {
-            self.ends.push(self.handle, Ended::Aborted);
+            self.isolate.ends.push(self.handle, Ended::Aborted);
         }
     }
 }

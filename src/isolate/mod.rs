@@ -18,4 +18,4 @@ mod pump;
 
 pub(crate) use app::{App, AppRoute};
 pub(crate) use boot::init_platform;
-pub(crate) use invoke::{CallError, Invocation, Isolate};
+pub(crate) use invoke::{Begun, CallError, Invocation, Isolate};

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -41,10 +42,7 @@ pub(super) async fn serve<S: HttpService>(
     mut drain: DrainWatch,
 ) {
     let io = TokioIo::new(Stall::new(stream, settings.write_stall));
-    let answer = service_fn(move |request| {
-        let service = service.clone();
-        async move { Ok::<_, Infallible>(service.serve(request, peer).await) }
-    });
+    let answer = service_fn(move |request| service.serve(request, peer).map(Ok::<_, Infallible>));
     let builder = builder(settings);
     let connection = builder.serve_connection(io, answer);
     tokio::pin!(connection);

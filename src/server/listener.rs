@@ -18,12 +18,11 @@ use super::drain::DrainWatch;
 
 /// What answers requests; made once for each shard.
 pub(crate) trait HttpService: 'static {
+    /// A response that is there, or on its way.
+    type Serving: Future<Output = Response<ResponseBody>> + 'static;
+
     /// Answers one request from a connection.
-    fn serve(
-        &self,
-        request: Request<Incoming>,
-        peer: SocketAddr,
-    ) -> impl Future<Output = Response<ResponseBody>>;
+    fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Self::Serving;
 }
 
 /// Caps and times of connections.

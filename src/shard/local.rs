@@ -2,13 +2,14 @@
 //! once, who waits, and who succeeds an isolate that is over.
 
 use std::cell::{Cell, RefCell};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use edgehost_ext::message::Answer;
 use tokio::sync::Semaphore;
 
-use crate::isolate::{App, CallError, Invocation, Isolate};
+use crate::isolate::{App, Begun, CallError, Invocation, Isolate};
 use crate::limits::Limits;
 use crate::project::Runtime;
 
@@ -49,6 +50,26 @@ impl Room {
             waiting: Cell::new(0),
             succeeding: Cell::new(false),
         }
+    }
+}
+
+/// What became of a call.
+pub(crate) enum Called {
+    /// It is done.
+    Done(Result<Answer, ShardError>),
+    /// It takes longer.
+    Later(Pin<Box<dyn Future<Output = Result<Answer, ShardError>>>>),
+}
+
+/// A place in a room, held while a handler waits.
+struct Place {
+    shard: Rc<Shard>,
+    kind: Runtime,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.shard.room(self.kind).places.add_permits(1);
     }
 }
 
@@ -97,8 +118,36 @@ impl Shard {
         }
     }
 
-    /// Runs one request to the head of its answer.
-    pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, ShardError> {
+    /// Runs one request to the head of its answer: at once, where there is a place
+    /// and an isolate with the module, and the handler waits for nothing.
+    pub(crate) fn call(self: &Rc<Self>, mut invocation: Invocation) -> Called {
+        let route = invocation.head.route;
+        let room = self.room(self.app.routes[route].runtime);
+        let isolate = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_ready_for(route)).cloned();
+        if let (Some(isolate), Ok(place)) = (isolate, room.places.try_acquire()) {
+            let begun = isolate.begin(invocation);
+            match begun {
+                Begun::Done(Err(CallError::NotStarted(unstarted))) => invocation = *unstarted,
+                Begun::Done(result) => {
+                    self.look_after(&isolate);
+                    return Called::Done(result.map_err(ShardError::Call));
+                }
+                Begun::Waiting(waiting) => {
+                    place.forget();
+                    let place = Place { shard: self.clone(), kind: room.kind };
+                    return Called::Later(Box::pin(async move {
+                        let result = waiting.answer().await;
+                        place.shard.look_after(&isolate);
+                        result.map_err(ShardError::Call)
+                    }));
+                }
+            }
+        }
+        let shard = self.clone();
+        Called::Later(Box::pin(async move { shard.call_when_possible(invocation).await }))
+    }
+
+    async fn call_when_possible(self: Rc<Self>, invocation: Invocation) -> Result<Answer, ShardError> {
         let route = &self.app.routes[invocation.head.route];
         let room = self.room(route.runtime);
         let _place = match room.places.try_acquire() {
@@ -120,9 +169,7 @@ impl Shard {
         for _ in 0..MOVES {
             let isolate = self.isolate(room)?;
             let result = isolate.call(invocation).await;
-            if !isolate.is_fit() || isolate.is_worn() {
-                self.succeed(&isolate);
-            }
+            self.look_after(&isolate);
             match result {
                 Err(CallError::NotStarted(unstarted)) => invocation = *unstarted,
                 Err(error) => return Err(ShardError::Call(error)),
@@ -130,6 +177,13 @@ impl Shard {
             }
         }
         Err(ShardError::Call(CallError::Reset))
+    }
+
+    /// Has an isolate replaced that is over or has served enough.
+    fn look_after(self: &Rc<Self>, isolate: &Rc<Isolate>) {
+        if !isolate.is_fit() || isolate.is_worn() {
+            self.succeed(isolate);
+        }
     }
 
     /// Makes a successor ready in the background, with the modules that were loaded.

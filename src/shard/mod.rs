@@ -11,5 +11,5 @@
 mod local;
 mod thread;
 
-pub(crate) use local::{Shard, ShardError};
+pub(crate) use local::{Called, Shard, ShardError};
 pub(crate) use thread::{Remote, ShardThread};

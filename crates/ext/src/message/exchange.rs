@@ -111,7 +111,7 @@ pub struct Exchange {
 
 struct Slot {
     generation: u64,
-    exchange: Option<Box<Exchange>>,
+    exchange: Option<Exchange>,
 }
 
 /// All exchanges of one isolate.
@@ -126,7 +126,7 @@ pub struct Exchanges {
 impl Exchanges {
     /// Adds a request.
     pub fn insert(&mut self, head: RequestHead, body: RequestBody) -> Handle {
-        let exchange = Box::new(Exchange {
+        let exchange = Exchange {
             head,
             body,
             outcome: None,
@@ -136,7 +136,7 @@ impl Exchanges {
             body_too_large: false,
             used: Duration::ZERO,
             over: false,
-        });
+        };
         self.live += 1;
         if let Some(slot) = self.free.pop() {
             self.slots[slot].exchange = Some(exchange);
@@ -150,7 +150,7 @@ impl Exchanges {
     pub fn get(&mut self, handle: Handle) -> Option<&mut Exchange> {
         let slot = self.slots.get_mut(handle.slot())?;
         let current = Handle::new(handle.slot(), slot.generation);
-        slot.exchange.as_deref_mut().filter(|_| current == handle)
+        slot.exchange.as_mut().filter(|_| current == handle)
     }
 
     /// The request is over: its head goes once enough others have followed. What has
@@ -204,14 +204,19 @@ impl Exchanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Origin, RequestId};
+    use crate::message::{Origin, RequestId, Site};
 
     fn head(path: &str) -> RequestHead {
         RequestHead {
             method: http::Method::GET,
-            target: path.to_owned(),
-            authority: None,
-            origin: Origin { scheme: "http", fallback: "h".into(), public: None, peer: None, trusted: false },
+            uri: path.parse().expect("a path"),
+            path: None,
+            origin: Origin {
+                site: std::sync::Arc::new(Site { fallback: "h".into(), public: None }),
+                scheme: "http",
+                peer: None,
+                trusted: false,
+            },
             raw_headers: HeaderMap::new(),
             params: Vec::new(),
             route: 0,

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use http::header::{HOST, HeaderName, HeaderValue};
-use http::uri::Authority;
-use http::{HeaderMap, Method};
+use http::uri::{Authority, PathAndQuery};
+use http::{HeaderMap, Method, Uri};
 
 /// A captured route parameter, decoded.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,15 +62,22 @@ impl fmt::Display for RequestId {
     }
 }
 
+/// What a host knows of its own address.
+#[derive(Debug, Clone)]
+pub struct Site {
+    /// Used when the request names no host.
+    pub fallback: String,
+    /// Scheme and host that take the place of what the request says, if configured.
+    pub public: Option<String>,
+}
+
 /// What is known of the way a request took.
 #[derive(Debug, Clone)]
 pub struct Origin {
+    /// The host's own address.
+    pub site: Arc<Site>,
     /// `http` or `https`.
     pub scheme: &'static str,
-    /// Used when the request names no host.
-    pub fallback: Arc<str>,
-    /// Scheme and host that take the place of what the request says, if configured.
-    pub public: Option<Arc<str>>,
     /// The peer's address, where the connection has one.
     pub peer: Option<IpAddr>,
     /// Whether `x-forwarded-*` of the peer is believed.
@@ -82,10 +89,10 @@ pub struct Origin {
 pub struct RequestHead {
     /// One of the seven methods that handlers export.
     pub method: Method,
-    /// Path and query as the handler sees them.
-    pub target: String,
-    /// The authority of the request line, which HTTP/2 has.
-    pub authority: Option<Authority>,
+    /// The request line's address; its authority is what HTTP/2 has for a `Host`.
+    pub uri: Uri,
+    /// The path, where normalisation changed it.
+    pub path: Option<String>,
     /// The way the request took.
     pub origin: Origin,
     /// Headers as they were sent, until [`RequestHead::headers`] has seen to them.
@@ -118,6 +125,17 @@ impl RequestHead {
         &self.raw_headers
     }
 
+    /// One header as the handler sees it. Most need no seeing to.
+    pub fn header_map_for(&mut self, name: &str) -> &HeaderMap {
+        let concerns = |name: &str| {
+            name == "host"
+                || name == "x-real-ip"
+                || name.starts_with("x-forwarded-")
+                || INTERNAL.iter().any(|prefix| name.starts_with(prefix))
+        };
+        if concerns(name) { self.headers() } else { &self.raw_headers }
+    }
+
     fn clean_headers(&mut self) {
         let internal: Vec<HeaderName> = self
             .raw_headers
@@ -128,7 +146,7 @@ impl RequestHead {
         for name in internal {
             self.raw_headers.remove(name);
         }
-        if let Some(authority) = &self.authority
+        if let Some(authority) = self.uri.authority()
             && let Ok(value) = HeaderValue::from_str(authority.as_str())
         {
             self.raw_headers.entry(HOST).or_insert(value);
@@ -155,18 +173,18 @@ impl RequestHead {
     }
 
     fn host(&self) -> &str {
-        let authority = self.authority.as_ref().map(Authority::as_str);
+        let authority = self.uri.authority().map(Authority::as_str);
         authority
             .or_else(|| self.raw_headers.get(HOST).and_then(|host| host.to_str().ok()))
             .filter(|host| !host.is_empty())
-            .unwrap_or(&self.origin.fallback)
+            .unwrap_or(&self.origin.site.fallback)
     }
 
     /// The absolute URL: public origin if set, what a trusted proxy says, else the
     /// socket's scheme and the `Host` header.
     pub fn url(&self) -> String {
-        let mut url = match &self.origin.public {
-            Some(public) => public.to_string(),
+        let mut url = match &self.origin.site.public {
+            Some(public) => public.clone(),
             None => {
                 let forwarded = |name: &str| {
                     let value = self.raw_headers.get(name).filter(|_| self.origin.trusted)?.to_str().ok()?;
@@ -177,7 +195,16 @@ impl RequestHead {
                 format!("{scheme}://{host}")
             }
         };
-        url.push_str(&self.target);
+        match &self.path {
+            Some(path) => {
+                url.push_str(path);
+                if let Some(query) = self.uri.query() {
+                    url.push('?');
+                    url.push_str(query);
+                }
+            }
+            None => url.push_str(self.uri.path_and_query().map_or("/", PathAndQuery::as_str)),
+        }
         url
     }
 }
@@ -189,12 +216,11 @@ mod tests {
     fn head(headers: &[(&'static str, &'static str)], trusted: bool) -> RequestHead {
         RequestHead {
             method: Method::GET,
-            target: "/p?x=1".into(),
-            authority: None,
+            uri: Uri::from_static("/p?x=1"),
+            path: None,
             origin: Origin {
+                site: Arc::new(Site { fallback: "localhost:1".into(), public: None }),
                 scheme: "http",
-                fallback: "localhost:1".into(),
-                public: None,
                 peer: Some([192, 0, 2, 1].into()),
                 trusted,
             },

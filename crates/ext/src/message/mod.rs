@@ -16,4 +16,4 @@ pub use body::{
     StreamWriter, linger, response_stream,
 };
 pub use exchange::{Answer, Exchange, Exchanges, Failure, Handle, Outcome};
-pub use head::{Origin, ParamValue, RequestHead, RequestId};
+pub use head::{Origin, ParamValue, RequestHead, RequestId, Site};
