@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead, RequestId,
-    ResponseBody, Site, linger,
+    Answer, BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead,
+    RequestId, ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{Request, Response, StatusCode};
@@ -244,11 +244,15 @@ impl Front {
             return RequestBody::Whole(Bytes::new());
         }
         let limits = &self.settings.app.limits;
-        RequestBody::stream(box_body(body), BodyPolicy { max_bytes: limits.request_body, idle: limits.body_idle })
+        RequestBody::stream(
+            box_body(body),
+            BodyPolicy { max_bytes: limits.request_body, idle: limits.body_idle },
+        )
     }
 
     fn origin(&self, peer: Peer) -> Origin {
-        let trusted = peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
+        let trusted =
+            peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
         Origin {
             site: self.settings.site.clone(),
             scheme: if peer.secure { "https" } else { "http" },

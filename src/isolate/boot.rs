@@ -120,6 +120,7 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
             Some(v8::Global::new(scope, function))
         };
         let functions = Functions {
+            context: context.clone(),
             dispatch: function("dispatch")?,
             ended: function("ended")?,
             register: function("register")?,

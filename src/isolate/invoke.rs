@@ -24,6 +24,7 @@ use crate::project::{Method, MethodSet, Runtime};
 
 /// What runtime-js/51_dispatch.js returns.
 pub(super) struct Functions {
+    pub(super) context: v8::Global<v8::Context>,
     pub(super) dispatch: v8::Global<v8::Function>,
     pub(super) ended: v8::Global<v8::Function>,
     pub(super) register: v8::Global<v8::Function>,
@@ -341,7 +342,10 @@ impl Isolate {
     }
 
     fn dispatch(&self, runtime: &mut JsRuntime, route: usize, method: Method, handle: Handle) {
-        deno_core::scope!(scope, runtime);
+        // As `deno_core::scope!`, without a new global handle for every request.
+        v8::scope!(let scope, runtime.v8_isolate());
+        let context = v8::Local::new(scope, &self.functions.context);
+        let scope = &mut v8::ContextScope::new(scope, context);
         let undefined = v8::undefined(scope).into();
         scope.set_continuation_preserved_embedder_data(undefined);
         v8::tc_scope!(let scope, scope);

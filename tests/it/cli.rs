@@ -216,6 +216,71 @@ fn a_port_in_use_is_named() {
     assert!(stderr(&output).contains(&format!("cannot listen on 127.0.0.1:{port}")), "{}", stderr(&output));
 }
 
+/// A server on loopback with a certificate of its own, which speaks HTTP/2 and HTTP/1.1.
+async fn tls_server(alpn: &[&str]) -> (u16, String) {
+    let certified = rcgen::generate_simple_self_signed(["localhost".to_owned()]).expect("a certificate");
+    let key =
+        rustls::pki_types::PrivateKeyDer::try_from(certified.signing_key.serialize_der()).expect("a key");
+    let provider = std::sync::Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+    let mut config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![certified.cert.der().clone()], key)
+        .expect("a configuration");
+    config.alpn_protocols = alpn.iter().map(|name| name.as_bytes().to_vec()).collect();
+    let acceptor = tokio_rustls::TlsAcceptor::from(std::sync::Arc::new(config));
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        loop {
+            let (stream, _) = listener.accept().await.expect("accepted");
+            let acceptor = acceptor.clone();
+            tokio::spawn(async move {
+                let Ok(stream) = acceptor.accept(stream).await else { return };
+                let answer =
+                    hyper::service::service_fn(async |request: http::Request<hyper::body::Incoming>| {
+                        let body = format!("{:?} {}", request.version(), request.uri().path());
+                        Ok::<_, std::convert::Infallible>(http::Response::new(http_body_util::Full::<
+                            bytes::Bytes,
+                        >::from(
+                            body
+                        )))
+                    });
+                let io = hyper_util::rt::TokioIo::new(stream);
+                let executor = hyper_util::rt::TokioExecutor::new();
+                let _ =
+                    hyper_util::server::conn::auto::Builder::new(executor).serve_connection(io, answer).await;
+            });
+        }
+    });
+    (port, certified.cert.pem())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fetch_speaks_tls_and_http_2_and_trusts_what_the_system_trusts() {
+    let (both, first) = tls_server(&["h2", "http/1.1"]).await;
+    let (old, second) = tls_server(&["http/1.1"]).await;
+    let (stranger, _) = tls_server(&["h2"]).await;
+    let project = project()
+        .file("roots.pem", format!("{first}\n{second}"))
+        .file("app/[port]/route.ts", "export const GET = async (_: Request, { params }: any) => { try { return new Response(await (await fetch(`https://localhost:${(await params).port}/up`)).text()); } catch (e: any) { return new Response(`${e.name}: ${e.message} (${e.cause})`); } };");
+    let roots = project.path().join("roots.pem");
+    let served = tokio::task::block_in_place(|| {
+        Served::start(&project.path(), &[], |command| {
+            command.env("SSL_CERT_FILE", &roots);
+        })
+    });
+    let ask = |port: u16| tokio::task::block_in_place(|| served.get(&format!("/{port}")));
+    assert!(ask(both).ends_with("HTTP/2.0 /up"), "{}", ask(both));
+    assert!(ask(old).ends_with("HTTP/1.1 /up"), "{}", ask(old));
+    assert!(
+        ask(stranger).contains("TypeError: ") && ask(stranger).contains("certificate"),
+        "{}",
+        ask(stranger)
+    );
+}
+
 /// The extension sources are recorded as paths into the cargo registry; a binary
 /// that needed them would work only where it was built. Root reads everything, so
 /// the registry is hidden in a mount namespace where that is allowed, and the

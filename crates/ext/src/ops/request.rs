@@ -60,7 +60,8 @@ pub(crate) fn op_edgehost_request_header<'s>(
     } else {
         name.into()
     };
-    let value = with(state, handle, "headers", |exchange| join(exchange.head.header_map_for(&lower), &lower))?;
+    let value =
+        with(state, handle, "headers", |exchange| join(exchange.head.header_map_for(&lower), &lower))?;
     Ok(match value {
         Some(value) => one_byte(scope, &value).into(),
         None => v8::null(scope).into(),
