@@ -370,6 +370,7 @@ class RequestScopeCookies extends CookieStore {
    */
   merge(own) {
     const names = new SafeMap();
+    /** @type {string[]} */
     const lines = [];
     for (const line of new SafeArrayIterator(own)) {
       const cookie = parseSetCookie(line);

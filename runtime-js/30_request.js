@@ -84,6 +84,7 @@ class InnerRequest {
     this.headerListInner = null;
     this.methodInner = "";
     this.urlInner = "";
+    /** @type {(() => string)[] | null} */
     this.urlListInner = null;
     this.urlListProcessed = [];
   }
@@ -108,6 +109,7 @@ class InnerRequest {
   get headerList() {
     if (this.headerListInner === null) {
       const flat = op_edgehost_request_headers(this.scope.handle);
+      /** @type {[string, string][]} */
       const list = [];
       for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
       this.headerListInner = list;
@@ -161,6 +163,7 @@ const LOOPBACK = new SafeRegExp("^(127(?:\\.\\d{1,3}){3}|\\[::1\\])$");
 const kState = Symbol("next request");
 
 class NextRequest extends Request {
+  /** @type {any} */
   [kState] = null;
 
   /**
@@ -296,7 +299,7 @@ function stateOf(request) {
  * @param {any} scope
  */
 function requestFor(scope) {
-  const request = new NextRequest(brand);
+  const request = /** @type {any} */ (new NextRequest(brand));
   request[kInner] = new InnerRequest(scope);
   request[kGuard] = "request";
   scope.request = request;

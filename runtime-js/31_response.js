@@ -96,6 +96,7 @@ function overrideRequestHeaders(init, headers) {
   if (!ObjectPrototypeIsPrototypeOf(Headers.prototype, init.request.headers)) {
     throw new Error("request.headers must be an instance of Headers");
   }
+  /** @type {string[]} */
   const names = [];
   for (const entry of new SafeArrayIterator(headersEntries(init.request.headers))) {
     headers.set(`x-middleware-request-${entry[0]}`, entry[1]);

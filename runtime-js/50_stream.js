@@ -38,7 +38,10 @@ const FIRST_CHUNK_GRACE_MS = 10;
 function bytesOf(chunk) {
   if (typeof chunk === "string") return core.encode(chunk);
   if (TypedArrayPrototypeGetSymbolToStringTag(chunk) === "Uint8Array") return /** @type {Uint8Array} */ (chunk);
-  if (ArrayBufferIsView(chunk)) return new Uint8Array(chunk.buffer, chunk.byteOffset, chunk.byteLength);
+  if (ArrayBufferIsView(chunk)) {
+    const view = /** @type {ArrayBufferView} */ (chunk);
+    return new Uint8Array(view.buffer, view.byteOffset, view.byteLength);
+  }
   throw new TypeError(`A response stream must yield Uint8Array or string chunks, but yielded ${typeof chunk}`);
 }
 
@@ -48,7 +51,7 @@ function bytesOf(chunk) {
  * @returns {Promise<any>}
  */
 function withinGrace(promise) {
-  return new Promise((resolve, reject) => {
+  return new Promise((/** @type {(value: any) => void} */ resolve, /** @type {(error: unknown) => void} */ reject) => {
     const timer = core.createTimer(() => resolve(undefined), FIRST_CHUNK_GRACE_MS, undefined, false, true);
     PromisePrototypeThen(
       promise,

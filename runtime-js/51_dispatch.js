@@ -96,10 +96,12 @@ function ignoresArguments(handler) {
  */
 function register(facts, namespace) {
   let bits = 0;
+  /** @type {any[]} */
   const handlers = [];
+  /** @type {boolean[]} */
   const plain = [];
   // The exports of a CommonJS file are its default export.
-  const exports = "default" in namespace && ArrayPrototypeEvery(METHODS, (name) => !(name in namespace))
+  const exports = "default" in namespace && ArrayPrototypeEvery(METHODS, (/** @type {string} */ name) => !(name in namespace))
     ? namespace.default ?? namespace
     : namespace;
   for (let i = 0; i < METHODS.length; i++) {
@@ -208,7 +210,9 @@ function respondInFull(scope, response) {
   if (inner.type === "error" || inner.status === 0) {
     throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
   }
+  /** @type {[string, string][]} */
   const headers = [];
+  /** @type {string[]} */
   const cookies = [];
   for (const entry of new SafeArrayIterator(wireHeaderList(inner))) {
     const name = StringPrototypeToLowerCase(entry[0]);

@@ -1,0 +1,24 @@
+// What the type checker cannot see: names that the Deno crates and the host bring in.
+
+/** A route whose module is loaded. */
+export interface Route {
+  /** The source file, as messages show it. */
+  file: string;
+  runtime: string;
+  /** Whether its pattern has parameters. */
+  captures: boolean;
+  /** By method, in the order of the host's route table. */
+  handlers: any[];
+  /** By method: whether the handler takes no arguments. */
+  plain: boolean[];
+}
+
+/** `ext:core/mod.js`. */
+export const core: any;
+export const internals: any;
+export const primordials: any;
+
+declare global {
+  /** What deno_core hands to the scripts of an extension. */
+  const __bootstrap: { core: any; internals: any; primordials: any };
+}
