@@ -31,7 +31,7 @@ use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
 
-use super::virtuals::Virtual;
+use super::virtuals::{self, Virtual};
 use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
 use crate::project::Runtime;
 
@@ -73,7 +73,11 @@ pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -
 }
 
 async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
-    let plugin = Arc::new(HostModules { edge: kind == Runtime::Edge, ..HostModules::default() });
+    let plugin = Arc::new(HostModules {
+        edge: kind == Runtime::Edge,
+        root: root.to_owned(),
+        ..HostModules::default()
+    });
     let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
     let reader = Reader { root, importers: HashMap::new() };
     let mut bundler = Bundler::with_plugins(options(root, kind, routes), plugins)
@@ -240,9 +244,18 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
 #[derive(Debug, Default)]
 struct HostModules {
     edge: bool,
+    root: PathBuf,
     /// (importer, specifier) of imports in the user's own files that lead nowhere.
     unresolved: Mutex<Vec<(String, String)>>,
     client_only: Mutex<Vec<String>>,
+}
+
+impl HostModules {
+    /// An importer as people know it.
+    fn shown<'a>(&self, importer: Option<&'a str>) -> &'a str {
+        let importer = importer.unwrap_or_default();
+        Path::new(importer).strip_prefix(&self.root).ok().and_then(Path::to_str).unwrap_or(importer)
+    }
 }
 
 impl Plugin for HostModules {
@@ -260,7 +273,11 @@ impl Plugin for HostModules {
         }
         // In a browser's place a package may stand in for a built-in module, or a
         // `browser` field turn it off.
-        let builtin = node_builtin(args.specifier).map(external);
+        let builtin = node_builtin(args.specifier).map(|name| HookResolveIdOutput {
+            // An import of it that nobody uses goes.
+            side_effects: Some(HookSideEffects::False),
+            ..HookResolveIdOutput::from_id(virtuals::node_id(&name, self.shown(args.importer)))
+        });
         if builtin.is_some() && !self.edge {
             return Ok(builtin);
         }
@@ -314,7 +331,7 @@ impl Plugin for HostModules {
     }
 }
 
-/// A module that is not in the bundle; an import of it that nobody uses goes.
+/// A module that is not in the bundle.
 fn external(specifier: String) -> HookResolveIdOutput {
     HookResolveIdOutput {
         id: specifier.into(),

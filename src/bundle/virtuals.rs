@@ -64,6 +64,12 @@ const CACHE: &[&str] = &[
 /// Marks the ids of these modules, as Rollup plugins do.
 const PREFIX: &str = "\0edgehost:";
 
+/// The id of a module that fails when it runs: a built-in module of Node.js, as
+/// `importer` asks for it.
+pub(super) fn node_id(name: &str, importer: &str) -> String {
+    format!("{PREFIX}missing/{name}?{importer}")
+}
+
 impl Virtual {
     /// What a specifier in an import stands for, if it is one of these.
     pub(super) fn of(specifier: &str) -> Option<Self> {
@@ -96,6 +102,16 @@ impl Virtual {
         let name = id.strip_prefix(PREFIX)?;
         if name == "empty" {
             return Some("export {};".to_owned());
+        }
+        if let Some((name, importer)) = name.strip_prefix("missing/").and_then(|rest| rest.split_once('?')) {
+            let message = format!(
+                "The Node.js module '{name}', which {importer} imports, is not available in this version of edgehost. In a route that exports `runtime = 'edge'`, packages that can do without it do so"
+            );
+            // CommonJS: any name can be imported from it, and it runs when it is asked for.
+            return Some(format!(
+                "module.exports = undefined;\nthrow new Error({});",
+                serde_json::Value::from(message)
+            ));
         }
         if let Some(specifier) = name.strip_prefix("fallback/") {
             let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");

@@ -88,3 +88,13 @@ pub(crate) struct App {
     /// Ceilings.
     pub(crate) limits: Limits,
 }
+
+impl App {
+    /// A text for the log. Its stack traces name the user's files as they are seen
+    /// from the project, and leave out what the bundler added.
+    pub(super) fn readable(&self, text: &str) -> String {
+        let is_of_bundler = |line: &&str| line.trim_start().starts_with("at ") && line.contains("edgehost:");
+        let lines: Vec<&str> = text.split('\n').filter(|line| !is_of_bundler(line)).collect();
+        lines.join("\n").replace(&format!("file://{}/", self.root.display()), "")
+    }
+}

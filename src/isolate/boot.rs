@@ -139,14 +139,12 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
 
 /// Writes what user code prints into the host's log.
 fn console(app: Arc<App>) -> edgehost_ext::ConsoleSink {
-    let root = format!("file://{}/", app.root.display());
     Rc::new(move |line: &ConsoleLine<'_>| {
         let route =
             line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
         let request = line.request.map(|(id, _)| id.to_string());
         let (route, request) = (route.unwrap_or_default(), request.as_deref().unwrap_or_default());
-        // Stack traces name the user's files as they are seen from the project.
-        let text = line.text.replace(&root, "");
+        let text = app.readable(line.text);
         match line.level {
             Level::Debug => tracing::debug!(target: "edgehost::console", route, request, "{text}"),
             Level::Info => tracing::info!(target: "edgehost::console", route, request, "{text}"),

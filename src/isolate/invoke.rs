@@ -496,6 +496,12 @@ impl Isolate {
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, until };
         let evaluation = self.turn(budget, None, |runtime| {
+            {
+                // A dynamic `import()` that ended leaves its request's scope behind.
+                deno_core::scope!(scope, runtime);
+                let undefined = v8::undefined(scope).into();
+                scope.set_continuation_preserved_embedder_data(undefined);
+            }
             let specifier = ModuleSpecifier::parse(&of_route.entry).ok()?;
             let loaded = runtime.load_side_es_module(&specifier).now_or_never()?;
             Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
@@ -541,12 +547,11 @@ impl Isolate {
 
     fn load_failed(&self, route: usize, error: &str) {
         let of_route = &self.app.routes[route];
-        let root = format!("file://{}/", self.app.root.display());
         tracing::error!(
             route = of_route.pattern,
             file = of_route.file,
             "the module failed to load: {}",
-            error.replace(&root, "")
+            self.app.readable(error)
         );
         self.modules.borrow_mut()[route] = ModuleState::Failed;
     }
