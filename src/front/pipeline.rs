@@ -187,7 +187,6 @@ impl Front {
                 let path = if let Cow::Owned(changed) = path { Some(changed) } else { None };
                 Ok(Decided { route, params, method, path })
             }
-
             Ok(Chosen::Options) => Err(Ok(respond::options(self.settings.app.routes[route].methods()))),
             Err(refusal) => Err(Err(refusal)),
         }

@@ -106,16 +106,16 @@ impl Shard {
         if let Some(isolate) = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_fit()) {
             return Ok(isolate.clone());
         }
-        match Isolate::start(&self.app, room.kind) {
-            Ok(isolate) => {
-                *room.isolate.borrow_mut() = Some(isolate.clone());
-                Ok(isolate)
-            }
-            Err(error) => {
-                tracing::error!("{error}");
-                Err(ShardError::NoIsolate)
-            }
-        }
+        let isolate = self.start(room)?;
+        *room.isolate.borrow_mut() = Some(isolate.clone());
+        Ok(isolate)
+    }
+
+    fn start(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
+        Isolate::start(&self.app, room.kind).map_err(|error| {
+            tracing::error!("{error}");
+            ShardError::NoIsolate
+        })
     }
 
     /// Runs one request to the head of its answer: at once, where there is a place
@@ -197,16 +197,17 @@ impl Shard {
         let (shard, old) = (self.clone(), isolate.clone());
         tokio::task::spawn_local(async move {
             let room = shard.room(kind);
-            match Isolate::start(&shard.app, kind) {
-                Ok(successor) => {
-                    for route in routes {
-                        let _ = successor.load(route).await;
-                    }
-                    // A request may have started one meanwhile; this one is as good.
-                    *room.isolate.borrow_mut() = Some(successor);
-                    old.retire();
+            // One that is only worn serves until its successor is ready; one that is over
+            // is succeeded at once, perhaps by a request that came first.
+            let is_worn = old.is_fit();
+            let successor = if is_worn { shard.start(room) } else { shard.isolate(room) };
+            if let Ok(successor) = successor {
+                for route in routes {
+                    let _ = successor.load(route).await;
                 }
-                Err(error) => tracing::error!("{error}"),
+                if is_worn && let Some(replaced) = room.isolate.replace(Some(successor)) {
+                    replaced.retire();
+                }
             }
             room.succeeding.set(false);
         });

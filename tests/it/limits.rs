@@ -412,3 +412,23 @@ async fn a_burst_of_hostile_requests_leaves_the_server_well() {
     assert!(answers.iter().all(|answer| answer.status == 503 && answer.code() != ""), "{answers:?}");
     eventually("the server is well", async || app.get("/ok").await.status == 200).await;
 }
+
+#[tokio::test]
+async fn requests_while_a_successor_loads_go_to_that_successor() {
+    let app = hostile("export const GET = () => { while (true) {} };")
+        .file("app/count/route.ts", "let served = 0; export const GET = () => Response.json(++served);")
+        .file(
+            "app/slow/route.ts",
+            "await new Promise((r) => setTimeout(r, 400)); export const GET = () => new Response('slow');",
+        )
+        .shards(1)
+        .start()
+        .await;
+    app.get("/slow").await.is(200, "slow");
+    app.get("/count").await.is_json(json!(1));
+    assert_eq!(app.get("/hostile").await.code(), "CPU_LIMIT");
+    app.get("/count").await.is_json(json!(1));
+    app.get("/slow").await.is(200, "slow");
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    app.get("/count").await.is_json(json!(2));
+}
