@@ -17,7 +17,6 @@ use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use sha2::{Digest, Sha256};
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Problem};
@@ -169,7 +168,7 @@ impl EdgeHostBuilder {
             took: began.elapsed(),
             warnings: &bundle.warnings,
         });
-        Ok(app(project, bundle, self.limits.clone()))
+        app(project, bundle, self.limits.clone())
     }
 }
 
@@ -198,7 +197,7 @@ fn hints(project: &Project) -> Vec<String> {
     hints
 }
 
-fn app(project: Project, bundle: Bundle, limits: Limits) -> (Arc<App>, Arc<RouteTable>) {
+fn app(project: Project, bundle: Bundle, limits: Limits) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
     let routes = project
         .routes
         .routes()
@@ -208,7 +207,7 @@ fn app(project: Project, bundle: Bundle, limits: Limits) -> (Arc<App>, Arc<Route
         .collect();
     let production = project.environment.get("NODE_ENV") == Some("production");
     let app = App {
-        draft_secret: draft_secret(&project.root),
+        draft_secret: draft_secret(&project.root)?,
         root: project.root,
         routes,
         chunks: bundle.chunks,
@@ -216,28 +215,27 @@ fn app(project: Project, bundle: Bundle, limits: Limits) -> (Arc<App>, Arc<Route
         production,
         limits,
     };
-    (Arc::new(app), Arc::new(project.routes))
+    Ok((Arc::new(app), Arc::new(project.routes)))
 }
 
 /// What `draftMode()` compares its cookie with: 32 hex digits, kept in `.edgehost/`
 /// so that a restart does not end every draft.
-fn draft_secret(root: &Path) -> String {
+fn draft_secret(root: &Path) -> Result<String, Error> {
     let path = root.join(".edgehost").join("draft-secret");
     if let Ok(kept) = std::fs::read_to_string(&path)
         && kept.len() == 32
     {
-        return kept;
+        return Ok(kept);
     }
     let mut random = [0; 16];
-    if getrandom::fill(&mut random).is_err() {
-        // Without a source of randomness no cookie may ever match by chance.
-        let now = format!("{:?}{:?}{}", Instant::now(), std::thread::current().id(), RequestId::next());
-        random.copy_from_slice(&Sha256::digest(now)[..16]);
-    }
+    getrandom::fill(&mut random).map_err(|error| Error::System {
+        what: "cannot make a secret for draft mode",
+        source: std::io::Error::other(error.to_string()),
+    })?;
     let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
     let _ = std::fs::create_dir_all(root.join(".edgehost"));
     let _ = std::fs::write(&path, &secret);
-    secret
+    Ok(secret)
 }
 
 /// The service of one shard.

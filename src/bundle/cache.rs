@@ -18,7 +18,7 @@ use super::{Bundle, Chunk, Entry, Problem, SourceMap};
 use crate::project::{MethodSet, Project};
 
 /// Changes whenever bundles are made differently.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// Files that tell how modules are found, wherever they lie above the sources.
 const SETTINGS: [&str; 7] = [
