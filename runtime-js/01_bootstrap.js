@@ -7,8 +7,48 @@
 
 import { core, internals, primordials } from "ext:core/mod.js";
 
-const { ObjectDefineProperties, ObjectDefineProperty, ObjectSetPrototypeOf, SymbolToStringTag } =
-  primordials;
+const {
+  Error,
+  ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectPrototypeIsPrototypeOf,
+  ObjectSetPrototypeOf,
+  PromisePrototypeThen,
+  RegExpPrototypeExec,
+  SafeRegExp,
+  StringPrototypeIncludes,
+  SymbolToStringTag,
+  TypeError,
+} = primordials;
+
+// A refusal tells which rule refused and what would allow it.
+const REFUSAL = new SafeRegExp('^Requires (\\w+) access(?: to "?(.*?)"?)?, run again with the --allow-\\w+ flag$');
+class Refusal extends Error {
+  /** @param {string} message @param {ErrorOptions} [options] */
+  constructor(message, options) {
+    super(explained(message), options);
+    // As the permission model of Node.js has it.
+    /** @type {any} */ (this).code = "ERR_ACCESS_DENIED";
+  }
+}
+
+/** @param {string} message as deno_permissions words it */
+function explained(message) {
+  const found = RegExpPrototypeExec(REFUSAL, message);
+  if (found === null) {
+    // Of links, which might lead anywhere later on.
+    return StringPrototypeIncludes(message, "requires unscoped")
+      ? "Making a symbolic link is refused, as it could lead out of the places that are allowed; --permissions=off would allow it"
+      : message;
+  }
+  const kind = found[1];
+  const target = found[2] ?? "";
+  const what = target === "" ? `${kind} access` : `${kind} access to "${target}"`;
+  return `${what} is refused: ${core.ops.op_edgehost_explain(kind, target)}`;
+}
+
+// deno_core makes these errors itself; this comes between them and `Error`.
+ObjectSetPrototypeOf(core.NotCapable, Refusal);
 
 // deno_fetch asks the telemetry extension for these; tracing is not offered.
 const nothing = () => {};
@@ -78,6 +118,27 @@ ObjectDefineProperty(Navigator.prototype, SymbolToStringTag, {
 ObjectDefineProperty(Navigator.prototype, "userAgent", { __proto__: null, enumerable: true });
 const userAgent = core.ops.op_edgehost_user_agent();
 const navigator = webidl.createBranded(Navigator);
+
+const REFUSED_ON_THE_WAY = new SafeRegExp('Requires net access to "[^"]*", run again with the --allow-net flag');
+
+/**
+ * Gives a failed `fetch` the refusal as its cause, where an address was refused that
+ * a name or a redirect led to.
+ * @param {any} error
+ */
+function withRefusal(error) {
+  const found = RegExpPrototypeExec(REFUSED_ON_THE_WAY, `${error?.message} ${error?.cause?.message}`);
+  if (found !== null && !ObjectPrototypeIsPrototypeOf(core.NotCapable.prototype, error)) {
+    const refusal = new core.NotCapable(found[0]);
+    error = new TypeError(`fetch failed: ${refusal.message}`, { cause: refusal });
+  }
+  throw error;
+}
+
+/** Fetch Standard, section 5.6. @param {any} input @param {any} [init] */
+function fetch(input, init = undefined) {
+  return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
+}
 
 /** Interfaces are writable and configurable, and do not show up in enumerations. */
 const hidden = (/** @type {unknown} */ value) => ({
@@ -162,7 +223,7 @@ ObjectDefineProperties(globalThis, {
     enumerable: true,
     configurable: true,
   },
-  fetch: shown(fetching.fetch),
+  fetch: shown(fetch),
   navigator: shown(navigator),
   performance: shown(performanceScript.performance),
   reportError: shown(event.reportError),

@@ -3,7 +3,7 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const { op_edgehost_log } = core.ops;
-const { ObjectDefineProperty, ObjectGetOwnPropertyNames, ReflectHas } = primordials;
+const { ObjectDefineProperty, ObjectGetOwnPropertyNames, ReflectHas, SafeWeakSet, WeakSetPrototypeAdd, WeakSetPrototypeHas } = primordials;
 const { Console, inspect } = core.loadExtScript("ext:deno_web/01_console.js");
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
@@ -26,8 +26,17 @@ function show(value) {
   }
 }
 
+/** Errors that are in the log already. */
+const reported = new SafeWeakSet();
+
+/** @param {object} error */
+function markReported(error) {
+  WeakSetPrototypeAdd(reported, error);
+}
+
 /** @param {string} prefix @param {unknown} error @param {number} [handle] */
 function report(prefix, error, handle) {
+  if (typeof error === "object" && error !== null && WeakSetPrototypeHas(reported, error)) return;
   op_edgehost_log(UNCAUGHT, handle ?? current()?.handle ?? -1, prefix + show(error));
 }
 
@@ -57,5 +66,5 @@ function install() {
   });
 }
 
-return { install, log, report, show };
+return { install, log, markReported, report, show };
 })();

@@ -7,7 +7,7 @@ const { op_edgehost_env } = core.ops;
 const { ObjectDefineProperty } = primordials;
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
-function install() {
+function createEnv() {
   const env = op_edgehost_env();
   ObjectDefineProperty(env, "NEXT_RUNTIME", {
     __proto__: null,
@@ -24,14 +24,19 @@ function install() {
     enumerable: true,
     configurable: true,
   });
+  return env;
+}
+
+/** For apps that use nothing else of `process`. */
+function install() {
   ObjectDefineProperty(globalThis, "process", {
     __proto__: null,
-    value: { env },
+    value: { env: createEnv() },
     writable: true,
     enumerable: false,
     configurable: true,
   });
 }
 
-return { install };
+return { createEnv, install };
 })();

@@ -2,7 +2,7 @@
 // Calls handlers and turns what they return into an answer. The last script:
 // loaded when an isolate starts, it returns what the host calls.
 (function () {
-const { core, primordials } = __bootstrap;
+const { core, internals, primordials } = __bootstrap;
 const {
   op_edgehost_fail,
   op_edgehost_respond,
@@ -157,6 +157,8 @@ function dispatch(index, method, handle) {
     refuse(scope, error);
   }
   leave();
+  // `process.nextTick` comes before promises.
+  if (node !== undefined) core.runNextTicks();
 }
 
 /** @param {any} scope @param {unknown} value */
@@ -452,7 +454,8 @@ core.setWasmStreamingCallback(handleWasmStreaming);
 setTimeOrigin();
 
 consoleScript.install();
-processScript.install();
+const node = internals.edgehost.node === undefined ? undefined : core.loadExtScript("ext:edgehost_node/41_globals.js");
+(node ?? processScript).install();
 
 // Libraries look here for `waitUntil` (next/after, @vercel/functions).
 const requestContext = ObjectFreeze({

@@ -13,6 +13,9 @@ pub enum Error {
     /// The project cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// A list in the permissions cannot be understood.
+    #[error("the permissions cannot be used: {0}")]
+    Permissions(String),
     /// A thread, a socket or an isolate could not be had.
     #[error("{what}: {source}")]
     System {

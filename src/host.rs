@@ -20,10 +20,12 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Problem};
+use crate::enforcer::Access;
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
 use crate::isolate::{self, App, AppRoute};
 use crate::limits::Limits;
+use crate::permissions::Permissions;
 use crate::project::{Environment, MethodSet, Project, RouteTable};
 use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
 use crate::shard::{Remote, Shard, ShardThread};
@@ -80,6 +82,7 @@ pub struct RouteSummary {
 pub struct EdgeHostBuilder {
     dir: PathBuf,
     limits: Limits,
+    permissions: Permissions,
     shards: usize,
     environment: Environment,
     public_origin: Option<String>,
@@ -101,6 +104,12 @@ impl EdgeHostBuilder {
     /// Ceilings; [`Limits::default`] otherwise.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// What user code may reach; [`Permissions::default`] otherwise.
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = permissions;
         self
     }
 
@@ -168,7 +177,7 @@ impl EdgeHostBuilder {
             took: began.elapsed(),
             warnings: &bundle.warnings,
         });
-        app(project, bundle, self.limits.clone())
+        app(project, bundle, self.limits.clone(), self.permissions.clone())
     }
 }
 
@@ -197,7 +206,14 @@ fn hints(project: &Project) -> Vec<String> {
     hints
 }
 
-fn app(project: Project, bundle: Bundle, limits: Limits) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
+fn app(
+    project: Project,
+    bundle: Bundle,
+    limits: Limits,
+    permissions: Permissions,
+) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
+    let access =
+        Access::new(permissions, &project.root).map_err(|error| Error::Permissions(error.to_string()))?;
     let routes = project
         .routes
         .routes()
@@ -211,9 +227,16 @@ fn app(project: Project, bundle: Bundle, limits: Limits) -> Result<(Arc<App>, Ar
         root: project.root,
         routes,
         chunks: bundle.chunks,
-        env: project.environment.iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
+        node: bundle.node,
+        env: project
+            .environment
+            .iter()
+            .filter(|(name, _)| access.shows(name))
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect(),
         production,
         limits,
+        access,
     };
     Ok((Arc::new(app), Arc::new(project.routes)))
 }
@@ -279,6 +302,7 @@ impl EdgeHost {
         EdgeHostBuilder {
             dir: dir.into(),
             limits: Limits::default(),
+            permissions: Permissions::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             environment: Environment::of_process(),
             public_origin: None,

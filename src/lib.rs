@@ -18,7 +18,7 @@
 //!
 //! # Layout
 //!
-//! From the ground up: `limits`, `error` and `telemetry` are values; `project`
+//! From the ground up: `limits`, `permissions`, `error` and `telemetry` are values; `project`
 //! reads the user's folder; `bundle`, `enforcer` and the crate `edgehost_ext`
 //! make, guard and equip what runs; `isolate` owns a V8 heap; `shard` a thread;
 //! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
@@ -31,6 +31,7 @@ mod front;
 mod host;
 mod isolate;
 mod limits;
+mod permissions;
 mod project;
 mod server;
 mod shard;
@@ -41,4 +42,5 @@ pub use edgehost_ext::message::{BoxError, ResponseBody};
 pub use error::Error;
 pub use host::{EdgeHost, EdgeHostBuilder, Progress, RouteSummary};
 pub use limits::{Exceeded, Limits};
+pub use permissions::{Permissions, Profile};
 pub use project::{Environment, ProjectError};

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Bundle, Chunk, Entry, Problem, SourceMap};
-use crate::project::{MethodSet, Project};
+use crate::project::{MethodSet, Project, Runtime};
 
 /// Changes whenever bundles are made differently.
-const FORMAT: u32 = 2;
+const FORMAT: u32 = 3;
 
 /// Files that tell how modules are found, wherever they lie above the sources.
 const SETTINGS: [&str; 7] = [
@@ -58,6 +58,7 @@ struct Manifest {
     entries: Vec<(String, u8)>,
     chunks: BTreeMap<String, (String, bool)>,
     warnings: Vec<Problem>,
+    node: Vec<Runtime>,
 }
 
 /// Length and time of a file, and its hash for when only the time differs.
@@ -126,7 +127,8 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
     if !fresh {
         return None;
     }
-    let mut bundle = Bundle { cached: true, warnings: manifest.warnings, ..Bundle::default() };
+    let mut bundle =
+        Bundle { cached: true, warnings: manifest.warnings, node: manifest.node, ..Bundle::default() };
     for (specifier, (file, mapped)) in manifest.chunks {
         let path = folder.join(file);
         let code = fs::read_to_string(&path).ok()?;
@@ -193,6 +195,7 @@ fn write(root: &Path, key: &Key, bundle: &Bundle) -> std::io::Result<()> {
         entries: bundle.entries.iter().map(|entry| (entry.specifier.clone(), entry.methods.bits())).collect(),
         chunks,
         warnings: bundle.warnings.clone(),
+        node: bundle.node.clone(),
     };
     fs::write(aside.join("manifest.json"), serde_json::to_vec(&manifest)?)?;
     let _ = fs::remove_dir_all(&target);

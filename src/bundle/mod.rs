@@ -9,6 +9,7 @@
 
 mod cache;
 mod problem;
+mod reach;
 mod rolldown;
 mod virtuals;
 
@@ -71,6 +72,8 @@ pub(crate) struct Bundle {
     pub(crate) warnings: Vec<Problem>,
     /// Whether it came from `.edgehost/`.
     pub(crate) cached: bool,
+    /// The runtimes whose routes need the modules or globals of Node.js.
+    pub(crate) node: Vec<Runtime>,
 }
 
 impl Bundle {
@@ -80,6 +83,13 @@ impl Bundle {
             self.inputs.iter().filter_map(|path| package_of(path)).collect();
         packages.len()
     }
+}
+
+/// The specifier, with `node:`, of a built-in module of Node.js that routes of a
+/// runtime may import.
+pub(crate) fn builtin(specifier: &str, kind: Runtime) -> Option<String> {
+    let name = virtuals::node_builtin(specifier).filter(|name| virtuals::is_open(name, kind))?;
+    Some(format!("node:{name}"))
 }
 
 fn package_of(path: &Path) -> Option<String> {
@@ -127,6 +137,9 @@ pub(crate) async fn bundle(project: &Project, started: impl FnOnce(usize)) -> Re
         }
         match rolldown::run(&project.root, kind, &of_kind).await {
             Ok(part) => {
+                if part.wants_node {
+                    whole.node.push(kind);
+                }
                 whole.chunks.extend(part.chunks);
                 whole.inputs.extend(part.inputs);
                 whole.warnings.extend(part.warnings);
@@ -159,6 +172,7 @@ struct Part {
     entries: Vec<(usize, Entry)>,
     inputs: Vec<PathBuf>,
     warnings: Vec<Problem>,
+    wants_node: bool,
 }
 
 fn methods_of(exports: &[&str]) -> MethodSet {

@@ -8,11 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use oxc::allocator::Allocator;
-use oxc::ast::ast::{Expression, StaticMemberExpression};
-use oxc::ast_visit::{Visit, walk};
-use oxc::parser::Parser;
-use oxc::span::{SourceType, Span};
+use oxc::span::SourceType;
 use parking_lot::Mutex;
 use rolldown::plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput,
@@ -31,7 +27,8 @@ use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
 
-use super::virtuals::{self, Virtual};
+use super::reach::{self, Place};
+use super::virtuals::{self, Virtual, node_builtin};
 use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
 use crate::project::Runtime;
 
@@ -73,11 +70,7 @@ pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -
 }
 
 async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
-    let plugin = Arc::new(HostModules {
-        edge: kind == Runtime::Edge,
-        root: root.to_owned(),
-        ..HostModules::default()
-    });
+    let plugin = Arc::new(HostModules { kind, root: root.to_owned(), ..HostModules::default() });
     let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
     let reader = Reader { root, importers: HashMap::new() };
     let mut bundler = Bundler::with_plugins(options(root, kind, routes), plugins)
@@ -127,11 +120,35 @@ async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Resul
         message: "'client-only' cannot be imported from a Server Component module. It should only be used from a Client Component.".to_owned(),
         ..reader.unresolved(importer, "client-only")
     }));
-    for output in &output.assets {
-        if let Output::Chunk(chunk) = output {
-            take(&mut part, root, kind, routes, chunk);
-        }
+    part.warnings.extend(plugin.addons.lock().iter().map(|(importer, shown)| Problem {
+        message: virtuals::addon_message(shown),
+        ..reader.unresolved(importer, shown.rsplit('/').next().unwrap_or_default())
+    }));
+    let chunks: Vec<_> = output
+        .assets
+        .iter()
+        .filter_map(|output| if let Output::Chunk(chunk) = output { Some(chunk) } else { None })
+        .collect();
+    let included =
+        |id: &str| chunks.iter().any(|chunk| chunk.modules.keys.iter().any(|key| key.as_str() == id));
+    let missing: Vec<Problem> = plugin
+        .missing
+        .lock()
+        .iter()
+        .filter(|(id, importer, specifier)| included(id) && is_reached(importer, specifier))
+        .filter_map(|(id, importer, specifier)| {
+            let (name, shown) = virtuals::missing(id)?;
+            let message = virtuals::not_at_the_edge(name, shown);
+            Some(Problem { message, ..reader.unresolved(importer, specifier) })
+        })
+        .collect();
+    if !missing.is_empty() {
+        return Err(BundleError::Problems(missing));
     }
+    for chunk in chunks {
+        take(&mut part, root, kind, routes, chunk);
+    }
+    part.wants_node = part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
     part.inputs = infos
         .iter()
         .map(|info| PathBuf::from(info.id.split('?').next().unwrap_or_default()))
@@ -158,6 +175,13 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
     }
     let chunk = Chunk { code: chunk.code.as_str().into(), map: map.unwrap_or(SourceMap::Absent) };
     part.chunks.insert(specifier, chunk);
+}
+
+/// Whether a file asks for a module as soon as it runs; in doubt it does.
+fn is_reached(file: &str, specifier: &str) -> bool {
+    let Ok(code) = std::fs::read_to_string(file) else { return true };
+    let source_type = SourceType::from_path(file).unwrap_or_else(|_| SourceType::unambiguous());
+    reach::reaches(&code, source_type, specifier)
 }
 
 fn file_url(path: &Path) -> String {
@@ -243,11 +267,15 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
 /// Resolves what the host provides, and gives `import.meta` its place on disk.
 #[derive(Debug, Default)]
 struct HostModules {
-    edge: bool,
+    kind: Runtime,
     root: PathBuf,
     /// (importer, specifier) of imports in the user's own files that lead nowhere.
     unresolved: Mutex<Vec<(String, String)>>,
     client_only: Mutex<Vec<String>>,
+    /// (id, importer, specifier) of modules of Node.js that an edge route asks for.
+    missing: Mutex<Vec<(String, String, String)>>,
+    /// (importer, file) of compiled addons.
+    addons: Mutex<Vec<(String, String)>>,
 }
 
 impl HostModules {
@@ -271,16 +299,25 @@ impl Plugin for HostModules {
         if args.specifier.starts_with("edgehost:") {
             return Ok(Some(external(args.specifier.to_owned())));
         }
+        let builtin = node_builtin(args.specifier);
+        if let Some(name) = builtin.filter(|name| virtuals::is_open(name, self.kind)) {
+            return Ok(Some(match args.kind {
+                ImportKind::Require => HookResolveIdOutput::from_id(virtuals::builtin_id(name)),
+                _ => external(format!("node:{name}")),
+            }));
+        }
         // In a browser's place a package may stand in for a built-in module, or a
         // `browser` field turn it off.
-        let builtin = node_builtin(args.specifier).map(|name| HookResolveIdOutput {
+        let builtin = builtin.map(|name| {
+            let importer = args.importer.unwrap_or_default();
+            let id = virtuals::missing_id(name, self.shown(args.importer));
+            self.missing.lock().push((id.clone(), importer.to_owned(), args.specifier.to_owned()));
             // An import of it that nobody uses goes.
-            side_effects: Some(HookSideEffects::False),
-            ..HookResolveIdOutput::from_id(virtuals::node_id(&name, self.shown(args.importer)))
+            HookResolveIdOutput {
+                side_effects: Some(HookSideEffects::False),
+                ..HookResolveIdOutput::from_id(id)
+            }
         });
-        if builtin.is_some() && !self.edge {
-            return Ok(builtin);
-        }
         let host = Virtual::of(args.specifier);
         if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {
             if found == Virtual::ClientOnly {
@@ -297,6 +334,12 @@ impl Plugin for HostModules {
             custom: Arc::clone(&args.custom),
         };
         match ctx.resolve(specifier, args.importer, Some(options)).await? {
+            Ok(resolved) if resolved.id.ends_with(".node") => {
+                let shown = self.shown(Some(&resolved.id)).to_owned();
+                let id = virtuals::addon_id(&shown);
+                self.addons.lock().push((args.importer.unwrap_or_default().to_owned(), shown));
+                Ok(Some(HookResolveIdOutput::from_id(id)))
+            }
             Ok(resolved) => Ok(Some(HookResolveIdOutput::from_resolved_id(resolved))),
             Err(_) if builtin.is_some() => Ok(builtin),
             Err(_) if host == Some(Virtual::Fallback) => {
@@ -304,6 +347,10 @@ impl Plugin for HostModules {
             }
             Err(_) => {
                 let importer = args.importer.unwrap_or_default();
+                if args.kind == ImportKind::Require {
+                    let id = virtuals::absent_id(args.specifier);
+                    return Ok(Some(HookResolveIdOutput::from_id(id)));
+                }
                 let imports = matches!(args.kind, ImportKind::Import | ImportKind::DynamicImport);
                 if imports && !is_of_package(importer) {
                     self.unresolved.lock().push((importer.to_owned(), args.specifier.to_owned()));
@@ -327,7 +374,7 @@ impl Plugin for HostModules {
         _ctx: SharedTransformPluginContext,
         args: &HookTransformArgs<'_>,
     ) -> HookTransformReturn {
-        Ok(place_import_meta(args.id, args.code.as_str(), args.module_type))
+        Ok(put_in_place(args.id, args.code.as_str(), args.module_type, self.kind == Runtime::NodeJs))
     }
 }
 
@@ -341,61 +388,6 @@ fn external(specifier: String) -> HookResolveIdOutput {
     }
 }
 
-/// Built-in modules of Node.js 22.
-const NODE_BUILTINS: &[&str] = &[
-    "assert",
-    "async_hooks",
-    "buffer",
-    "child_process",
-    "cluster",
-    "console",
-    "constants",
-    "crypto",
-    "dgram",
-    "diagnostics_channel",
-    "dns",
-    "domain",
-    "events",
-    "fs",
-    "http",
-    "http2",
-    "https",
-    "inspector",
-    "module",
-    "net",
-    "os",
-    "path",
-    "perf_hooks",
-    "process",
-    "punycode",
-    "querystring",
-    "readline",
-    "repl",
-    "stream",
-    "string_decoder",
-    "sys",
-    "timers",
-    "tls",
-    "trace_events",
-    "tty",
-    "url",
-    "util",
-    "v8",
-    "vm",
-    "wasi",
-    "worker_threads",
-    "zlib",
-];
-
-/// The specifier, with `node:`, if it names a built-in module of Node.js.
-fn node_builtin(specifier: &str) -> Option<String> {
-    if specifier.starts_with("node:") {
-        return Some(specifier.to_owned());
-    }
-    let name = specifier.split('/').next().unwrap_or_default();
-    NODE_BUILTINS.contains(&name).then(|| format!("node:{specifier}"))
-}
-
 /// A module whose default export is the compiled `WebAssembly.Module`.
 fn wasm(path: &Path) -> Option<String> {
     let bytes = std::fs::read(path).ok()?;
@@ -406,52 +398,41 @@ fn wasm(path: &Path) -> Option<String> {
     Some(format!("export default new WebAssembly.Module(Uint8Array.fromHex(\"{hex}\"));"))
 }
 
-#[derive(Default)]
-struct ImportMeta(Vec<(Span, String)>);
-
-impl<'a> Visit<'a> for ImportMeta {
-    fn visit_static_member_expression(&mut self, member: &StaticMemberExpression<'a>) {
-        let name = member.property.name.as_str();
-        if matches!(member.object.without_parentheses(), Expression::ImportMeta(_))
-            && matches!(name, "url" | "dirname" | "filename")
-        {
-            self.0.push((member.span, name.to_owned()));
-        }
-        walk::walk_static_member_expression(self, member);
+/// How a source file is to be parsed.
+fn source_type(kind: &ModuleType) -> Option<SourceType> {
+    match kind {
+        ModuleType::Ts => Some(SourceType::ts()),
+        ModuleType::Tsx => Some(SourceType::tsx()),
+        ModuleType::Js | ModuleType::Jsx => Some(SourceType::unambiguous().with_jsx(true)),
+        _ => None,
     }
 }
 
-/// Replaces `import.meta.url` and its relatives by where the source file is:
-/// in a bundle they would name a chunk.
-fn place_import_meta(id: &str, code: &str, kind: &ModuleType) -> Option<HookTransformOutput> {
-    if !code.contains("import.meta") {
-        return None;
-    }
-    let source_type = match kind {
-        ModuleType::Ts => SourceType::ts(),
-        ModuleType::Tsx => SourceType::tsx(),
-        ModuleType::Js | ModuleType::Jsx => SourceType::unambiguous().with_jsx(true),
-        _ => return None,
-    };
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, code, source_type).parse();
-    if parsed.panicked {
-        return None;
-    }
-    let mut found = ImportMeta::default();
-    found.visit_program(&parsed.program);
-    if found.0.is_empty() {
-        return None;
-    }
+/// Replaces what a source file says of its own place by where it is on disk: in a
+/// bundle it would name a chunk.
+fn put_in_place(id: &str, code: &str, kind: &ModuleType, with_require: bool) -> Option<HookTransformOutput> {
     let path = Path::new(id);
+    if !path.is_absolute() {
+        return None;
+    }
+    let found = reach::places(code, source_type(kind)?, with_require);
+    if found.is_empty() {
+        return None;
+    }
     let mut edited = MagicString::new(code);
-    for (span, name) in found.0 {
-        let value = match name.as_str() {
-            "url" => file_url(path),
-            "dirname" => path.parent().unwrap_or(path).display().to_string(),
-            _ => path.display().to_string(),
+    for (span, place) in found {
+        let text = |value: String| serde_json::to_string(&value).ok();
+        let value = match place {
+            Place::Url => text(file_url(path))?,
+            Place::Folder => text(path.parent().unwrap_or(path).display().to_string())?,
+            Place::File => text(path.display().to_string())?,
+            Place::Require => format!(
+                "globalThis[Symbol.for({:?})](\"module\").createRequire({})",
+                virtuals::BUILTINS_SYMBOL,
+                text(path.display().to_string())?
+            ),
         };
-        edited.update(span.start, span.end, serde_json::to_string(&value).ok()?).ok()?;
+        edited.update(span.start, span.end, value).ok()?;
     }
     let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };
     let map = edited.source_map(options);

@@ -1,5 +1,7 @@
 //! Modules that the host provides, whether or not `next` is installed.
 
+use crate::project::Runtime;
+
 /// What a specifier stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Virtual {
@@ -64,10 +66,72 @@ const CACHE: &[&str] = &[
 /// Marks the ids of these modules, as Rollup plugins do.
 const PREFIX: &str = "\0edgehost:";
 
-/// The id of a module that fails when it runs: a built-in module of Node.js, as
-/// `importer` asks for it.
-pub(super) fn node_id(name: &str, importer: &str) -> String {
+/// Names the function that gives CommonJS code the built-in modules of Node.js;
+/// runtime-js/node/41_globals.js puts it on the global object.
+pub(super) const BUILTINS_SYMBOL: &str = "edgehost.builtin";
+
+/// Modules of Node.js that edge routes may import (those of Next.js's own edge runtime).
+const EDGE_BUILTINS: [&str; 5] = ["assert", "async_hooks", "buffer", "events", "util"];
+
+/// The name, without `node:`, if a specifier names a built-in module of Node.js.
+pub(super) fn node_builtin(specifier: &str) -> Option<&str> {
+    match specifier.strip_prefix("node:") {
+        Some(name) => Some(name),
+        None => edgehost_ext::is_builtin(specifier).then_some(specifier),
+    }
+}
+
+/// Whether routes of a runtime may import a built-in module.
+pub(super) fn is_open(name: &str, kind: Runtime) -> bool {
+    kind == Runtime::NodeJs || EDGE_BUILTINS.contains(&name)
+}
+
+/// The id of a built-in module as `require` gives it.
+pub(super) fn builtin_id(name: &str) -> String {
+    format!("{PREFIX}builtin/{name}")
+}
+
+/// The id of a module that fails when it runs: a built-in module of Node.js in an
+/// edge route, as `importer` asks for it.
+pub(super) fn missing_id(name: &str, importer: &str) -> String {
     format!("{PREFIX}missing/{name}?{importer}")
+}
+
+/// Name and importer of a module with such an id.
+pub(super) fn missing(id: &str) -> Option<(&str, &str)> {
+    id.strip_prefix(PREFIX)?.strip_prefix("missing/")?.split_once('?')
+}
+
+/// The id of a module that is not installed, as `require` finds out.
+pub(super) fn absent_id(specifier: &str) -> String {
+    format!("{PREFIX}absent/{specifier}")
+}
+
+/// The id of a compiled addon, which fails when it is loaded.
+pub(super) fn addon_id(shown: &str) -> String {
+    format!("{PREFIX}addon/{shown}")
+}
+
+/// What a compiled addon says.
+pub(super) fn addon_message(shown: &str) -> String {
+    let package = super::package_of(std::path::Path::new(&format!("/{shown}")));
+    let package = package.map(|package| format!(" of the package '{package}'")).unwrap_or_default();
+    format!(
+        "The native addon {shown}{package} cannot be loaded: edgehost runs JavaScript and WebAssembly only. Many packages have a variant without native code"
+    )
+}
+
+/// Why an edge route cannot have a built-in module.
+pub(super) fn not_at_the_edge(name: &str, importer: &str) -> String {
+    format!(
+        "The Node.js module 'node:{name}', which {importer} imports, is not available in edge routes. Without `export const runtime = 'edge'` the route has all of them"
+    )
+}
+
+/// CommonJS code that fails with `message`.
+fn failing(message: String, code: &str) -> String {
+    let message = serde_json::Value::from(message);
+    format!("module.exports = undefined;\nthrow Object.assign(new Error({message}), {{ code: {code:?} }});")
 }
 
 impl Virtual {
@@ -103,15 +167,17 @@ impl Virtual {
         if name == "empty" {
             return Some("export {};".to_owned());
         }
-        if let Some((name, importer)) = name.strip_prefix("missing/").and_then(|rest| rest.split_once('?')) {
-            let message = format!(
-                "The Node.js module '{name}', which {importer} imports, is not available in this version of edgehost. In a route that exports `runtime = 'edge'`, packages that can do without it do so"
-            );
-            // CommonJS: any name can be imported from it, and it runs when it is asked for.
-            return Some(format!(
-                "module.exports = undefined;\nthrow new Error({});",
-                serde_json::Value::from(message)
-            ));
+        if let Some(name) = name.strip_prefix("builtin/") {
+            return Some(format!("module.exports = globalThis[Symbol.for({BUILTINS_SYMBOL:?})]({name:?});"));
+        }
+        if let Some((name, importer)) = missing(id) {
+            return Some(failing(not_at_the_edge(name, importer), "ERR_UNKNOWN_BUILTIN_MODULE"));
+        }
+        if let Some(specifier) = name.strip_prefix("absent/") {
+            return Some(failing(format!("Cannot find module '{specifier}'"), "MODULE_NOT_FOUND"));
+        }
+        if let Some(shown) = name.strip_prefix("addon/") {
+            return Some(failing(addon_message(shown), "ERR_DLOPEN_FAILED"));
         }
         if let Some(specifier) = name.strip_prefix("fallback/") {
             let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use bytesize::ByteSize;
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use edgehost::Profile;
 use ipnet::IpNet;
 
 /// Serve Next.js route handlers (app/**/route.ts) without Next.js
@@ -76,6 +77,46 @@ pub(super) struct Options {
     /// Network whose x-forwarded-* headers are believed, such as 10.0.0.0/8; may be repeated
     #[arg(long, env = "EDGEHOST_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub(super) trust_proxy: Vec<IpNet>,
+
+    /// Where permissions start from: project, strict or off [default: project]
+    #[arg(long, env = "EDGEHOST_PERMISSIONS", value_name = "PROFILE", help_heading = "Permissions")]
+    pub(super) permissions: Option<Profile>,
+    /// Files that may be read besides those of the profile; without a value, all
+    #[arg(long, env = "EDGEHOST_ALLOW_READ", value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_read: Option<Vec<String>>,
+    /// Files that may not be read
+    #[arg(long, env = "EDGEHOST_DENY_READ", value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_read: Option<Vec<String>>,
+    /// Files that may be written besides those of the profile; without a value, all
+    #[arg(long, env = "EDGEHOST_ALLOW_WRITE", value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_write: Option<Vec<String>>,
+    /// Files that may not be written
+    #[arg(long, env = "EDGEHOST_DENY_WRITE", value_name = "PATH", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_write: Option<Vec<String>>,
+    /// Hosts that may be connected to, and no others; without a value, all
+    #[arg(long, env = "EDGEHOST_ALLOW_NET", value_name = "HOST[:PORT]", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_net: Option<Vec<String>>,
+    /// Hosts that may not be connected to
+    #[arg(long, env = "EDGEHOST_DENY_NET", value_name = "HOST[:PORT]", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_net: Option<Vec<String>>,
+    /// Variables that may be seen, and no others; without a value, all
+    #[arg(long, env = "EDGEHOST_ALLOW_ENV", value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_env: Option<Vec<String>>,
+    /// Variables that may not be seen
+    #[arg(long, env = "EDGEHOST_DENY_ENV", value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_env: Option<Vec<String>>,
+    /// Facts about the system that may be asked for, such as hostname, and no others
+    #[arg(long, env = "EDGEHOST_ALLOW_SYS", value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_sys: Option<Vec<String>>,
+    /// Facts about the system that may not be asked for
+    #[arg(long, env = "EDGEHOST_DENY_SYS", value_name = "NAME", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_sys: Option<Vec<String>>,
+    /// Programs that may be started; without a value, all
+    #[arg(long, env = "EDGEHOST_ALLOW_RUN", value_name = "PROGRAM", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) allow_run: Option<Vec<String>>,
+    /// Programs that may not be started
+    #[arg(long, env = "EDGEHOST_DENY_RUN", value_name = "PROGRAM", num_args = 0.., require_equals = true, value_delimiter = ',', help_heading = "Permissions")]
+    pub(super) deny_run: Option<Vec<String>>,
 
     /// How log lines look [default: text on a terminal, json elsewhere]
     #[arg(long, env = "EDGEHOST_LOG_FORMAT", value_name = "FORMAT", help_heading = "Log")]

@@ -5,7 +5,7 @@ use std::path::Path;
 use anyhow::Context;
 use bytesize::ByteSize;
 use clap::{Args, Command};
-use edgehost::Limits;
+use edgehost::{Limits, Permissions};
 
 use super::BadInput;
 use super::args::{Options, Time};
@@ -93,7 +93,38 @@ impl Options {
             limit_connections,
             limit_grace,
             recycle_after,
+            permissions,
+            allow_read,
+            deny_read,
+            allow_write,
+            deny_write,
+            allow_net,
+            deny_net,
+            allow_env,
+            deny_env,
+            allow_sys,
+            deny_sys,
+            allow_run,
+            deny_run,
         )
+    }
+
+    /// The permissions that result.
+    pub(super) fn permissions(&self) -> Permissions {
+        let mut permissions = Permissions::from(self.permissions.unwrap_or_default());
+        permissions.allow_read.clone_from(&self.allow_read);
+        permissions.deny_read.clone_from(&self.deny_read);
+        permissions.allow_write.clone_from(&self.allow_write);
+        permissions.deny_write.clone_from(&self.deny_write);
+        permissions.allow_net.clone_from(&self.allow_net);
+        permissions.deny_net.clone_from(&self.deny_net);
+        permissions.allow_env.clone_from(&self.allow_env);
+        permissions.deny_env.clone_from(&self.deny_env);
+        permissions.allow_sys.clone_from(&self.allow_sys);
+        permissions.deny_sys.clone_from(&self.deny_sys);
+        permissions.allow_run.clone_from(&self.allow_run);
+        permissions.deny_run.clone_from(&self.deny_run);
+        permissions
     }
 
     /// The limits that result.

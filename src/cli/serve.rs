@@ -26,6 +26,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     let mut builder = EdgeHost::builder(&dir)
         .limits(options.limits())
+        .permissions(options.permissions())
         .trust_proxies(options.trust_proxy.iter().copied())
         .on_progress(show);
     if let Some(shards) = options.shards {

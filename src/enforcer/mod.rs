@@ -1,18 +1,20 @@
-//! Limits on JavaScript, as guards.
+//! Limits on JavaScript, as guards, and what it may reach.
 //!
 //! Purpose: end a turn (one stretch of JavaScript) that passes its budget, and
 //! say which limit it was and on whose behalf it ran.
 //! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
 //! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
 //! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
-//! memory, `clock` for thread CPU clocks.
+//! memory, `clock` for thread CPU clocks, `access` for what code may reach.
 //! Never: requests, HTTP, what becomes of an isolate afterwards.
 
+mod access;
 mod clock;
 mod external;
 mod heap;
 mod watchdog;
 
+pub(crate) use access::Access;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use watchdog::{Budget, Slot, Verdict};

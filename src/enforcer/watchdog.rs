@@ -233,7 +233,7 @@ impl Slot {
         };
         let exceeded = match decided {
             Some((_, exceeded, _)) => Some(exceeded),
-            None if measure && memory_of(isolate) > self.memory => Some(Exceeded::Memory),
+            None if measure && self.is_full(isolate) => Some(Exceeded::Memory),
             None => None,
         };
         if let Some(exceeded) = exceeded {
@@ -243,6 +243,14 @@ impl Slot {
             control.verdict.get_or_insert(Verdict { exceeded, culprit });
             drop(control);
             isolate.terminate_execution();
+        }
+    }
+
+    /// Whether the isolate holds more than it may, garbage left aside.
+    fn is_full(&self, isolate: &mut v8::Isolate) -> bool {
+        memory_of(isolate) > self.memory && {
+            isolate.low_memory_notification();
+            memory_of(isolate) > self.memory
         }
     }
 

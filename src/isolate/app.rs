@@ -5,7 +5,10 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
+use edgehost_ext::Layer;
+
 use crate::bundle::{Chunk, Entry};
+use crate::enforcer::Access;
 use crate::limits::Limits;
 use crate::project::{MethodSet, Route, Runtime};
 
@@ -79,6 +82,8 @@ pub(crate) struct App {
     pub(crate) routes: Vec<AppRoute>,
     /// Modules by specifier.
     pub(crate) chunks: HashMap<String, Chunk>,
+    /// The runtimes whose isolates have the Node layer.
+    pub(crate) node: Vec<Runtime>,
     /// `process.env`.
     pub(crate) env: Vec<(String, String)>,
     /// Whether `NODE_ENV` is `production`.
@@ -87,9 +92,16 @@ pub(crate) struct App {
     pub(crate) draft_secret: String,
     /// Ceilings.
     pub(crate) limits: Limits,
+    /// What its code may reach.
+    pub(crate) access: Access,
 }
 
 impl App {
+    /// What the isolates of a runtime start from.
+    pub(super) fn layer(&self, kind: Runtime) -> Layer {
+        if self.node.contains(&kind) { Layer::Node } else { Layer::Web }
+    }
+
     /// A text for the log. Its stack traces name the user's files as they are seen
     /// from the project, and leave out what the bundler added.
     pub(super) fn readable(&self, text: &str) -> String {

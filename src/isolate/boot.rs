@@ -7,7 +7,7 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use edgehost_ext::{AppFacts, ConsoleLine, Level, Settings, SharedExchanges, extensions};
+use edgehost_ext::{AppFacts, ConsoleLine, Layer, Level, Settings, SharedExchanges, extensions};
 
 use super::invoke::Functions;
 use super::loader::BundleLoader;
@@ -15,11 +15,33 @@ use super::{App, current};
 use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap};
 use crate::project::Runtime;
 
-mod residual {
-    include!(concat!(env!("OUT_DIR"), "/residual.rs"));
+/// What isolates of a layer start from. Scripts that a snapshot did not consume are
+/// loaded from the tables.
+struct Base {
+    snapshot: &'static [u8],
+    scripts: &'static [(&'static str, &'static str)],
+    modules: &'static [(&'static str, &'static str)],
 }
 
-static SNAPSHOT: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/edgehost.snapshot"));
+mod web {
+    include!(concat!(env!("OUT_DIR"), "/web_residual.rs"));
+}
+
+mod node {
+    include!(concat!(env!("OUT_DIR"), "/node_residual.rs"));
+}
+
+static WEB: Base = Base {
+    snapshot: include_bytes!(concat!(env!("OUT_DIR"), "/web.snapshot")),
+    scripts: web::WEB_SCRIPTS,
+    modules: web::WEB_MODULES,
+};
+
+static NODE: Base = Base {
+    snapshot: include_bytes!(concat!(env!("OUT_DIR"), "/node.snapshot")),
+    scripts: node::NODE_SCRIPTS,
+    modules: node::NODE_MODULES,
+};
 
 /// Takes the runtime functions and removes every trace of the bootstrap.
 const START: &str = r#"(() => {
@@ -73,19 +95,32 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
             env: Rc::new(app.env.clone()),
             draft_secret: app.draft_secret.as_str().into(),
             production: app.production,
+            may_spawn: app.access.may_spawn(),
+            edge: kind == Runtime::Edge,
+            explain: {
+                let app = app.clone();
+                Rc::new(move |kind, target| app.access.explain(kind, target))
+            },
         },
         console: console(app.clone()),
         exchanges: exchanges.clone(),
         root_certificates: Some(Arc::new(SystemCertificates)),
+        permissions: app.access.checks(),
+        root: app.root.clone(),
+    };
+    let layer = app.layer(kind);
+    let base = match layer {
+        Layer::Web => &WEB,
+        Layer::Node => &NODE,
     };
     let heap = usize::try_from(limits.memory).unwrap_or(usize::MAX);
     current::leave();
     let mut runtime = JsRuntime::try_new(RuntimeOptions {
-        module_loader: Some(Rc::new(BundleLoader(app.clone()))),
-        extensions: extensions(settings),
-        startup_snapshot: Some(SNAPSHOT),
-        residual_lazy_js_sources: residual::SCRIPTS,
-        residual_lazy_esm_sources: residual::MODULES,
+        module_loader: Some(Rc::new(BundleLoader { app: app.clone(), kind })),
+        extensions: extensions(layer, settings),
+        startup_snapshot: Some(base.snapshot),
+        residual_lazy_js_sources: base.scripts,
+        residual_lazy_esm_sources: base.modules,
         create_params: Some(
             v8::CreateParams::default().heap_limits(0, heap).array_buffer_allocator(quota.allocator()),
         ),

@@ -12,7 +12,7 @@ use oxc::parser::Parser;
 use oxc::span::SourceType;
 
 /// The runtime that a route asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Runtime {
     /// `'nodejs'`, the default.
     #[default]

@@ -215,29 +215,3 @@ async fn stacks_leave_out_what_the_bundler_added() {
     let stack: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with("    at ")).collect();
     assert!(stack.len() > 1 && !stack.iter().any(|line| line.contains("edgehost:")), "{stack:?}");
 }
-
-#[tokio::test]
-async fn built_in_modules_of_node_are_named_with_their_importer() {
-    let app = project()
-        .file("node_modules/old/index.js", "exports.read = () => require('fs');")
-        .file("node_modules/careful/index.js", "let fs; try { fs = require('fs'); } catch { fs = 'none'; }\nexports.fs = fs;")
-        .file("app/static/route.ts", "import { randomUUID } from 'crypto';\nexport const GET = () => new Response(randomUUID());")
-        .file("app/unused/route.ts", "import { randomUUID } from 'crypto';\nexport const GET = () => new Response('unused');")
-        .file("app/later/route.ts", "export const GET = () => import('node:path').then(String, (error) => new Response(error.message));")
-        .file("app/required/route.ts", "import { read } from 'old';\nexport const GET = () => { try { return new Response(read()); } catch (error) { return new Response(error.message); } };")
-        .file("app/careful/route.ts", "import { fs } from 'careful';\nexport const GET = () => new Response(fs);")
-        .start()
-        .await;
-    assert_eq!(app.get("/static").await.status, 500);
-    logged(&["The Node.js module 'node:crypto', which app/static/route.ts imports, is not available"]).await;
-    app.get("/unused").await.is(200, "unused");
-    app.get("/careful").await.is(200, "none");
-    let later = app.get("/later").await;
-    assert!(later.text().contains("'node:path', which app/later/route.ts imports"), "{}", later.text());
-    let required = app.get("/required").await;
-    assert!(
-        required.text().contains("'node:fs', which node_modules/old/index.js imports"),
-        "{}",
-        required.text()
-    );
-}

@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use edgehost::{EdgeHost, EdgeHostBuilder, Environment, Error, Limits};
+use edgehost::{EdgeHost, EdgeHostBuilder, Environment, Error, Limits, Permissions};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -25,6 +25,7 @@ pub(crate) struct Project {
     limits: Limits,
     shards: usize,
     environment: Environment,
+    permissions: Permissions,
 }
 
 /// A project without files.
@@ -35,6 +36,7 @@ pub(crate) fn project() -> Project {
         limits: Limits::default(),
         shards: 1,
         environment: Environment::empty(),
+        permissions: Permissions::default(),
     }
 }
 
@@ -60,6 +62,16 @@ impl Project {
         self
     }
 
+    pub(crate) fn permissions(
+        mut self,
+        profile: impl Into<Permissions>,
+        change: impl FnOnce(&mut Permissions),
+    ) -> Self {
+        self.permissions = profile.into();
+        change(&mut self.permissions);
+        self
+    }
+
     pub(crate) fn shards(mut self, shards: usize) -> Self {
         self.shards = shards;
         self
@@ -74,6 +86,7 @@ impl Project {
         EdgeHost::builder(self.dir.path())
             .limits(self.limits.clone())
             .shards(self.shards)
+            .permissions(self.permissions.clone())
             .environment(self.environment.clone())
     }
 
@@ -187,8 +200,10 @@ impl Answer {
         std::str::from_utf8(&self.body).expect("UTF-8")
     }
 
+    #[track_caller]
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {:?}", self.body))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error}: {:?}\nthe log so far:\n{}", self.body, log()))
     }
 
     pub(crate) fn header(&self, name: &str) -> Option<&str> {

@@ -9,6 +9,8 @@ mod library;
 mod limits;
 mod methods;
 mod next_api;
+mod node;
+mod permissions;
 mod request;
 mod routing;
 mod server;

@@ -9,7 +9,9 @@
 
 mod list;
 pub mod message;
+mod node;
 mod ops;
 
-pub use list::{Settings, extensions};
-pub use ops::{AppFacts, ConsoleLine, ConsoleSink, Level, SharedExchanges};
+pub use list::{Layer, Settings, extensions};
+pub use node::{NODE_VERSION, is_builtin, prepare_vm};
+pub use ops::{AppFacts, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges};

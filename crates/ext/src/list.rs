@@ -1,5 +1,6 @@
 //! The one list of extensions, for the snapshot and for isolates.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -7,7 +8,17 @@ use deno_core::Extension;
 use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::BlobStore;
 
+use crate::node;
 use crate::ops::*;
+
+/// How much of the world an isolate knows. Each has its snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Layer {
+    /// The web APIs.
+    Web,
+    /// The web APIs and the modules of Node.js.
+    Node,
+}
 
 /// What an isolate is started with; the snapshot is made with [`Settings::default`].
 pub struct Settings {
@@ -19,15 +30,29 @@ pub struct Settings {
     pub exchanges: SharedExchanges,
     /// Certificates that `fetch` trusts; the system's when absent.
     pub root_certificates: Option<Arc<dyn deno_tls::RootCertStoreProvider>>,
+    /// What user code may reach.
+    pub permissions: PermissionsContainer,
+    /// The project folder: where relative paths begin.
+    pub root: PathBuf,
 }
 
 impl Default for Settings {
     fn default() -> Self {
+        let parser = RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys);
         Self {
-            facts: AppFacts { env: Rc::default(), draft_secret: "".into(), production: true },
+            facts: AppFacts {
+                env: Rc::default(),
+                draft_secret: "".into(),
+                production: true,
+                may_spawn: false,
+                edge: false,
+                explain: Rc::new(|_, _| String::new()),
+            },
             console: Rc::new(|_| {}),
             exchanges: SharedExchanges::default(),
             root_certificates: None,
+            permissions: PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()),
+            root: PathBuf::new(),
         }
     }
 }
@@ -36,7 +61,7 @@ impl Default for Settings {
 const USER_AGENT: &str = concat!("edgehost/", env!("CARGO_PKG_VERSION"));
 
 // deno_fetch loads one script of deno_net, for client certificates. This stands
-// in for the crate until sockets are wanted.
+// in for the crate where sockets are not wanted.
 deno_core::extension!(
     deno_net,
     lazy_loaded_js = [dir "../../runtime-js", "ext:deno_net/02_tls.js" = "00_net_stub.js"],
@@ -47,7 +72,9 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
     ops = [
         op_edgehost_env,
+        op_edgehost_explain,
         op_edgehost_draft_secret,
+        op_edgehost_is_edge,
         op_edgehost_is_production,
         op_edgehost_log,
         op_edgehost_user_agent,
@@ -98,28 +125,34 @@ deno_core::extension!(
         state.put(options.settings.facts);
         state.put(options.settings.console);
         state.put(options.settings.exchanges);
-        let parser = RuntimePermissionDescriptorParser::new(sys_traits::impls::RealSys);
-        state.put(PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()));
+        state.put(options.settings.permissions);
     },
 );
 
-/// Every extension, in the order that snapshot and isolates share.
+/// Every extension of a layer, in the order that snapshot and isolates share.
 ///
 /// More may be appended after these without making the snapshot anew.
-pub fn extensions(settings: Settings) -> Vec<Extension> {
+pub fn extensions(layer: Layer, settings: Settings) -> Vec<Extension> {
     let fetch = deno_fetch::Options {
         user_agent: USER_AGENT.to_owned(),
         root_cert_store_provider: settings.root_certificates.clone(),
         ..Default::default()
     };
-    vec![
+    let mut list = vec![
         deno_webidl::deno_webidl::init(),
         deno_web::deno_web::init(BlobStore::default_arc(), None, false, Default::default()),
-        deno_net::init(),
         deno_fetch::deno_fetch::init(fetch),
         deno_crypto::deno_crypto::init(None),
-        edgehost::init(settings),
-    ]
+    ];
+    match layer {
+        Layer::Web => list.extend([deno_net::init(), edgehost::init(settings)]),
+        Layer::Node => {
+            list.extend(node::extensions(&settings));
+            let last = node::last_extension(&settings);
+            list.extend([edgehost::init(settings), last]);
+        }
+    }
+    list
 }
 
 /// `edgehost/<version>`. Called by runtime-js/01_bootstrap.js while the snapshot is made.

@@ -4,6 +4,9 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+/// Says why a permission was refused.
+pub type Explain = Rc<dyn Fn(&str, &str) -> String>;
+
 /// What an isolate is told of its app.
 #[derive(Clone)]
 pub struct AppFacts {
@@ -13,6 +16,12 @@ pub struct AppFacts {
     pub draft_secret: Rc<str>,
     /// Whether production details such as `Secure` cookies are wanted.
     pub production: bool,
+    /// Whether any subprocess is allowed.
+    pub may_spawn: bool,
+    /// Whether the isolate runs edge routes.
+    pub edge: bool,
+    /// Says why something was refused, from its kind and what was asked for.
+    pub explain: Explain,
 }
 
 /// An object with the variables of the app. Called once by runtime-js/40_process.js.
@@ -37,6 +46,21 @@ pub(crate) fn op_edgehost_env<'s>(
 #[string]
 pub(crate) fn op_edgehost_draft_secret(state: &OpState) -> String {
     state.borrow::<AppFacts>().draft_secret.to_string()
+}
+
+/// Whether the isolate runs edge routes. Called by runtime-js/node/41_globals.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_edge(state: &OpState) -> bool {
+    state.borrow::<AppFacts>().edge
+}
+
+/// Why something was refused, and what would allow it. Called by
+/// runtime-js/01_bootstrap.js for errors of permissions.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_explain(state: &OpState, #[string] kind: &str, #[string] target: &str) -> String {
+    let explain = state.borrow::<AppFacts>().explain.clone();
+    explain(kind, target)
 }
 
 /// Whether the app runs in production mode. Called by runtime-js/33_headers_api.js.

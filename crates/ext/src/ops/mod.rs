@@ -17,8 +17,8 @@ use crate::message::{Exchange, Exchanges, Handle};
 
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level};
-pub use env::AppFacts;
 pub(crate) use env::*;
+pub use env::{AppFacts, Explain};
 pub(crate) use request::*;
 pub(crate) use response::*;
 

@@ -1,0 +1,192 @@
+//! Ops that Deno's own runtime would bring, and those that must not do here what
+//! they do there: the process belongs to the host.
+
+use std::borrow::Cow;
+use std::path::Path;
+
+use deno_core::{OpDecl, OpState, op2};
+use deno_error::JsErrorBox;
+use deno_permissions::{OpenAccessKind, PermissionsContainer};
+use sys_traits::{EnvCurrentDir, EnvSetCurrentDir};
+
+use super::AppSys;
+use crate::ops::AppFacts;
+
+/// Ops that fail when they are called: the names of some must exist, others stand in
+/// for what must not be done.
+macro_rules! absent {
+    ($($name:ident: $what:literal,)*) => {
+        $(
+            #[op2(fast)]
+            pub(crate) fn $name() -> Result<(), JsErrorBox> {
+                Err(JsErrorBox::new("Error", concat!($what, " is not available in route handlers")))
+            }
+        )*
+    };
+}
+
+absent! {
+    op_create_worker: "a worker thread",
+    op_host_get_worker_cpu_usage: "a worker thread",
+    op_host_post_message: "a worker thread",
+    op_host_post_message_raw: "a worker thread",
+    op_host_recv_ctrl: "a worker thread",
+    op_host_recv_message: "a worker thread",
+    op_host_recv_message_sync: "a worker thread",
+    op_host_terminate_worker: "a worker thread",
+    op_http_notify_serving: "a listening server",
+    op_napi_open: "a native addon",
+    op_node_worker_thread_post_message: "a worker thread",
+    op_node_worker_thread_recv_message: "a worker thread",
+    op_node_worker_thread_register: "a worker thread",
+    op_node_worker_thread_set_listener_count: "a worker thread",
+    op_set_raw: "a terminal",
+    op_refused_process_wide: "a change to the whole process",
+    op_refused_abort: "process.abort()",
+    op_refused_listen: "a listening server",
+}
+
+/// Bits of colour that a terminal shows: none, output goes into a log.
+#[op2(fast)]
+pub(crate) fn op_bootstrap_color_depth() -> i32 {
+    1
+}
+
+#[op2]
+#[serde]
+pub(crate) fn op_bootstrap_unstable_args() -> Vec<String> {
+    Vec::new()
+}
+
+/// No address but the one that the caller asked for.
+#[op2]
+#[serde]
+pub(crate) fn op_http_serve_address_override() -> (u8, String, u32, bool) {
+    (0, String::new(), 0, false)
+}
+
+/// Microseconds of user and system time that this thread has used.
+#[op2(fast)]
+pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
+    #[expect(unsafe_code, reason = "getrusage fills the struct that it is given")]
+    // SAFETY: `usage` is a valid place for the result; all-zero is a value of it.
+    let usage = unsafe {
+        let mut usage = std::mem::zeroed::<libc::rusage>();
+        libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage);
+        usage
+    };
+    let micros = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
+    if let [user, system, ..] = out {
+        *user = micros(usage.ru_utime);
+        *system = micros(usage.ru_stime);
+    }
+}
+
+/// `process.cwd()`.
+#[op2]
+#[string]
+pub(crate) fn op_app_cwd(state: &OpState) -> Result<String, std::io::Error> {
+    Ok(state.borrow::<AppSys>().env_current_dir()?.display().to_string())
+}
+
+/// `process.chdir()`: of this isolate only.
+#[op2(fast)]
+pub(crate) fn op_app_chdir(state: &mut OpState, #[string] path: &str) -> Result<(), JsErrorBox> {
+    let path = state
+        .borrow::<PermissionsContainer>()
+        .check_open(Cow::Borrowed(Path::new(path)), OpenAccessKind::Read, Some("process.chdir()"))
+        .map_err(JsErrorBox::from_err)?;
+    state.borrow::<AppSys>().env_set_current_dir(&*path).map_err(JsErrorBox::from_err)
+}
+
+/// Whether any subprocess is allowed. Called by runtime-js/node/02_node.js, for a
+/// better message than that of the refusal.
+#[op2(fast)]
+pub(crate) fn op_edgehost_may_spawn(state: &OpState) -> bool {
+    let facts = state.borrow::<AppFacts>();
+    facts.may_spawn
+}
+
+/// The host's process and its parent. Called by runtime-js/node/41_globals.js.
+#[op2]
+#[serde]
+pub(crate) fn op_edgehost_process_ids() -> (u32, u32) {
+    (std::process::id(), std::os::unix::process::parent_id())
+}
+
+/// Architecture, vendor and system, as compilers name them. Called by runtime-js/node/02_node.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_target() -> String {
+    let (arch, os) = (std::env::consts::ARCH, std::env::consts::OS);
+    if os == "macos" { format!("{arch}-apple-darwin") } else { format!("{arch}-unknown-{os}-gnu") }
+}
+
+/// The version of V8. Called by runtime-js/node/41_globals.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_v8_version() -> &'static str {
+    deno_core::v8::V8::get_version()
+}
+
+/// Keeps what Rust code reads of the environment in step with `process.env`. Called
+/// by runtime-js/node/41_globals.js.
+#[op2]
+pub(crate) fn op_edgehost_set_env(
+    state: &mut OpState,
+    #[string] name: &str,
+    #[string] value: Option<String>,
+) {
+    let facts = state.borrow_mut::<AppFacts>();
+    let env = std::rc::Rc::make_mut(&mut facts.env);
+    env.retain(|(known, _)| known != name);
+    if let Some(value) = value {
+        env.push((name.to_owned(), value));
+    }
+}
+
+/// A variable of the app, where the crates would look into the process.
+#[op2]
+#[string]
+pub(crate) fn op_app_get_env(state: &OpState, #[string] name: &str) -> Option<String> {
+    let facts = state.borrow::<AppFacts>();
+    facts.env.iter().find(|(known, _)| known == name).map(|(_, value)| value.clone())
+}
+
+/// Answers in the place of ops that would reach past the app into the process.
+pub(super) fn replace(op: OpDecl) -> OpDecl {
+    let other = match op.name {
+        "op_fs_cwd" => op_app_cwd(),
+        "op_fs_chdir" => op_app_chdir(),
+        "op_get_env" | "op_get_env_no_permission_check" => op_app_get_env(),
+        "op_process_abort" => op_refused_abort(),
+        "op_exit"
+        | "op_set_env"
+        | "op_delete_env"
+        | "op_env"
+        | "op_fs_umask"
+        | "op_node_load_env_file"
+        | "op_node_process_set_title"
+        | "op_node_process_setegid"
+        | "op_node_process_seteuid"
+        | "op_node_process_setgid"
+        | "op_node_process_setuid"
+        | "op_node_os_set_priority"
+        | "op_v8_set_flags_from_string"
+        | "op_v8_take_heap_snapshot"
+        | "op_v8_set_heap_snapshot_near_heap_limit"
+        | "op_signal_bind"
+        | "op_inspector_open"
+        | "op_inspector_connect"
+        | "op_node_repl_inspector_connect" => op_refused_process_wide(),
+        "op_net_listen_tcp"
+        | "op_net_listen_tls"
+        | "op_net_listen_unix"
+        | "op_net_listen_unixpacket"
+        | "op_net_listen_vsock"
+        | "op_net_listen_tunnel"
+        | "op_quic_endpoint_listen" => op_refused_listen(),
+        _ => return op,
+    };
+    op.with_implementation_from(&other)
+}

@@ -1,0 +1,304 @@
+// @ts-check
+// Runs once, while the snapshot of the Node layer is made, after 01_bootstrap.js:
+// what the scripts of deno_node expect of the runtime around them.
+//
+// They name a global `Deno`. User code must not see one, since packages behave
+// differently where they find it: the build gives each of those scripts a local
+// binding to `internals.deno` instead.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+
+const {
+  Error,
+  ErrorCaptureStackTrace,
+  ObjectDefineProperty,
+  ObjectDefineProperties,
+  ObjectGetOwnPropertyDescriptor,
+  Proxy,
+  RegExpPrototypeExec,
+  SafeRegExp,
+  StringPrototypeIncludes,
+  StringPrototypeSplit,
+} = primordials;
+
+core.setBuildInfo(core.ops.op_edgehost_target());
+
+// Errors of ops arrive under these names.
+/** @type {Record<string, unknown>} */
+const errors = {
+  __proto__: null,
+  BadResource: core.BadResource,
+  Interrupted: core.Interrupted,
+  NotCapable: core.NotCapable,
+};
+for (
+  const name of [
+    "AddrInUse",
+    "AddrNotAvailable",
+    "AlreadyExists",
+    "BrokenPipe",
+    "Busy",
+    "ConnectionAborted",
+    "ConnectionRefused",
+    "ConnectionReset",
+    "FilesystemLoop",
+    "Http",
+    "InvalidData",
+    "IsADirectory",
+    "NetworkUnreachable",
+    "NotADirectory",
+    "NotConnected",
+    "NotFound",
+    "NotSupported",
+    "PermissionDenied",
+    "TimedOut",
+    "UnexpectedEof",
+    "WouldBlock",
+    "WriteZero",
+  ]
+) {
+  const type = class extends Error {
+    /** @param {string} message @param {ErrorOptions} [options] */
+    constructor(message, options) {
+      super(message, options);
+      this.name = name;
+    }
+  };
+  errors[name] = type;
+  core.registerErrorClass(name, type);
+}
+
+/**
+ * A property that is there from the start and computed when it is asked for.
+ * @param {any} target @param {string} name @param {() => unknown} read
+ */
+function lazy(target, name, read) {
+  ObjectDefineProperty(target, name, {
+    __proto__: null,
+    get: read,
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/** What of the namespace lies in which script of the Deno crates. */
+const scripts = {
+  "ext:deno_fs/30_fs.js": [
+    "chdir", "chmod", "chmodSync", "chown", "chownSync", "copyFile", "copyFileSync", "cwd", "link", "linkSync",
+    "lstat", "lstatSync", "mkdir", "mkdirSync", "readDir", "readDirSync", "readLink", "readLinkSync",
+    "realPath", "realPathSync", "remove", "removeSync", "rename", "renameSync", "stat", "statSync", "umask", "utime", "utimeSync",
+  ],
+  "ext:deno_net/01_net.js": ["connect", "listen", "resolveDns"],
+  "ext:deno_os/30_os.js": [
+    "execPath", "gid", "hostname", "loadavg", "networkInterfaces", "osRelease", "systemMemoryInfo", "uid",
+  ],
+  "ext:deno_process/40_process.js": ["Command", "kill"],
+};
+
+/** @type {any} */
+const deno = {
+  __proto__: null,
+  args: [],
+  build: { ...core.build, standalone: false },
+  // An isolate puts its own in the place of this.
+  env: { get() {}, has: () => false, set() {}, delete() {}, toObject: () => ({}) },
+  errors,
+  exitCode: 0,
+  internal: primordials.Symbol("internal"),
+  mainModule: undefined,
+  noColor: true,
+  version: {},
+  // The signals of the process belong to the host.
+  addSignalListener() {},
+  removeSignalListener() {},
+  consoleSize() {
+    return { columns: 80, rows: 24 };
+  },
+  memoryUsage() {
+    const values = new primordials.Float64Array(4);
+    core.ops.op_runtime_memory_usage(values);
+    return { rss: values[0], heapTotal: values[1], heapUsed: values[2], external: values[3] };
+  },
+  cpuUsage() {
+    const values = new primordials.Float64Array(2);
+    core.ops.op_runtime_cpu_usage(values);
+    return { system: values[0], user: values[1] };
+  },
+  watchFs() {
+    throw unavailable("fs", "watch", "a route handler ends with its answer");
+  },
+};
+/** A place of a link, whose relative form would count from where the host was started. */
+const absolute = (/** @type {unknown} */ path) =>
+  typeof path === "string" && path[0] !== "/" ? `${deno.cwd()}/${path}` : path;
+for (const name of ["symlink", "symlinkSync"]) {
+  const original = core.loadExtScript("ext:deno_fs/30_fs.js")[name];
+  deno[name] = (/** @type {unknown} */ to, /** @type {unknown} */ path, /** @type {unknown} */ options) =>
+    original(to, absolute(path), options);
+}
+for (const script in scripts) {
+  for (const name of /** @type {any} */ (scripts)[script]) {
+    lazy(deno, name, () => core.loadExtScript(script)[name]);
+  }
+}
+internals.deno = deno;
+
+const FRAME = new SafeRegExp("\\(?((?:file://|/)[^()]*:\\d+:\\d+)\\)?$");
+
+/** File, line and column of the user's code that is running, as far as it is known. */
+function caller() {
+  const holder = { stack: "" };
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 40;
+  ErrorCaptureStackTrace(holder, caller);
+  Error.stackTraceLimit = stackTraceLimit;
+  for (const line of StringPrototypeSplit(holder.stack, "\n")) {
+    if (StringPrototypeIncludes(line, "ext:") || StringPrototypeIncludes(line, "node:")) continue;
+    const found = RegExpPrototypeExec(FRAME, line);
+    if (found !== null) return found[1];
+  }
+  return undefined;
+}
+
+/**
+ * The error of a function that has no meaning here.
+ * @param {string} module @param {string} name @param {string} why
+ */
+function unavailable(module, name, why) {
+  const place = caller();
+  const from = place === undefined ? "" : ` (called from ${place})`;
+  const error = /** @type {any} */ (
+    new Error(`${module}.${name} is not available in edgehost${from}: ${why}`)
+  );
+  error.code = "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM";
+  return error;
+}
+
+const ONE_THREAD = "a route handler runs in an isolate that is one thread of the host; move the work to a service";
+const NO_SERVER = "edgehost itself listens, and calls the exported handlers of route files";
+const NO_DEBUGGER = "the inspector would show every app of the process";
+const NO_TERMINAL = "a route handler has no terminal";
+
+/** By module: functions that are refused when they are called, and why. */
+const REFUSED = {
+  __proto__: null,
+  cluster: { fork: ONE_THREAD, setupMaster: ONE_THREAD, setupPrimary: ONE_THREAD, Worker: ONE_THREAD },
+  inspector: { open: NO_DEBUGGER, Session: NO_DEBUGGER, waitForDebugger: NO_DEBUGGER },
+  repl: { REPLServer: NO_TERMINAL, start: NO_TERMINAL },
+  worker_threads: { Worker: ONE_THREAD, postMessageToThread: ONE_THREAD },
+};
+
+/**
+ * A function that may be called and constructed, inherited from and looked at,
+ * like the one it replaces, but does nothing but fail.
+ * @param {string} module @param {string} name @param {any} original
+ */
+function refused(module, name, original) {
+  const why = /** @type {any} */ (REFUSED)[module][name];
+  const fail = () => {
+    throw unavailable(module, name, why);
+  };
+  return typeof original === "function" ? new Proxy(original, { __proto__: null, apply: fail, construct: fail }) : original;
+}
+
+/** @param {string} module @param {any} exports */
+function limit(module, exports) {
+  for (const holder of [exports, exports.default]) {
+    if (holder === undefined || holder === null) continue;
+    for (const name in /** @type {any} */ (REFUSED)[module]) {
+      const found = ObjectGetOwnPropertyDescriptor(holder, name);
+      if (found === undefined) continue;
+      ObjectDefineProperty(holder, name, {
+        __proto__: null,
+        value: refused(module, name, holder[name]),
+        writable: true,
+        enumerable: found.enumerable,
+        configurable: true,
+      });
+    }
+  }
+  return exports;
+}
+
+/**
+ * The async context of what a socket is read for: of the HTTP request that waits for
+ * an answer on it, else of whoever connected it.
+ */
+const kContext = primordials.Symbol("edgehost.context");
+
+/** @param {any} stream */
+function contextOf(stream) {
+  return stream?._httpMessage?.[kContext] ?? stream?.[kContext] ?? stream?._parent?.[kContext];
+}
+
+const SUBPROCESS = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync"];
+
+/**
+ * Hooks by the name of the script whose exports they change.
+ * @type {Record<string, (exports: any) => any>}
+ */
+const hooks = {
+  cluster: (exports) => limit("cluster", exports),
+  // A place that may not be looked at does not exist.
+  fs(exports) {
+    const { existsSync } = exports;
+    exports.existsSync = (/** @type {unknown} */ path) => {
+      try {
+        return existsSync(path);
+      } catch (error) {
+        if (/** @type {any} */ (error)?.code === "ERR_ACCESS_DENIED") return false;
+        throw error;
+      }
+    };
+    return exports;
+  },
+  inspector: (exports) => limit("inspector", exports),
+  worker_threads: (exports) => limit("worker_threads", exports),
+  // Bytes arrive outside of any JavaScript, and so without an async context.
+  stream_base(exports) {
+    const { onStreamRead } = exports;
+    const { ownerSymbol } = core.loadExtScript("ext:deno_node/internal_binding/symbols.ts");
+    exports.onStreamRead = function (/** @type {any[]} */ ...args) {
+      const context = contextOf(/** @type {any} */ (this)[ownerSymbol]);
+      if (context === undefined) return primordials.ReflectApply(onStreamRead, this, args);
+      const before = core.getAsyncContext();
+      core.setAsyncContext(context);
+      try {
+        return primordials.ReflectApply(onStreamRead, this, args);
+      } finally {
+        core.setAsyncContext(before);
+      }
+    };
+    return exports;
+  },
+  net(exports) {
+    exports.Server.prototype.listen = function listen() {
+      throw unavailable("net", "Server.listen", NO_SERVER);
+    };
+    return exports;
+  },
+  child_process(exports) {
+    for (const name of SUBPROCESS) {
+      const original = exports[name];
+      const checked = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+        if (!core.ops.op_edgehost_may_spawn()) {
+          throw unavailable(
+            "child_process",
+            name,
+            "the permission profile allows no subprocess; `--allow-run=PROGRAM` or `--permissions=off` would",
+          );
+        }
+        return primordials.ReflectApply(original, this, args);
+      };
+      const descriptors = primordials.ObjectGetOwnPropertyDescriptors(original);
+      ObjectDefineProperties(checked, descriptors);
+      exports[name] = checked;
+    }
+    exports.fork = () => {
+      throw unavailable("child_process", "fork", "it starts a Node.js process, and there is none");
+    };
+    return exports;
+  },
+};
+
+internals.edgehost.node = { caller, hooks, kContext, refused, unavailable };

@@ -1,0 +1,175 @@
+// @ts-check
+// The globals of Node.js. Loaded when an isolate of the Node layer starts; what
+// lies behind them is loaded when it is first touched.
+(function () {
+const { core, internals, primordials } = __bootstrap;
+const { op_edgehost_fail, op_edgehost_is_edge, op_edgehost_process_ids, op_edgehost_set_env } = core.ops;
+const { Error, ObjectDefineProperty, ReflectDeleteProperty, SafeSet, SetPrototypeHas, String, SymbolFor } = primordials;
+const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { log, report, markReported } = core.loadExtScript("ext:edgehost/20_console.js");
+const processScript = core.loadExtScript("ext:edgehost/40_process.js");
+const { deno, edgehost } = internals;
+
+const FAILED = 0;
+const INFO = 1;
+const ERROR = 3;
+
+/**
+ * Ends the request on whose behalf code runs, and unwinds that code. The process
+ * is the host's.
+ * @param {string} call
+ * @returns {never}
+ */
+function stop(call) {
+  const place = edgehost.node.caller();
+  const error = new Error(
+    `${call} was called${place === undefined ? "" : ` from ${place}`}: the request ends with an error, the host goes on`,
+  );
+  const scope = current();
+  if (scope !== undefined) {
+    report("\u2A2F ", error, scope.handle);
+    markReported(error);
+    op_edgehost_fail(scope.handle, FAILED);
+  }
+  throw error;
+}
+
+/** A stream of Node.js that writes lines into the host's log. @param {number} level */
+function logStream(level) {
+  const { Writable } = core.createLazyLoader("node:stream")();
+  let rest = "";
+  const flush = () => {
+    if (rest !== "") log(level, rest);
+    rest = "";
+  };
+  const stream = new Writable({
+    decodeStrings: false,
+    emitClose: false,
+    write(/** @type {any} */ chunk, /** @type {string} */ _encoding, /** @type {() => void} */ done) {
+      const lines = primordials.StringPrototypeSplit(rest + String(chunk), "\n");
+      rest = lines.pop() ?? "";
+      for (const line of new primordials.SafeArrayIterator(lines)) log(level, line);
+      // What the same turn goes on to write belongs to the same line.
+      if (rest !== "") queueMicrotask(flush);
+      done();
+    },
+  });
+  stream.fd = level === ERROR ? 2 : 1;
+  stream._isStdio = true;
+  stream.isTTY = false;
+  stream.destroySoon = stream.destroy = () => stream;
+  return stream;
+}
+
+/** Gives the isolate a `process` of its own. */
+function startProcess() {
+  const env = processScript.createEnv();
+  deno.env = {
+    get: (/** @type {string} */ name) => primordials.ObjectHasOwn(env, name) ? env[name] : undefined,
+    has: (/** @type {string} */ name) => primordials.ObjectHasOwn(env, name),
+    set(/** @type {string} */ name, /** @type {string} */ value) {
+      env[name] = value;
+      op_edgehost_set_env(name, value);
+    },
+    delete(/** @type {string} */ name) {
+      ReflectDeleteProperty(env, name);
+      op_edgehost_set_env(name, undefined);
+    },
+    toObject: () => ({ ...env }),
+  };
+  const [pid, ppid] = op_edgehost_process_ids();
+  deno.pid = pid;
+  deno.ppid = ppid;
+  deno.exit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
+  const process = core.createLazyLoader("node:process")().default;
+  internals.__bootstrapNodeProcess("node", [], {}, deno.env.get("NODE_DEBUG") ?? "", false, true);
+  const { versions } = process;
+  for (const name of ["deno", "typescript"]) ReflectDeleteProperty(versions, name);
+  versions.v8 = core.ops.op_edgehost_v8_version();
+  process.argv.length = 1;
+  process.abort = () => stop("process.abort()");
+  process.reallyExit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
+  process.exit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
+  process.kill = process._kill = (/** @type {number} */ pid) => {
+    if (pid === deno.pid || pid === 0) return stop("process.kill() of the host's own process");
+    throw edgehost.node.unavailable("process", "kill", "processes on this machine are not the route handler's to end");
+  };
+  /** @type {any} */
+  let out;
+  /** @type {any} */
+  let err;
+  lazyStream(process, "stdout", () => out ??= logStream(INFO));
+  lazyStream(process, "stderr", () => err ??= logStream(ERROR));
+  return process;
+}
+
+/** @param {any} process @param {string} name @param {() => any} make */
+function lazyStream(process, name, make) {
+  ObjectDefineProperty(process, name, {
+    __proto__: null,
+    get: make,
+    set() {},
+    enumerable: true,
+    configurable: true,
+  });
+}
+
+/**
+ * A global that is loaded when it is first read and can be overwritten.
+ * @param {string} name @param {() => unknown} read @param {boolean} [enumerable]
+ */
+function define(name, read, enumerable = false) {
+  const settle = (/** @type {unknown} */ value) => {
+    ObjectDefineProperty(globalThis, name, {
+      __proto__: null,
+      value,
+      writable: true,
+      enumerable,
+      configurable: true,
+    });
+    return value;
+  };
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    get: () => settle(read()),
+    set: settle,
+    enumerable,
+    configurable: true,
+  });
+}
+
+/** Built-in modules that edge routes may have. */
+const EDGE = new SafeSet(["assert", "async_hooks", "buffer", "events", "util"]);
+
+/**
+ * A built-in module, as `require` gives it: what `import` gives as its default.
+ * @param {string} name without `node:`
+ */
+function builtin(name) {
+  if (op_edgehost_is_edge() && !SetPrototypeHas(EDGE, name)) {
+    throw edgehost.node.unavailable("require", name, "edge routes have other modules");
+  }
+  const module = core.createLazyLoader(`node:${name}`)();
+  if (name === "module") ReflectDeleteProperty(globalThis, "nodeBootstrap");
+  return module.default ?? module;
+}
+
+function install() {
+  const process = startProcess();
+  define("Buffer", () => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer);
+  // Bundled CommonJS code asks here.
+  ObjectDefineProperty(globalThis, SymbolFor("edgehost.builtin"), { __proto__: null, value: builtin });
+  if (op_edgehost_is_edge()) {
+    processScript.install();
+    define("AsyncLocalStorage", () => core.loadExtScript("ext:deno_node/async_hooks.ts").AsyncLocalStorage);
+    return;
+  }
+  const timers = () => core.loadExtScript("ext:deno_node/timers.ts");
+  define("process", () => process);
+  define("global", () => globalThis, true);
+  define("setImmediate", () => timers().setImmediate, true);
+  define("clearImmediate", () => timers().clearImmediate, true);
+}
+
+return { install };
+})();

@@ -1,0 +1,436 @@
+//! Checks of what user code may reach, for `deno_permissions`.
+
+use std::borrow::Cow;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
+
+use deno_permissions::{
+    AllowRunDescriptorParseResult, DenyRunDescriptor, EnvDescriptor, EnvDescriptorParseError, FfiDescriptor,
+    Host, ImportDescriptor, NetDescriptor, NetDescriptorParseError, PathQueryDescriptor, PathResolveError,
+    PermissionDescriptorParser, PermissionsContainer, PermissionsFromOptionsError, PermissionsOptions,
+    ReadDescriptor, RunDescriptorParseError, RunQueryDescriptor, RuntimePermissionDescriptorParser,
+    SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError, WriteDescriptor,
+};
+use ipnet::IpNet;
+use sys_traits::impls::{CwdSys, RealSys};
+
+use crate::permissions::{Permissions, Profile};
+
+/// Link-local addresses, and those at which clouds hand out credentials to machines
+/// (AWS over IPv6, Alibaba, Azure, Oracle), also as NAT64 writes them.
+const LINK_LOCAL: [&str; 7] = [
+    "169.254.0.0/16",
+    "fe80::/10",
+    "64:ff9b::a9fe:0/112",
+    "fd00:ec2::254/128",
+    "100.100.100.200/32",
+    "168.63.129.16/32",
+    "192.0.0.192/32",
+];
+
+/// Addresses that are not of the public network: loopback, private (RFC 1918, 4193,
+/// 6598), this host (RFC 1122), and those that lead to them through NAT64 and 6to4.
+const NOT_PUBLIC: [&str; 11] = [
+    "0.0.0.0/8",
+    "10.0.0.0/8",
+    "100.64.0.0/10",
+    "127.0.0.0/8",
+    "172.16.0.0/12",
+    "192.168.0.0/16",
+    "::/127",
+    "fc00::/7",
+    "64:ff9b::/96",
+    "64:ff9b:1::/48",
+    "2002::/16",
+];
+
+/// Where systems keep certificates and time zones.
+const SYSTEM_FILES: [&str; 9] = [
+    "/etc/ssl",
+    "/etc/pki",
+    "/etc/ca-certificates",
+    "/usr/share/ca-certificates",
+    "/usr/local/share/ca-certificates",
+    "/usr/share/zoneinfo",
+    "/etc/localtime",
+    "/etc/resolv.conf",
+    "/etc/hosts",
+];
+
+/// Files of the host in a project folder.
+const OWN_FILES: [&str; 2] = [".edgehost", "edgehost.toml"];
+
+/// The checks of one app.
+#[derive(Debug, Clone)]
+pub(crate) struct Access {
+    permissions: Permissions,
+    root: PathBuf,
+    checks: PermissionsContainer,
+}
+
+impl Access {
+    /// Reads the lists.
+    pub(crate) fn new(permissions: Permissions, root: &Path) -> Result<Self, PermissionsFromOptionsError> {
+        let options = options(&permissions, root);
+        let parser = Walls { parser: parser(root), places: OnceLock::new() };
+        let granted = match permissions.profile {
+            // Relative paths begin at the project, which the crate sees to only where
+            // something is not granted: no module is imported from a URL here.
+            Profile::Off if is_unrefined(&permissions) => {
+                let mut all = deno_permissions::Permissions::allow_all();
+                all.import = deno_permissions::Permissions::none_without_prompt().import;
+                all
+            }
+            _ => deno_permissions::Permissions::from_options(&parser, &options)?,
+        };
+        let _ = parser.places.set(granted.clone());
+        let checks = PermissionsContainer::new(Arc::new(parser), granted);
+        Ok(Self { permissions, root: root.to_owned(), checks })
+    }
+
+    /// A copy for one isolate.
+    pub(crate) fn checks(&self) -> PermissionsContainer {
+        self.checks.clone()
+    }
+
+    /// Whether user code sees a variable.
+    pub(crate) fn shows(&self, variable: &str) -> bool {
+        self.permissions.shows(variable)
+    }
+
+    /// Whether any subprocess is allowed.
+    pub(crate) fn may_spawn(&self) -> bool {
+        self.permissions.profile == Profile::Off || self.permissions.allow_run.is_some()
+    }
+
+    /// Why something was refused and what would allow it, in one sentence.
+    ///
+    /// `kind` is that of Deno's flags, `target` what was asked for.
+    pub(crate) fn explain(&self, kind: &str, target: &str) -> String {
+        let profile = self.permissions.profile;
+        let (allowed, denied) = match kind {
+            "read" => (&self.permissions.allow_read, &self.permissions.deny_read),
+            "write" => (&self.permissions.allow_write, &self.permissions.deny_write),
+            "net" => (&self.permissions.allow_net, &self.permissions.deny_net),
+            "run" => (&self.permissions.allow_run, &self.permissions.deny_run),
+            "sys" => (&self.permissions.allow_sys, &self.permissions.deny_sys),
+            "env" => (&self.permissions.allow_env, &self.permissions.deny_env),
+            _ => {
+                return format!("the permission profile '{profile}' refuses it; --permissions=off would not");
+            }
+        };
+        let is_place = matches!(kind, "read" | "write");
+        let path = self.root.join(target);
+        let named = |list: &Option<Vec<String>>| {
+            list.as_ref().is_some_and(|list| {
+                list.is_empty()
+                    || list.iter().any(|entry| match is_place {
+                        true => path.starts_with(self.root.join(entry)),
+                        false => target.split(':').next() == entry.split(':').next(),
+                    })
+            })
+        };
+        if named(denied) {
+            return format!("--deny-{kind} names it; leave it out there to allow it");
+        }
+        if is_place && OWN_FILES.iter().any(|own| path.starts_with(self.root.join(own))) {
+            return "it belongs to the host".to_owned();
+        }
+        let rule = match (kind, profile) {
+            ("net" | "env" | "sys", _) if allowed.as_ref().is_some_and(|list| !list.is_empty()) => {
+                format!("--allow-{kind} does not list it")
+            }
+            ("read", _) => format!(
+                "the permission profile '{profile}' lets only files below the project{} be read",
+                if profile == Profile::Project { " and the temporary folder" } else { "" }
+            ),
+            ("write", Profile::Project) => {
+                "the permission profile 'project' lets only files below the project and the temporary folder be written".to_owned()
+            }
+            ("write", _) => format!("the permission profile '{profile}' lets no file be written"),
+            ("net", Profile::Project) => {
+                "the permission profile 'project' keeps link-local and cloud-metadata addresses out of reach".to_owned()
+            }
+            ("net", _) => format!(
+                "the permission profile '{profile}' keeps private, loopback and link-local addresses out of reach"
+            ),
+            ("run", _) => format!("the permission profile '{profile}' allows no subprocess"),
+            _ => format!("the permission profile '{profile}' refuses it"),
+        };
+        let flag =
+            if target.is_empty() { format!("--allow-{kind}") } else { format!("--allow-{kind}={target}") };
+        format!("{rule}; {flag} would allow it")
+    }
+}
+
+fn is_unrefined(permissions: &Permissions) -> bool {
+    *permissions == Permissions::from(permissions.profile)
+}
+
+fn strings(list: &[&str]) -> Vec<String> {
+    list.iter().map(|text| (*text).to_owned()).collect()
+}
+
+/// The profile and its lists as `deno_permissions` takes them.
+fn options(permissions: &Permissions, root: &Path) -> PermissionsOptions {
+    let below = |path: &str| root.join(path).display().to_string();
+    let places = |granted: Option<Vec<String>>, more: &Option<Vec<String>>| match (granted, more) {
+        (_, Some(more)) if more.is_empty() => Some(Vec::new()),
+        (Some(granted), _) if granted.is_empty() => Some(granted),
+        (granted, Some(more)) => {
+            let mut all = granted.unwrap_or_default();
+            all.extend(more.iter().map(|path| below(path)));
+            Some(all)
+        }
+        (granted, None) => granted,
+    };
+    let refused = |own: Vec<String>, more: &Option<Vec<String>>| match more {
+        Some(more) if more.is_empty() => Some(Vec::new()),
+        more => {
+            let mut all = own;
+            all.extend(more.iter().flatten().cloned());
+            (!all.is_empty()).then_some(all)
+        }
+    };
+    let everything = || Some(Vec::new());
+    let profile = permissions.profile;
+    let mut read = vec![below("")];
+    let mut write = vec![below("")];
+    if profile == Profile::Project {
+        let temporary = std::env::temp_dir();
+        let temporary = temporary.canonicalize().unwrap_or(temporary).display().to_string();
+        read.push(temporary.clone());
+        write.push(temporary);
+    }
+    read.extend(strings(&SYSTEM_FILES));
+    let (read, write) = match profile {
+        Profile::Project => (Some(read), Some(write)),
+        Profile::Strict => (Some(read), None),
+        Profile::Off => (everything(), everything()),
+    };
+    let own: Vec<String> = match profile {
+        Profile::Off => Vec::new(),
+        _ => OWN_FILES.iter().map(|path| below(path)).collect(),
+    };
+    let out_of_reach: Vec<&str> = match profile {
+        Profile::Project => LINK_LOCAL.to_vec(),
+        Profile::Strict => LINK_LOCAL.iter().chain(&NOT_PUBLIC).copied().collect(),
+        Profile::Off => Vec::new(),
+    };
+    let out_of_reach = match &permissions.allow_net {
+        Some(all) if all.is_empty() => Vec::new(),
+        listed => without(&out_of_reach, listed.as_deref().unwrap_or_default()),
+    };
+    let paths = |list: &Option<Vec<String>>| {
+        list.as_ref().map(|list| list.iter().map(|path| below(path)).collect::<Vec<_>>())
+    };
+    PermissionsOptions {
+        allow_read: places(read, &permissions.allow_read),
+        deny_read: refused(own.clone(), &paths(&permissions.deny_read)),
+        allow_write: places(write, &permissions.allow_write),
+        deny_write: refused(own, &paths(&permissions.deny_write)),
+        allow_net: permissions.allow_net.clone().or_else(everything),
+        deny_net: refused(out_of_reach, &permissions.deny_net),
+        // Variables are those of the app; the process's own are not for it.
+        allow_env: None,
+        allow_sys: permissions.allow_sys.clone().or_else(everything),
+        deny_sys: permissions.deny_sys.clone(),
+        allow_run: match profile {
+            Profile::Off => permissions.allow_run.clone().or_else(everything),
+            _ => permissions.allow_run.clone(),
+        },
+        deny_run: permissions.deny_run.clone(),
+        prompt: false,
+        ..PermissionsOptions::default()
+    }
+}
+
+/// Address ranges without the addresses that a list allows by name. A refusal comes
+/// before an allowance in `deno_permissions`.
+fn without(ranges: &[&str], allowed: &[String]) -> Vec<String> {
+    let mut exceptions: Vec<IpNet> = Vec::new();
+    for entry in allowed {
+        let host = host_of(entry);
+        if host == "localhost" {
+            exceptions.extend(["127.0.0.1/32", "::1/128"].iter().filter_map(|net| net.parse::<IpNet>().ok()));
+        }
+        exceptions.extend(host.parse::<IpNet>().ok());
+        exceptions.extend(host.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+    }
+    let mut rest: Vec<IpNet> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
+    for exception in exceptions {
+        rest = rest.into_iter().flat_map(|range| cut(range, exception)).collect();
+    }
+    rest.iter().map(ToString::to_string).collect()
+}
+
+fn host_of(entry: &str) -> &str {
+    if let Some(rest) = entry.strip_prefix('[') {
+        return rest.split(']').next().unwrap_or(rest);
+    }
+    match entry.rsplit_once(':') {
+        Some((host, port)) if !host.contains(':') && port.parse::<u16>().is_ok() => host,
+        _ => entry,
+    }
+}
+
+fn cut(range: IpNet, exception: IpNet) -> Vec<IpNet> {
+    if exception.contains(&range) {
+        return Vec::new();
+    }
+    if !range.contains(&exception) {
+        return vec![range];
+    }
+    let halves = range.subnets(range.prefix_len() + 1).into_iter().flatten();
+    halves.flat_map(|half| cut(half, exception)).collect()
+}
+
+type Parser = RuntimePermissionDescriptorParser<CwdSys<RealSys>>;
+
+fn parser(root: &Path) -> Parser {
+    let root = if root.as_os_str().is_empty() { Path::new("/") } else { root };
+    #[expect(clippy::expect_used, reason = "fails for an empty path only")]
+    let sys = CwdSys::new_with_cwd(RealSys, root).expect("the path is not empty");
+    RuntimePermissionDescriptorParser::new(sys)
+}
+
+/// Follows symbolic links before a path is checked: `deno_permissions` itself looks
+/// at the path as it was written.
+#[derive(Debug)]
+struct Walls {
+    parser: Parser,
+    /// What is granted; set once it has been read.
+    places: OnceLock<deno_permissions::Permissions>,
+}
+
+impl Walls {
+    fn reads(&self, path: &Path) -> bool {
+        let query = PathQueryDescriptor::new_known_absolute(Cow::Borrowed(path)).into_read();
+        self.places.get().is_none_or(|places| places.read.clone().check_partial(&query, None).is_ok())
+    }
+
+    fn writes(&self, path: &Path) -> bool {
+        let query = PathQueryDescriptor::new_known_absolute(Cow::Borrowed(path)).into_write();
+        self.places.get().is_none_or(|places| places.write.clone().check_partial(&query, None).is_ok())
+    }
+
+    /// The path to check in the place of `path`: the same one, if it leads nowhere
+    /// where less is allowed.
+    fn real(&self, path: &Path) -> Option<PathBuf> {
+        let real = deno_path_util::fs::canonicalize_path_maybe_not_exists(&RealSys, path).ok()?;
+        if real == path {
+            return None;
+        }
+        let narrower = self.reads(path) && !self.reads(&real) || self.writes(path) && !self.writes(&real);
+        narrower.then_some(real)
+    }
+}
+
+impl PermissionDescriptorParser for Walls {
+    fn parse_path_query<'a>(&self, path: Cow<'a, Path>) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
+        let query = self.parser.parse_path_query(path)?;
+        let everywhere = |places: &deno_permissions::Permissions| {
+            places.read.is_allow_all() && places.write.is_allow_all()
+        };
+        if self.places.get().is_none_or(everywhere) {
+            return Ok(query);
+        }
+        let absolute = query.as_descriptor().into_path_buf();
+        match self.real(&absolute) {
+            Some(real) => Ok(PathQueryDescriptor::new_known_absolute(Cow::Owned(real))),
+            None => Ok(query),
+        }
+    }
+
+    fn parse_special_file_descriptor<'a>(
+        &self,
+        path: PathQueryDescriptor<'a>,
+    ) -> Result<SpecialFilePathQueryDescriptor<'a>, PathResolveError> {
+        self.parser.parse_special_file_descriptor(path)
+    }
+
+    fn parse_read_descriptor(&self, text: &str) -> Result<ReadDescriptor, PathResolveError> {
+        self.parser.parse_read_descriptor(text)
+    }
+
+    fn parse_write_descriptor(&self, text: &str) -> Result<WriteDescriptor, PathResolveError> {
+        self.parser.parse_write_descriptor(text)
+    }
+
+    fn parse_net_descriptor(&self, text: &str) -> Result<NetDescriptor, NetDescriptorParseError> {
+        // The crate itself takes no range of IPv6 addresses.
+        match text.parse::<IpNet>() {
+            Ok(range) => Ok(NetDescriptor(Host::IpSubnet(range), None)),
+            Err(_) => self.parser.parse_net_descriptor(text),
+        }
+    }
+
+    fn parse_import_descriptor(&self, text: &str) -> Result<ImportDescriptor, NetDescriptorParseError> {
+        self.parser.parse_import_descriptor(text)
+    }
+
+    fn parse_env_descriptor(&self, text: &str) -> Result<EnvDescriptor, EnvDescriptorParseError> {
+        self.parser.parse_env_descriptor(text)
+    }
+
+    fn parse_sys_descriptor(&self, text: &str) -> Result<SysDescriptor, SysDescriptorParseError> {
+        self.parser.parse_sys_descriptor(text)
+    }
+
+    fn parse_allow_run_descriptor(
+        &self,
+        text: &str,
+    ) -> Result<AllowRunDescriptorParseResult, RunDescriptorParseError> {
+        self.parser.parse_allow_run_descriptor(text)
+    }
+
+    fn parse_deny_run_descriptor(&self, text: &str) -> Result<DenyRunDescriptor, PathResolveError> {
+        self.parser.parse_deny_run_descriptor(text)
+    }
+
+    fn parse_ffi_descriptor(&self, text: &str) -> Result<FfiDescriptor, PathResolveError> {
+        self.parser.parse_ffi_descriptor(text)
+    }
+
+    fn parse_net_query(&self, text: &str) -> Result<NetDescriptor, NetDescriptorParseError> {
+        self.parser.parse_net_query(text)
+    }
+
+    fn parse_run_query<'a>(
+        &self,
+        requested: &'a str,
+    ) -> Result<RunQueryDescriptor<'a>, RunDescriptorParseError> {
+        self.parser.parse_run_query(requested)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_allowed_address_is_cut_out_of_its_range() {
+        let rest = without(&["127.0.0.0/8", "10.0.0.0/8"], &["127.0.0.1:5432".to_owned()]);
+        assert!(rest.contains(&"10.0.0.0/8".to_owned()));
+        let nets: Vec<IpNet> = rest.iter().map(|net| net.parse().expect("a range")).collect();
+        let denied = |address: &str| {
+            let address: std::net::IpAddr = address.parse().expect("an address");
+            nets.iter().any(|net| net.contains(&address))
+        };
+        assert!(!denied("127.0.0.1"));
+        assert!(denied("127.0.0.2") && denied("127.255.0.1") && denied("10.1.2.3"));
+    }
+
+    #[test]
+    fn hosts_are_told_from_ports() {
+        for (entry, host) in [
+            ("example.com:443", "example.com"),
+            ("example.com", "example.com"),
+            ("[::1]:80", "::1"),
+            ("::1", "::1"),
+            ("10.0.0.0/8", "10.0.0.0/8"),
+        ] {
+            assert_eq!(host_of(entry), host);
+        }
+    }
+}

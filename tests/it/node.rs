@@ -1,0 +1,476 @@
+//! Modules and globals of Node.js: RH 9.3, 10.3 and 10.4.
+
+use serde_json::{Value, json};
+
+use super::harness::{App, logged, project, serve_root};
+
+/// What `module.builtinModules` of Node.js 22 lists, and those that only `node:` names.
+const BUILTINS: [&str; 72] = [
+    "_http_agent",
+    "_http_client",
+    "_http_common",
+    "_http_incoming",
+    "_http_outgoing",
+    "_http_server",
+    "_stream_duplex",
+    "_stream_passthrough",
+    "_stream_readable",
+    "_stream_transform",
+    "_stream_wrap",
+    "_stream_writable",
+    "_tls_common",
+    "_tls_wrap",
+    "assert",
+    "assert/strict",
+    "async_hooks",
+    "buffer",
+    "child_process",
+    "cluster",
+    "console",
+    "constants",
+    "crypto",
+    "dgram",
+    "diagnostics_channel",
+    "dns",
+    "dns/promises",
+    "domain",
+    "events",
+    "fs",
+    "fs/promises",
+    "http",
+    "http2",
+    "https",
+    "inspector",
+    "inspector/promises",
+    "module",
+    "net",
+    "os",
+    "path",
+    "path/posix",
+    "path/win32",
+    "perf_hooks",
+    "process",
+    "punycode",
+    "querystring",
+    "readline",
+    "readline/promises",
+    "repl",
+    "stream",
+    "stream/consumers",
+    "stream/promises",
+    "stream/web",
+    "string_decoder",
+    "sys",
+    "timers",
+    "timers/promises",
+    "tls",
+    "trace_events",
+    "tty",
+    "url",
+    "util",
+    "util/types",
+    "v8",
+    "vm",
+    "wasi",
+    "worker_threads",
+    "zlib",
+    "node:sea",
+    "node:sqlite",
+    "node:test",
+    "node:test/reporters",
+];
+
+/// Route files that import every built-in module in every way.
+fn every_way() -> String {
+    use std::fmt::Write as _;
+    let mut source = String::new();
+    let mut rows = String::new();
+    for (index, name) in BUILTINS.iter().enumerate() {
+        let full = if name.starts_with("node:") { (*name).to_owned() } else { format!("node:{name}") };
+        let _ = writeln!(source, "import s{index} from '{name}'; import * as n{index} from '{full}';");
+        let _ = writeln!(
+            rows,
+            "{{ const d = await import('{name}'); const c = await import('{full}' + ''); \
+             rows.push(['{name}', s{index} === n{index}.default && s{index} === require('{name}') \
+             && s{index} === require('{full}') && d.default === s{index} && c.default === s{index}, typeof s{index}]); }}"
+        );
+    }
+    format!("{source}export async function GET() {{ const rows = [];\n{rows}return Response.json(rows); }}")
+}
+
+#[tokio::test]
+async fn every_built_in_resolves_in_every_way() {
+    let app = serve_root(&every_way()).await;
+    let Value::Array(rows) = app.get("/").await.json() else { panic!("a list") };
+    assert_eq!(rows.len(), BUILTINS.len());
+    for row in rows {
+        assert_eq!(row[1], true, "{row}");
+        assert!(["object", "function"].contains(&row[2].as_str().expect("a type")), "{row}");
+    }
+}
+
+/// deno_core can lose the source of a function that is in a snapshot; it fails only
+/// when the function is first called.
+#[tokio::test]
+async fn every_function_of_every_built_in_has_its_source() {
+    let list = json!(BUILTINS.to_vec());
+    let app = serve_root(&format!(
+        "export async function GET() {{
+            const wrong = [], seen = new Set();
+            const visit = (value, name, depth) => {{
+                if (value === null || (typeof value !== 'object' && typeof value !== 'function') || seen.has(value) || depth > 4) return;
+                seen.add(value);
+                if (typeof value === 'function') {{
+                    try {{ const text = Function.prototype.toString.call(value);
+                        if (!text.includes('[native code]')) {{
+                            try {{ new Function('return {{' + text + '}}'); }} catch {{
+                                try {{ new Function('return (' + text.replace(/super\\b/g, 'this.x') + ')'); }} catch {{
+                                    try {{ new Function('return ({{' + text.replace(/super\\b/g, 'this.x').replace(/#/g, '_') + '}})'); }} catch (error) {{
+                                        if (!/^(async |static )?(function|class|get |set |\\(|[\\w$]+ *(=>|\\())/.test(text)) wrong.push([name, text.slice(0, 60)]);
+                                    }} }} }} }}
+                    }} catch (error) {{ wrong.push([name, String(error)]); }}
+                }}
+                for (const key of Reflect.ownKeys(value)) {{
+                    const found = Reflect.getOwnPropertyDescriptor(value, key);
+                    for (const part of [found.value, found.get, found.set]) visit(part, name + '.' + String(key), depth + 1);
+                }}
+            }};
+            for (const name of {list}) visit(await import(name), name, 0);
+            return Response.json([seen.size, wrong]);
+        }}"
+    ))
+    .await;
+    let answer = app.get("/").await.json();
+    assert!(answer[0].as_u64().expect("a number") > 3000, "{answer}");
+    assert_eq!(answer[1], json!([]));
+}
+
+#[tokio::test]
+async fn an_app_that_names_nothing_of_node_has_nothing_of_it() {
+    let source = "export const GET = () => Response.json(['Buf' + 'fer', 'glo' + 'bal', 'setImm' + 'ediate'].map(name => name in globalThis));";
+    serve_root(source).await.get("/").await.is_json(json!([false, false, false]));
+    let with_node = format!("{source}\nexport const POST = () => new Response(Buffer.from('x'));");
+    serve_root(&with_node).await.get("/").await.is_json(json!([true, true, true]));
+}
+
+#[tokio::test]
+async fn globals() {
+    let app = serve_root(
+        "export async function GET() {
+            const order = [];
+            setImmediate(() => order.push('immediate'));
+            clearImmediate(setImmediate(() => order.push('never')));
+            process.nextTick(() => order.push('tick'));
+            queueMicrotask(() => order.push('microtask'));
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            return Response.json([global === globalThis, Buffer.from('aGk=', 'base64').toString(), order, typeof Deno, typeof __bootstrap, typeof nodeBootstrap]);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!([
+        true,
+        "hi",
+        ["tick", "microtask", "immediate"],
+        "undefined",
+        "undefined",
+        "undefined"
+    ]));
+}
+
+#[tokio::test]
+async fn process_tells_of_the_app_and_writes_into_the_log() {
+    let app = project()
+        .file(
+            "app/route.ts",
+            "import { stdout } from 'node:process';
+            export async function GET() {
+                process.env.ADDED = 7;
+                const start = process.hrtime.bigint();
+                process.on('unhandledRejection', () => {});
+                process.stdout.write('written in two ');
+                process.stdout.write('steps\\n');
+                process.stderr.write('to the error stream');
+                stdout.write('by the named export\\n');
+                return Response.json({
+                    cwd: process.cwd(), given: process.env.GIVEN, added: process.env.ADDED, none: process.env.HOME ?? null,
+                    version: /^v\\d+\\.\\d+\\.\\d+$/.test(process.version), deno: 'deno' in process.versions, v8: typeof process.versions.v8,
+                    platform: process.platform, arch: process.arch, argv: process.argv.length > 0, up: process.uptime() >= 0,
+                    memory: process.memoryUsage().rss > 1e6, hr: process.hrtime.bigint() >= start, pid: process.pid > 0,
+                });
+            }",
+        )
+        .env("GIVEN", "yes")
+        .start()
+        .await;
+    let arch = if cfg!(target_arch = "aarch64") { "arm64" } else { "x64" };
+    let root = app.dir.as_ref().expect("a folder").path().canonicalize().expect("it exists");
+    app.get("/").await.is_json(json!({
+        "cwd": root, "given": "yes", "added": "7", "none": null,
+        "version": true, "deno": false, "v8": "string",
+        "platform": std::env::consts::OS, "arch": arch, "argv": true, "up": true,
+        "memory": true, "hr": true, "pid": true,
+    }));
+    for line in ["written in two steps", "to the error stream", "by the named export"] {
+        logged(&[line, "route=\"/\""]).await;
+    }
+}
+
+#[tokio::test]
+async fn ending_the_process_ends_the_request_alone() {
+    let app = project()
+        .file("app/exit/route.ts", "export function GET() {\n  try { process.exit(3); } catch {}\n  return new Response('went on');\n}")
+        .file("app/later/route.ts", "export async function GET() {\n  await null;\n  process.exit();\n}")
+        .file("app/named/route.ts", "import { exit } from 'node:process';\nexport function GET() { exit(1); }")
+        .file("app/abort/route.ts", "import { abort } from 'process';\nexport function GET() { abort(); }")
+        .file("app/kill/route.ts", "export function GET() { process.kill(process.pid, 'SIGKILL'); }")
+        .file("app/load/route.ts", "process.exit(4);\nexport function GET() {}")
+        .file("app/ok/route.ts", "export const GET = () => new Response('alive');")
+        .start()
+        .await;
+    for path in ["/exit", "/later", "/named", "/abort", "/kill", "/load"] {
+        assert_eq!(app.get(path).await.status, 500, "{path}");
+        app.get("/ok").await.is(200, "alive");
+    }
+    logged(&["process.exit(3) was called from ", "app/exit/route.ts:2:17"]).await;
+    logged(&["process.exit() was called from ", "app/later/route.ts:3:11"]).await;
+    logged(&["process.exit(1) was called", "app/named/route.ts:2:25"]).await;
+    logged(&["process.abort()", "app/abort/route.ts:2:"]).await;
+    logged(&["the module failed to load", "process.exit(4) was called", "app/load/route.ts:1:9"]).await;
+}
+
+#[tokio::test]
+async fn async_local_storage_follows_everything() {
+    let app = project()
+        .file("data.txt", "text")
+        .file(
+            "app/route.ts",
+            "import { AsyncLocalStorage } from 'node:async_hooks';
+            import { EventEmitter, once } from 'node:events';
+            import fs from 'node:fs';
+            import net from 'node:net';
+            import http from 'node:http';
+            import { Readable, Transform, pipeline } from 'node:stream';
+            import { promisify } from 'node:util';
+            import { gzip } from 'node:zlib';
+            import { scrypt } from 'node:crypto';
+            import { setTimeout as later } from 'node:timers/promises';
+            import { cookies, headers } from 'next/headers';
+            const storage = new AsyncLocalStorage(), other = new AsyncLocalStorage();
+            const shared = new http.Agent({ keepAlive: true, maxSockets: 1 });
+            const port = () => Number(process.env.PORT_OF_ECHO);
+            export async function GET(request) {
+                const id = new URL(request.url).searchParams.get('id');
+                return other.run('other ' + id, () => storage.run(id, async () => {
+                    const seen = {};
+                    const mark = (name) => { seen[name] = storage.getStore() === id && other.getStore() === 'other ' + id; };
+                    const called = (name, start) => new Promise((resolve, reject) => start((error) => { mark(name); error ? reject(error) : resolve(); }));
+                    await called('setTimeout', (done) => setTimeout(done, 2));
+                    await called('setImmediate', (done) => setImmediate(done));
+                    await called('nextTick', (done) => process.nextTick(done));
+                    await called('microtask', (done) => queueMicrotask(done));
+                    await later(1); mark('timers/promises');
+                    await called('fs callback', (done) => fs.readFile('data.txt', done));
+                    await fs.promises.readFile('data.txt'); mark('fs promise');
+                    await called('fs stream', (done) => fs.createReadStream('data.txt').on('data', () => mark('fs data')).on('close', done));
+                    await called('pipeline', (done) => pipeline(Readable.from(['a']), new Transform({ transform(chunk, _, next) { mark('transform'); next(null, chunk); } }), async function* (source) { for await (const _ of source) mark('generator'); }, done));
+                    await called('zlib', (done) => gzip('text', done));
+                    await called('crypto', (done) => scrypt('a', 'b', 8, done));
+                    const emitter = new EventEmitter(); setTimeout(() => emitter.emit('x'), 1); await once(emitter, 'x'); mark('EventEmitter');
+                    await called('socket', (done) => { const socket = net.connect(port(), '127.0.0.1', () => { mark('connect'); socket.write('hello'); }); socket.on('data', () => { mark('data'); socket.end(); }); socket.on('close', () => done()); socket.on('error', done); });
+                    for (const agent of [shared, shared, undefined]) {
+                        await new Promise((resolve, reject) => http.get(request.url.replace(/\\?.*/, '') + 'plain', { agent }, (answer) => { mark('http response'); answer.on('data', () => mark('http data')); answer.on('end', () => { mark('http end'); resolve(); }); }).on('error', reject));
+                    }
+                    const web = new ReadableStream({ pull(controller) { mark('web pull'); controller.enqueue('x'); controller.close(); } });
+                    for await (const _ of web) mark('web stream');
+                    const target = new EventTarget(); target.addEventListener('x', () => mark('EventTarget')); target.dispatchEvent(new Event('x'));
+                    await fetch(request.url.replace(/\\?.*/, '') + 'plain').then((answer) => answer.text()); mark('fetch');
+                    const channel = new MessageChannel();
+                    seen.cookie = (await cookies()).get('id')?.value === id; seen.header = (await headers()).get('x-id') === id;
+                    channel.port1.close();
+                    seen.exit = storage.exit(() => storage.getStore()) === undefined && other.getStore() === 'other ' + id;
+                    seen.scope = (await cookies()).get('id')?.value === id;
+                    return Response.json(seen);
+                }));
+            }",
+        )
+        .file("app/plain/route.ts", "export const GET = () => new Response('plain');")
+        .env("PORT_OF_ECHO", &echo().await.to_string())
+        .start()
+        .await;
+    let ask = async |id: &str| {
+        let cookie = format!("id={id}");
+        let path = format!("/?id={id}");
+        app.send(http::Method::GET, &path, &[("cookie", &cookie), ("x-id", id)], "").await.json()
+    };
+    let (one, two, three) = futures::join!(ask("one"), ask("two"), ask("three"));
+    for seen in [one, two, three] {
+        let Value::Object(seen) = seen else { panic!("an object") };
+        assert!(seen.len() >= 24, "{seen:?}");
+        let lost: Vec<_> = seen.iter().filter(|(_, kept)| **kept != true).map(|(name, _)| name).collect();
+        assert!(lost.is_empty(), "lost in {lost:?}");
+    }
+}
+
+/// A server on loopback that sends back what it gets.
+async fn echo() -> u16 {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut buffer = [0; 1024];
+                while let Ok(count @ 1..) = socket.read(&mut buffer).await {
+                    let _ = socket.write_all(&buffer[..count]).await;
+                }
+            });
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn what_has_no_meaning_here_is_refused_when_it_is_called() {
+    let app = serve_root(
+        "import cluster, { fork } from 'node:cluster';
+        import * as repl from 'repl';
+        import { Session, url } from 'node:inspector';
+        import { Worker, isMainThread } from 'worker_threads';
+        import net from 'net';
+        import http from 'node:http';
+        import http2 from 'node:http2';
+        import tls from 'node:tls';
+        import { execSync, spawn, fork as start } from 'child_process';
+        const attempts = {
+            'cluster.fork': () => fork(), 'cluster.setupPrimary': () => cluster.setupPrimary(),
+            'repl.REPLServer': () => repl.start(), 'inspector.Session': () => new Session(),
+            'worker_threads.Worker': () => new Worker('./x.js'), 'net.Server.listen': () => net.createServer().listen(0),
+            'child_process.execSync': () => execSync('ls'), 'child_process.spawn': () => spawn('ls'), 'child_process.fork': () => start('x.js'),
+        };
+        const servers = [() => http.createServer().listen(0), () => http2.createServer().listen(0), () => tls.createServer().listen(0)];
+        export function GET() {
+            const wrong = [];
+            for (const [name, attempt] of Object.entries(attempts)) {
+                try { attempt(); wrong.push(name); } catch (error) {
+                    if (!error.message.startsWith(name + ' is not available in edgehost (called from ') || !error.message.includes('app/route.ts:') || error.code !== 'ERR_FEATURE_UNAVAILABLE_ON_PLATFORM') wrong.push(error.message);
+                }
+            }
+            for (const server of servers) try { server(); wrong.push(String(server)); } catch (error) { if (!error.message.includes('Server.listen is not available')) wrong.push(error.message); }
+            return Response.json([wrong, isMainThread, cluster.isPrimary, url() ?? null]);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!([[], true, true, null]));
+}
+
+#[tokio::test]
+async fn commonjs_has_its_surroundings() {
+    let app = project()
+        .file("data/list.json", "{\"from\":\"disk\"}")
+        .file("lib/old.js", "const load = (name) => require(name);\nmodule.exports = { file: __filename, dir: __dirname, os: load('os').EOL, data: load('../data/list.json').from, resolved: require.resolve('../data/list.json'), direct: require('../data/list.json').from };")
+        .file("node_modules/late/package.json", "{\"main\":\"main.js\"}")
+        .file("node_modules/late/main.js", "exports.name = 'loaded while running'; exports.file = __filename;")
+        .file(
+            "app/route.ts",
+            "import old from '../lib/old.js';
+            import { createRequire } from 'node:module';
+            const require = createRequire(import.meta.url);
+            const missing = () => { try { return (createRequire(import.meta.url))('nowhere'); } catch (error) { return error.code; } };
+            export const GET = () => Response.json([old, __filename, __dirname, require('../data/list.json').from, require(['la', 'te'].join('')).name, missing(), require('node:path').sep]);",
+        )
+        .file("app/bundled/route.js", "let code; try { require('nowhere-to-be-found'); } catch (error) { code = error.code; }\nexports.GET = () => new Response(code);")
+        .start()
+        .await;
+    let root = app.dir.as_ref().expect("a folder").path().canonicalize().expect("it exists");
+    let path = |path: &str| root.join(path).display().to_string();
+    app.get("/").await.is_json(json!([
+        { "file": path("lib/old.js"), "dir": path("lib"), "os": "\n", "data": "disk", "resolved": path("data/list.json"), "direct": "disk" },
+        path("app/route.ts"),
+        path("app"),
+        "disk",
+        "loaded while running",
+        "MODULE_NOT_FOUND",
+        "/",
+    ]));
+    app.get("/bundled").await.is(200, "MODULE_NOT_FOUND");
+}
+
+#[tokio::test]
+async fn edge_routes_have_their_few_modules() {
+    let app = serve_root(
+        "import { Buffer } from 'node:buffer';
+        import { EventEmitter } from 'events';
+        import { AsyncLocalStorage } from 'node:async_hooks';
+        import assert from 'assert';
+        import util from 'util';
+        export const runtime = 'edge';
+        const Global = globalThis.AsyncLocalStorage;
+        export async function GET() {
+            assert.equal(1, 1);
+            const storage = new AsyncLocalStorage();
+            const kept = await storage.run(1, async () => { await new Promise((resolve) => setTimeout(resolve, 1)); return storage.getStore(); });
+            const refused = await import('node' + ':fs').then(() => 'loaded', () => 'refused');
+            let emitted; new EventEmitter().on('x', (value) => { emitted = value; }).emit('x', 2);
+            return Response.json([Buffer.from('a').toString('hex'), kept, emitted, util.format('%d', 3), typeof Global, Object.keys(process), refused]);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!(["61", 1, 2, "3", "function", ["env"], "refused"]));
+}
+
+#[tokio::test]
+async fn an_edge_route_that_reaches_another_module_is_refused_with_the_way_there() {
+    let refusal = project()
+        .file("node_modules/deep/index.js", "const fs = require('fs'); exports.read = () => fs.readFileSync('x');")
+        .file("lib/files.ts", "import { read } from 'deep';\nexport const text = () => read();")
+        .file("app/route.ts", "import { text } from '../lib/files';\nexport const runtime = 'edge';\nexport const GET = () => new Response(text());")
+        .refusal()
+        .await;
+    for part in [
+        "The Node.js module 'node:fs', which node_modules/deep/index.js imports, is not available in edge routes",
+        "node_modules/deep/index.js:1:",
+        "imported by lib/files.ts",
+        "which is imported by app/route.ts",
+    ] {
+        assert!(refusal.contains(part), "{part} is not in\n{refusal}");
+    }
+    // What is not certain to run fails when it runs.
+    let app = project()
+        .file("node_modules/careful/index.js", "let fs; try { fs = require('fs'); } catch { fs = 'none'; }\nexports.fs = fs; exports.later = () => require('node:path');")
+        .file("app/route.ts", "import { fs, later } from 'careful';\nexport const runtime = 'edge';\nexport const GET = () => { try { return new Response(later()); } catch (error) { return new Response(fs + ' ' + error.message); } };")
+        .start()
+        .await;
+    let answer = app.get("/").await;
+    assert!(
+        answer
+            .text()
+            .starts_with("none The Node.js module 'node:path', which node_modules/careful/index.js imports"),
+        "{}",
+        answer.text()
+    );
+}
+
+#[tokio::test]
+async fn native_addons_are_found_and_named() {
+    let project = project()
+        .file("node_modules/fast/package.json", "{\"name\":\"fast\"}")
+        .file("node_modules/fast/build/fast.node", "\u{7f}ELF")
+        .file("node_modules/fast/index.js", "module.exports = require('./build/fast.node');")
+        .file("app/route.ts", "export const GET = async () => new Response(await import('fast').then(() => 'loaded', (error) => error.code + ': ' + error.message));");
+    let warnings = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let seen = warnings.clone();
+    let builder = project.builder().on_progress(move |progress| {
+        if let edgehost::Progress::Bundled { warnings, .. } = progress {
+            seen.lock().expect("not poisoned").extend(warnings.to_vec());
+        }
+    });
+    let app = App::serve(builder.build().await.expect("built"), None).await;
+    let message = "The native addon node_modules/fast/build/fast.node of the package 'fast' cannot be loaded: edgehost runs JavaScript and WebAssembly only. Many packages have a variant without native code";
+    app.get("/").await.is(200, &format!("ERR_DLOPEN_FAILED: {message}"));
+    let warnings = warnings.lock().expect("not poisoned");
+    assert_eq!(warnings.len(), 1);
+    assert_eq!(
+        (warnings[0].message.as_str(), warnings[0].file.as_str()),
+        (message, "node_modules/fast/index.js")
+    );
+}

@@ -1,0 +1,317 @@
+//! What user code may reach: profiles, what refines them, and ways around them.
+
+use edgehost::{Permissions, Profile};
+use serde_json::{Value, json};
+
+use super::harness::{App, Project, project};
+
+/// A route that runs the body of an async function and tells how it ended.
+fn attempts(project: Project) -> Project {
+    project.file(
+        "app/route.ts",
+        "import fs from 'node:fs';
+        import net from 'node:net';
+        import http from 'node:http';
+        import dns from 'node:dns';
+        import os from 'node:os';
+        import { pathToFileURL } from 'node:url';
+        import { execFile, execFileSync, execSync } from 'node:child_process';
+        import { DatabaseSync } from 'node:sqlite';
+        const names = { fs, net, http, dns, os, pathToFileURL, execFile, execFileSync, execSync, DatabaseSync };
+        const connect = (port, host) => new Promise((resolve, reject) => { const socket = net.connect(port, host, () => { socket.destroy(); resolve('connected'); }); socket.on('error', reject); });
+        export async function POST(request) {
+            const code = await request.text();
+            try {
+                const run = new Function('connect', ...Object.keys(names), `return (async () => { ${code} })()`);
+                return Response.json({ value: (await run(connect, ...Object.values(names))) ?? null });
+            } catch (error) {
+                return Response.json({ code: error.code ?? error.cause?.code ?? null, message: error.message + (error.cause ? ' ' + error.cause.message : '') });
+            }
+        }",
+    )
+}
+
+struct Tried(App);
+
+impl Tried {
+    async fn run(&self, code: &str) -> Value {
+        self.0.post("/", code).await.json()
+    }
+
+    #[track_caller]
+    fn allowed(code: &str, answer: &Value) {
+        assert!(answer.get("value").is_some(), "{code}: {answer}");
+    }
+
+    async fn allows(&self, code: &str) {
+        let answer = self.run(code).await;
+        Self::allowed(code, &answer);
+    }
+
+    /// Refused, with a message that has these parts.
+    async fn refuses(&self, code: &str, parts: &[&str]) {
+        let answer = self.run(code).await;
+        let message = answer["message"].as_str().unwrap_or_else(|| panic!("{code} went through: {answer}"));
+        assert_eq!(answer["code"], "ERR_ACCESS_DENIED", "{code}: {answer}");
+        for part in parts {
+            assert!(message.contains(part), "{code}: {part} is not in: {message}");
+        }
+    }
+}
+
+/// A file outside of the project and of the temporary folder, which is readable.
+const OUTSIDE: &str = "/etc/passwd";
+
+#[tokio::test]
+async fn the_project_and_the_temporary_folder_by_default() {
+    let app = Tried(attempts(project()).file("data/in.txt", "inside").start().await);
+    app.allows("return fs.readFileSync('data/in.txt', 'utf8')").await;
+    app.allows("return (await fs.promises.readFile('./data/../data/in.txt')).length").await;
+    app.allows("fs.writeFileSync('data/out.txt', 'x'); fs.mkdirSync('made/deep', { recursive: true }); fs.rmSync('made', { recursive: true })").await;
+    app.allows(
+        "const f = os.tmpdir() + '/edgehost-' + process.pid; fs.writeFileSync(f, 'x'); fs.unlinkSync(f)",
+    )
+    .await;
+    app.allows("return fs.readdirSync('/usr/share/zoneinfo').length").await;
+    app.allows("return [os.hostname(), os.cpus().length, os.tmpdir()]").await;
+    app.allows("const db = new DatabaseSync('data/x.db'); db.exec('create table t(a)'); db.close()").await;
+    let read = [
+        "read access to \"/etc/passwd\" is refused",
+        "profile 'project'",
+        "--allow-read=/etc/passwd would allow it",
+    ];
+    for code in [
+        "fs.readFileSync('/etc/passwd')",
+        "await fs.promises.readFile('/etc/passwd')",
+        "await new Promise((resolve, reject) => fs.readFile('/etc/passwd', (error) => error ? reject(error) : resolve()))",
+        "await new Promise((resolve, reject) => fs.createReadStream('/etc/passwd').on('error', reject).on('close', resolve).resume())",
+        "fs.statSync('/etc/passwd')",
+        "fs.copyFileSync('/etc/passwd', 'data/copy')",
+        "fs.openSync('/etc/passwd', 'r')",
+        "fs.readFileSync(pathToFileURL('/etc/passwd'))",
+        "fs.readFileSync(new URL('file:///etc/./passwd'))",
+        "fs.readFileSync('/' + process.cwd().split('/').map(() => '..').join('/') + '/etc/passwd')",
+    ] {
+        app.refuses(code, &read).await;
+    }
+    app.refuses(
+        "fs.writeFileSync('/usr/x', 'x')",
+        &["write access to \"/usr/x\" is refused", "--allow-write=/usr/x"],
+    )
+    .await;
+    app.refuses("fs.renameSync('data/in.txt', '/usr/in.txt')", &["/usr/in.txt"]).await;
+    app.refuses("new DatabaseSync('/var/x.db')", &["/var/x.db"]).await;
+    app.refuses("fs.readFileSync('/proc/self/environ')", &["/proc/self/environ"]).await;
+    app.refuses("fs.readFileSync('.edgehost/draft-secret')", &["it belongs to the host"]).await;
+    app.refuses("fs.writeFileSync('edgehost.toml', 'permissions = \"off\"')", &["it belongs to the host"])
+        .await;
+    let answer = app.run("execSync('ls')").await;
+    assert!(answer["message"].as_str().expect("a message").contains("`--allow-run=PROGRAM`"), "{answer}");
+    assert_eq!(app.run("return fs.existsSync('/etc/passwd')").await, json!({ "value": false }));
+}
+
+#[tokio::test]
+async fn symbolic_links_lead_nowhere_else() {
+    let project = attempts(project()).file("data/in.txt", "inside");
+    let root = project.path();
+    let link =
+        |target: &str, name: &str| std::os::unix::fs::symlink(target, root.join(name)).expect("linked");
+    link("/etc", "folder");
+    link(OUTSIDE, "file");
+    link("data/in.txt", "inner");
+    link("/usr/share/zoneinfo/UTC", "zone");
+    link("folder", "twice");
+    let app = Tried(project.start().await);
+    assert_eq!(app.run("return fs.readFileSync('inner', 'utf8')").await, json!({ "value": "inside" }));
+    app.allows("return fs.lstatSync('inner').isSymbolicLink() && fs.readlinkSync('inner')").await;
+    app.allows("return fs.readFileSync('zone').length").await;
+    for code in [
+        "fs.readFileSync('folder/passwd')",
+        "fs.readFileSync('file')",
+        "fs.readFileSync('twice/passwd')",
+        "fs.readdirSync('folder')",
+        "fs.statSync('file')",
+        "fs.writeFileSync('folder/edgehost-test', 'x')",
+        "fs.writeFileSync('zone', 'x')",
+        "fs.rmSync('folder/passwd')",
+        "fs.renameSync('folder/hostname', 'data/stolen')",
+        "fs.truncateSync('zone')",
+        "fs.cpSync('folder/passwd', 'data/stolen')",
+    ] {
+        app.refuses(code, &[]).await;
+    }
+    app.refuses("fs.symlinkSync('/etc', 'made')", &["symbolic link"]).await;
+    app.refuses("fs.linkSync('/etc/passwd', 'made')", &[]).await;
+    assert!(root.join("zone").exists() && !root.join("data/stolen").exists());
+}
+
+#[tokio::test]
+async fn link_local_addresses_are_out_of_reach_by_default_whatever_they_are_called() {
+    let port = listener().await;
+    let app = Tried(attempts(project()).start().await);
+    app.allows(&format!("return await connect({port}, '127.0.0.1')")).await;
+    app.allows(&format!("return await connect({port}, 'localhost')")).await;
+    let parts = ["is refused", "profile 'project'", "would allow it"];
+    for code in [
+        "await fetch('http://169.254.169.254/latest/meta-data')",
+        "await fetch('http://[fd00:ec2::254]/')",
+        "await fetch('http://[fe80::1]/')",
+        "await fetch('http://0xa9fea9fe/')",
+        "await fetch('http://[::ffff:169.254.169.254]/')",
+        "await connect(80, '169.254.169.254')",
+        "await connect(80, '::ffff:169.254.169.254')",
+        "await new Promise((resolve, reject) => http.get('http://169.254.169.254/').on('error', reject).on('response', resolve))",
+        "await new Promise((resolve, reject) => http.get({ host: '100.100.100.200' }).on('error', reject).on('response', resolve))",
+    ] {
+        app.refuses(code, &parts).await;
+    }
+}
+
+#[tokio::test]
+async fn a_redirect_or_a_name_does_not_lead_to_a_refused_address() {
+    // `localhost` is the name that resolves to a refused address.
+    let port = listener().await;
+    let other = project().file("app/route.ts", "export const GET = () => new Response(null, { status: 302, headers: { location: process.env.TO } });");
+    let to = |address: &str| format!("http://{address}:{port}/");
+    let redirecting = other.env("TO", &to("127.0.0.1")).start().await;
+    let start = redirecting.address.port();
+    let app = Tried(
+        attempts(project())
+            .permissions(Profile::Project, |permissions| {
+                permissions.deny_net = Some(vec![format!("127.0.0.1:{port}")]);
+            })
+            .start()
+            .await,
+    );
+    app.allows(&format!(
+        "return (await fetch('http://127.0.0.1:{start}/', {{ redirect: 'manual' }})).status"
+    ))
+    .await;
+    let parts = ["is refused", "--deny-net names it"];
+    app.refuses(&format!("await fetch('http://127.0.0.1:{start}/')"), &parts).await;
+    app.refuses(&format!("await fetch('http://127.0.0.1:{port}/')"), &parts).await;
+    app.refuses(&format!("await fetch('http://localhost:{port}/')"), &["is refused"]).await;
+    app.refuses(&format!("await connect({port}, 'localhost')"), &["is refused"]).await;
+    app.refuses(&format!("await connect({port}, '127.0.0.1')"), &parts).await;
+}
+
+#[tokio::test]
+async fn strict_reads_the_project_and_the_public_network_only() {
+    let port = listener().await;
+    let app = Tried(
+        attempts(project())
+            .file("data.txt", "x")
+            .env("LISTED", "yes")
+            .env("SECRET", "no")
+            .permissions(Profile::Strict, |permissions| {
+                permissions.allow_env = Some(vec!["LISTED".to_owned()])
+            })
+            .start()
+            .await,
+    );
+    app.allows("return fs.readFileSync('data.txt', 'utf8')").await;
+    assert_eq!(
+        app.run("return [process.env.LISTED, process.env.SECRET ?? null, process.env.NODE_ENV]").await,
+        json!({ "value": ["yes", null, "production"] })
+    );
+    app.refuses("fs.writeFileSync('data.txt', 'y')", &["lets no file be written", "--allow-write=data.txt"])
+        .await;
+    app.refuses("fs.readdirSync(os.tmpdir())", &["profile 'strict'"]).await;
+    for host in ["127.0.0.1", "10.0.0.1", "192.168.1.1", "172.16.0.1", "169.254.1.1", "100.64.0.1"] {
+        app.refuses(
+            &format!("await connect({port}, '{host}')"),
+            &["profile 'strict'", &format!("--allow-net={host}:{port}")],
+        )
+        .await;
+    }
+    for host in [
+        "localhost",
+        "[::1]",
+        "[::]",
+        "0.0.0.0",
+        "[::ffff:127.0.0.1]",
+        "[64:ff9b::7f00:1]",
+        "2130706433",
+        "127.1",
+    ] {
+        app.refuses(&format!("await fetch('http://{host}:{port}/')"), &["is refused"]).await;
+    }
+    app.refuses(&format!("await connect({port}, 'localhost')"), &["is refused"]).await;
+}
+
+#[tokio::test]
+async fn lists_refine_a_profile() {
+    let (open, closed) = (listener().await, listener().await);
+    let outside = tempfile::tempdir_in("/var/tmp").expect("a folder");
+    std::fs::write(outside.path().join("file"), "x").expect("written");
+    let place = outside.path().display().to_string();
+    let app = Tried(
+        attempts(project())
+            .file("private/key", "x")
+            .permissions(Profile::Strict, |permissions| {
+                permissions.allow_net = Some(vec![format!("127.0.0.1:{open}"), format!("localhost:{open}")]);
+                permissions.allow_read = Some(vec![place.clone()]);
+                permissions.deny_read = Some(vec!["private".to_owned()]);
+                permissions.allow_write = Some(vec!["writable".to_owned()]);
+                permissions.allow_run = Some(vec!["env".to_owned()]);
+                permissions.deny_sys = Some(vec!["hostname".to_owned()]);
+            })
+            .start()
+            .await,
+    );
+    app.allows(&format!("return await connect({open}, '127.0.0.1')")).await;
+    app.allows(&format!("return await connect({open}, 'localhost')")).await;
+    app.refuses(&format!("await connect({closed}, '127.0.0.1')"), &["--allow-net does not list it"]).await;
+    app.refuses(
+        "await fetch('http://example.com')",
+        &["--allow-net does not list it", "--allow-net=example.com:80"],
+    )
+    .await;
+    app.allows(&format!("return fs.readFileSync('{place}/file', 'utf8')")).await;
+    app.refuses("fs.readFileSync('private/key')", &["--deny-read names it"]).await;
+    app.allows("fs.mkdirSync('writable'); fs.writeFileSync('writable/x', 'x')").await;
+    app.refuses("fs.writeFileSync('elsewhere', 'x')", &["write access"]).await;
+    let own = json!({ "value": "NEXT_RUNTIME=nodejs\nNODE_ENV=production\n" });
+    for code in [
+        "return execFileSync('env').toString().split('\\n').sort().join('\\n').trim() + '\\n'",
+        "return await new Promise((resolve, reject) => execFile('env', (error, out) => error ? reject(error) : resolve(out.split('\\n').sort().join('\\n').trim() + '\\n')))",
+    ] {
+        assert_eq!(app.run(code).await, own, "{code}");
+    }
+    app.refuses("execFileSync('ls')", &["run access"]).await;
+    app.refuses("os.hostname()", &["sys access to \"hostname\""]).await;
+}
+
+#[tokio::test]
+async fn off_allows_what_node_allows() {
+    let port = listener().await;
+    let app =
+        Tried(attempts(project()).file("data.txt", "x").permissions(Profile::Off, |_| {}).start().await);
+    app.allows("return fs.readFileSync('/etc/passwd', 'utf8').length").await;
+    app.allows("return fs.readFileSync('data.txt', 'utf8')").await;
+    app.allows("fs.symlinkSync('/etc', 'made'); return fs.readlinkSync('made')").await;
+    app.allows("return execSync('pwd').toString()").await;
+    app.allows(&format!("return await connect({port}, '127.0.0.1')")).await;
+}
+
+#[tokio::test]
+async fn a_list_that_cannot_be_understood_is_an_error() {
+    let project = project()
+        .file("app/route.ts", "export const GET = () => new Response();")
+        .permissions(Permissions::default(), |permissions| {
+            permissions.deny_net = Some(vec!["http://example.com".to_owned()])
+        });
+    let error = project.builder().build().await.expect_err("refused").to_string();
+    assert!(
+        error.contains("the permissions cannot be used") && error.contains("http://example.com"),
+        "{error}"
+    );
+}
+
+/// A port of loopback that accepts connections and closes them.
+async fn listener() -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move { while listener.accept().await.is_ok() {} });
+    port
+}
