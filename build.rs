@@ -127,11 +127,16 @@ fn refuse_unrecorded(modules: &BTreeMap<String, String>, consumed: &BTreeSet<Str
 }
 
 /// Scripts of deno_node whose exports `runtime-js/node/02_node.js` changes.
-const HOOKED: [(&str, &str); 7] = [
+const HOOKED: [(&str, &str); 12] = [
     ("ext:deno_node/child_process.ts", "child_process"),
     ("ext:deno_node/cluster.ts", "cluster"),
     ("ext:deno_node/fs.ts", "fs"),
     ("ext:deno_node/inspector.js", "inspector"),
+    ("ext:deno_node/internal/crypto/diffiehellman.ts", "diffiehellman"),
+    ("ext:deno_node/internal/crypto/keygen.ts", "keygen"),
+    ("ext:deno_node/internal/crypto/pbkdf2.ts", "pbkdf2"),
+    ("ext:deno_node/internal/crypto/random.ts", "random"),
+    ("ext:deno_node/internal/crypto/scrypt.ts", "scrypt"),
     ("ext:deno_node/internal/stream_base_commons.ts", "stream_base"),
     ("ext:deno_node/net.ts", "net"),
     ("ext:deno_node/worker_threads.ts", "worker_threads"),

@@ -436,11 +436,15 @@ function runAfter(scope) {
 // Errors that nobody caught.
 core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
   const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
-  if (globalThis.dispatchEvent(rejection)) report("Uncaught (in promise) ", reason);
+  // `process.on("unhandledRejection")`.
+  if (globalThis.dispatchEvent(rejection)) internals.nodeProcessUnhandledRejectionCallback?.(rejection);
+  if (!rejection.defaultPrevented) report("Uncaught (in promise) ", reason);
   return true;
 });
 core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
-  globalThis.dispatchEvent(new event.PromiseRejectionEvent("rejectionhandled", { promise, reason }));
+  const handled = new event.PromiseRejectionEvent("rejectionhandled", { promise, reason });
+  globalThis.dispatchEvent(handled);
+  internals.nodeProcessRejectionHandledCallback?.(handled);
 });
 core.setReportExceptionCallback((/** @type {unknown} */ error) => {
   const uncaught = new event.ErrorEvent("error", {

@@ -47,6 +47,8 @@ pub struct Limits {
     pub concurrency: usize,
     /// Requests that wait for such a place, per isolate. Default 1024.
     pub queue: usize,
+    /// Sockets that `node:net` and what is built on it may have open in one isolate. Default 1024.
+    pub sockets: usize,
     /// Open connections of the host. Default 16384.
     pub connections: usize,
     /// How long requests may finish after a shutdown began. Default 10 s.
@@ -74,6 +76,7 @@ impl Default for Limits {
             write_stall: Duration::from_secs(60),
             concurrency: 256,
             queue: 1024,
+            sockets: 1024,
             connections: 16 * 1024,
             grace: Duration::from_secs(10),
             recycle_after: 0,

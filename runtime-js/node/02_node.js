@@ -11,10 +11,15 @@ import { core, internals, primordials } from "ext:core/mod.js";
 const {
   Error,
   ErrorCaptureStackTrace,
+  MathCeil,
   ObjectDefineProperty,
   ObjectDefineProperties,
   ObjectGetOwnPropertyDescriptor,
+  ObjectGetOwnPropertyDescriptors,
   Proxy,
+  RangeError,
+  ReflectApply,
+  ReflectConstruct,
   RegExpPrototypeExec,
   SafeRegExp,
   StringPrototypeIncludes,
@@ -231,7 +236,67 @@ function contextOf(stream) {
   return stream?._httpMessage?.[kContext] ?? stream?.[kContext] ?? stream?._parent?.[kContext];
 }
 
+/** Seconds of CPU time that one round of a key derivation takes at the least. */
+const ROUND = 2e-7;
+
+/**
+ * Refuses work in native code that would go on long after the CPU time of a request is
+ * used up: no limit can interrupt it.
+ * @param {string} what @param {number} seconds
+ */
+function refuseLongWork(what, seconds) {
+  const [most] = core.ops.op_edgehost_ceilings();
+  if (seconds > most) {
+    const error = /** @type {any} */ (
+      new RangeError(`${what} would take about ${MathCeil(seconds)} s of CPU time; a request has ${most} s`)
+    );
+    error.code = "ERR_OUT_OF_RANGE";
+    throw error;
+  }
+}
+
+/**
+ * Puts a check before functions of a module.
+ * @param {any} exports @param {string[]} names @param {(...args: any[]) => void} check
+ */
+function before(exports, names, check) {
+  for (const name of names) {
+    const original = exports[name];
+    const checked = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+      ReflectApply(check, undefined, args);
+      return new.target === undefined
+        ? ReflectApply(original, this, args)
+        : ReflectConstruct(original, args, new.target === checked ? original : new.target);
+    };
+    ObjectDefineProperties(checked, ObjectGetOwnPropertyDescriptors(original));
+    exports[name] = checked;
+    if (exports.default !== undefined && exports.default !== null) exports.default[name] = checked;
+  }
+  return exports;
+}
+
+/**
+ * As Node.js does above 2 GiB: the file would have to fit into memory.
+ * @param {any} stats
+ */
+function refuseLargeFile(stats) {
+  const [, most] = core.ops.op_edgehost_ceilings();
+  const what = stats.isFile() || stats.isDirectory()
+    ? stats.size > most ? `File size (${stats.size}) is greater than the ${most} bytes of memory of an isolate` : null
+    : "What is no regular file may have no end";
+  if (what !== null) {
+    const error = /** @type {any} */ (new RangeError(`${what}: read it with fs.createReadStream`));
+    error.code = "ERR_FS_FILE_TOO_LARGE";
+    throw error;
+  }
+}
+
 const SUBPROCESS = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync"];
+
+/** Seconds that finding a prime of so many bits takes on average. @param {number} bits */
+function primeSeconds(bits) {
+  return 0.02 * (bits / 1024) ** 4;
+}
 
 /**
  * Hooks by the name of the script whose exports they change.
@@ -250,8 +315,70 @@ const hooks = {
         throw error;
       }
     };
+    const { fstatSync, readFile, readFileSync, statSync } = exports;
+    const check = (/** @type {unknown} */ file) => {
+      let stats;
+      try {
+        stats = typeof file === "number" ? fstatSync(file) : statSync(file);
+      } catch {
+        // What is wrong with it is for the function itself to say.
+        return;
+      }
+      refuseLargeFile(stats);
+    };
+    exports.readFileSync = (/** @type {unknown} */ file, /** @type {unknown} */ options) => {
+      check(file);
+      return readFileSync(file, options);
+    };
+    exports.readFile = (/** @type {unknown} */ file, /** @type {unknown} */ options, /** @type {unknown} */ callback) => {
+      try {
+        check(file);
+      } catch (error) {
+        const done = /** @type {any} */ (typeof options === "function" ? options : callback);
+        core.loadExtScript("ext:deno_node/_next_tick.ts").nextTick(done, error);
+        return;
+      }
+      readFile(file, options, callback);
+    };
     return exports;
   },
+  diffiehellman: (exports) =>
+    before(exports, ["DiffieHellman"], (bits) => {
+      if (typeof bits === "number") refuseLongWork("Finding a prime of this size", primeSeconds(bits) * 50);
+    }),
+  keygen: (exports) =>
+    before(exports, ["generateKeyPair", "generateKeyPairSync"], (type, options) => {
+      const bits = options?.modulusLength ?? options?.primeLength;
+      if (typeof bits === "number") refuseLongWork(`A key of ${bits} bits`, primeSeconds(bits) * (type === "dh" ? 50 : 1));
+    }),
+  pbkdf2: (exports) =>
+    before(exports, ["pbkdf2", "pbkdf2Sync"], (_password, _salt, iterations, length) =>
+      refuseLongWork(`pbkdf2 with ${iterations} iterations`, iterations * MathCeil(length / 64) * ROUND)),
+  random(exports) {
+    const check = (/** @type {any} */ size, /** @type {any} */ options) => {
+      if (typeof size === "number") refuseLongWork("Finding a prime of this size", primeSeconds(size) * (options?.safe ? 50 : 1));
+    };
+    before(exports, ["generatePrime", "generatePrimeSync"], check);
+    return before(exports, ["checkPrime", "checkPrimeSync"], (candidate, options) => {
+      const bits = typeof candidate === "bigint"
+        ? candidate.toString(16).length * 4
+        : (candidate?.byteLength ?? 0) * 8;
+      const checks = typeof options === "object" ? options?.checks ?? 0 : 0;
+      refuseLongWork("Checking a number of this size", primeSeconds(bits) * (1 + checks / 100));
+    });
+  },
+  scrypt: (exports) =>
+    before(exports, ["scrypt", "scryptSync"], (_password, _salt, _length, options) => {
+      const cost = options?.N ?? options?.cost ?? 16384;
+      const size = options?.r ?? options?.blockSize ?? 8;
+      const rounds = options?.p ?? options?.parallelization ?? 1;
+      // Each round goes over its 128 N r bytes twice.
+      refuseLongWork("scrypt with these costs", 256 * cost * size * rounds / 1e9);
+      const [, memory] = core.ops.op_edgehost_ceilings();
+      if (128 * cost * size > memory) {
+        throw new RangeError(`scrypt with these costs takes ${128 * cost * size} bytes; an isolate has ${memory}`);
+      }
+    }),
   inspector: (exports) => limit("inspector", exports),
   worker_threads: (exports) => limit("worker_threads", exports),
   // Bytes arrive outside of any JavaScript, and so without an async context.
@@ -260,11 +387,11 @@ const hooks = {
     const { ownerSymbol } = core.loadExtScript("ext:deno_node/internal_binding/symbols.ts");
     exports.onStreamRead = function (/** @type {any[]} */ ...args) {
       const context = contextOf(/** @type {any} */ (this)[ownerSymbol]);
-      if (context === undefined) return primordials.ReflectApply(onStreamRead, this, args);
+      if (context === undefined) return ReflectApply(onStreamRead, this, args);
       const before = core.getAsyncContext();
       core.setAsyncContext(context);
       try {
-        return primordials.ReflectApply(onStreamRead, this, args);
+        return ReflectApply(onStreamRead, this, args);
       } finally {
         core.setAsyncContext(before);
       }
@@ -288,9 +415,9 @@ const hooks = {
             "the permission profile allows no subprocess; `--allow-run=PROGRAM` or `--permissions=off` would",
           );
         }
-        return primordials.ReflectApply(original, this, args);
+        return ReflectApply(original, this, args);
       };
-      const descriptors = primordials.ObjectGetOwnPropertyDescriptors(original);
+      const descriptors = ObjectGetOwnPropertyDescriptors(original);
       ObjectDefineProperties(checked, descriptors);
       exports[name] = checked;
     }
@@ -300,5 +427,23 @@ const hooks = {
     return exports;
   },
 };
+
+// WebCrypto's own derivation runs on another thread, for as long as it takes.
+const { SubtleCrypto } = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+for (const name of ["deriveBits", "deriveKey"]) {
+  const original = SubtleCrypto.prototype[name];
+  SubtleCrypto.prototype[name] = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+    const iterations = args[0]?.iterations;
+    if (typeof iterations === "number") {
+      try {
+        refuseLongWork(`PBKDF2 with ${iterations} iterations`, iterations * ROUND);
+      } catch (error) {
+        return primordials.PromiseReject(error);
+      }
+    }
+    return ReflectApply(original, this, args);
+  };
+  ObjectDefineProperties(SubtleCrypto.prototype[name], ObjectGetOwnPropertyDescriptors(original));
+}
 
 internals.edgehost.node = { caller, hooks, kContext, refused, unavailable };

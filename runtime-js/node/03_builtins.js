@@ -70,8 +70,26 @@ const { kContext } = internals.edgehost.node;
 const { ReflectApply } = primordials;
 
 const { connect } = Socket.prototype;
+const kCounted = primordials.Symbol("edgehost.counted");
+let open = 0;
 Socket.prototype.connect = function (/** @type {any[]} */ ...args) {
   this[kContext] ??= core.getAsyncContext();
+  if (!this[kCounted]) {
+    const most = core.ops.op_edgehost_ceilings()[2];
+    if (open >= most) {
+      const error = /** @type {any} */ (new primordials.Error(`connect EMFILE: this isolate has ${most} sockets open`));
+      error.code = "EMFILE";
+      error.syscall = "connect";
+      this.destroy(error);
+      return this;
+    }
+    this[kCounted] = true;
+    open++;
+    this.once("close", () => {
+      this[kCounted] = false;
+      open--;
+    });
+  }
   return ReflectApply(connect, this, args);
 };
 

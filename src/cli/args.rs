@@ -176,6 +176,9 @@ pub(super) struct Options {
     /// Requests that wait for such a place [default: 1024]
     #[arg(long, env = "EDGEHOST_LIMIT_QUEUE", value_name = "N", help_heading = "Limits")]
     pub(super) limit_queue: Option<usize>,
+    /// Sockets that one isolate may have open [default: 1024]
+    #[arg(long, env = "EDGEHOST_LIMIT_SOCKETS", value_name = "N", help_heading = "Limits")]
+    pub(super) limit_sockets: Option<usize>,
     /// Open connections [default: 16384]
     #[arg(long, env = "EDGEHOST_LIMIT_CONNECTIONS", value_name = "N", help_heading = "Limits")]
     pub(super) limit_connections: Option<usize>,

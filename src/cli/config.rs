@@ -90,6 +90,7 @@ impl Options {
             limit_write_stall,
             limit_concurrency,
             limit_queue,
+            limit_sockets,
             limit_connections,
             limit_grace,
             recycle_after,
@@ -165,6 +166,7 @@ impl Options {
         count(self.limit_header_count, &mut limits.header_count);
         count(self.limit_concurrency, &mut limits.concurrency);
         count(self.limit_queue, &mut limits.queue);
+        count(self.limit_sockets, &mut limits.sockets);
         count(self.limit_connections, &mut limits.connections);
         limits.recycle_after = self.recycle_after.unwrap_or(limits.recycle_after);
         limits
@@ -231,6 +233,7 @@ mod tests {
             ("limit-header-count", limits.header_count.to_string()),
             ("limit-concurrency", limits.concurrency.to_string()),
             ("limit-queue", limits.queue.to_string()),
+            ("limit-sockets", limits.sockets.to_string()),
             ("limit-connections", limits.connections.to_string()),
             ("recycle-after", limits.recycle_after.to_string()),
         ];

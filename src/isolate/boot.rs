@@ -7,7 +7,7 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use edgehost_ext::{AppFacts, ConsoleLine, Layer, Level, Settings, SharedExchanges, extensions};
+use edgehost_ext::{AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, extensions};
 
 use super::invoke::Functions;
 use super::loader::BundleLoader;
@@ -97,6 +97,11 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
             production: app.production,
             may_spawn: app.access.may_spawn(),
             edge: kind == Runtime::Edge,
+            ceilings: Ceilings {
+                cpu: limits.cpu.as_secs_f64(),
+                memory: limits.memory as f64,
+                sockets: limits.sockets as f64,
+            },
             explain: {
                 let app = app.clone();
                 Rc::new(move |kind, target| app.access.explain(kind, target))

@@ -10,6 +10,7 @@ mod limits;
 mod methods;
 mod next_api;
 mod node;
+mod node_limits;
 mod permissions;
 mod request;
 mod routing;

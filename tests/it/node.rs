@@ -474,3 +474,23 @@ async fn native_addons_are_found_and_named() {
         (message, "node_modules/fast/index.js")
     );
 }
+
+#[tokio::test]
+async fn errors_that_nobody_caught_reach_the_listeners_of_process() {
+    let app = serve_root(
+        "const seen = [];
+        process.on('unhandledRejection', (reason, promise) => seen.push(['rejection', reason.message, promise instanceof Promise]));
+        process.on('uncaughtException', (error, origin) => seen.push(['exception', error.message, origin]));
+        export async function GET() {
+            Promise.reject(new Error('nobody listens'));
+            setTimeout(() => { throw new Error('thrown in a timer'); }, 1);
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            return Response.json(seen);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!([
+        ["rejection", "nobody listens", true],
+        ["exception", "thrown in a timer", "uncaughtException"]
+    ]));
+}

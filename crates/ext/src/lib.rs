@@ -14,4 +14,4 @@ mod ops;
 
 pub use list::{Layer, Settings, extensions};
 pub use node::{NODE_VERSION, is_builtin, prepare_vm};
-pub use ops::{AppFacts, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges};
+pub use ops::{AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges};

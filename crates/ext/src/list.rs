@@ -47,6 +47,7 @@ impl Default for Settings {
                 may_spawn: false,
                 edge: false,
                 explain: Rc::new(|_, _| String::new()),
+                ceilings: Ceilings { cpu: 0.0, memory: 0.0, sockets: 0.0 },
             },
             console: Rc::new(|_| {}),
             exchanges: SharedExchanges::default(),
@@ -71,6 +72,7 @@ deno_core::extension!(
     edgehost,
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
     ops = [
+        op_edgehost_ceilings,
         op_edgehost_env,
         op_edgehost_explain,
         op_edgehost_draft_secret,

@@ -4,6 +4,17 @@ use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
 
+/// What native code is held to, which no limit can interrupt.
+#[derive(Debug, Clone, Copy)]
+pub struct Ceilings {
+    /// CPU time of one invocation, in seconds.
+    pub cpu: f64,
+    /// Memory of the isolate, in bytes.
+    pub memory: f64,
+    /// Sockets that may be open at the same time.
+    pub sockets: f64,
+}
+
 /// Says why a permission was refused.
 pub type Explain = Rc<dyn Fn(&str, &str) -> String>;
 
@@ -20,6 +31,8 @@ pub struct AppFacts {
     pub may_spawn: bool,
     /// Whether the isolate runs edge routes.
     pub edge: bool,
+    /// What native code is held to.
+    pub ceilings: Ceilings,
     /// Says why something was refused, from its kind and what was asked for.
     pub explain: Explain,
 }
@@ -52,6 +65,15 @@ pub(crate) fn op_edgehost_draft_secret(state: &OpState) -> String {
 #[op2(fast)]
 pub(crate) fn op_edgehost_is_edge(state: &OpState) -> bool {
     state.borrow::<AppFacts>().edge
+}
+
+/// CPU time in seconds, memory in bytes and the number of sockets that native code is
+/// held to. Called by runtime-js/node/02_node.js.
+#[op2]
+#[serde]
+pub(crate) fn op_edgehost_ceilings(state: &OpState) -> (f64, f64, f64) {
+    let Ceilings { cpu, memory, sockets } = state.borrow::<AppFacts>().ceilings;
+    (cpu, memory, sockets)
 }
 
 /// Why something was refused, and what would allow it. Called by

@@ -18,7 +18,7 @@ use crate::message::{Exchange, Exchanges, Handle};
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level};
 pub(crate) use env::*;
-pub use env::{AppFacts, Explain};
+pub use env::{AppFacts, Ceilings, Explain};
 pub(crate) use request::*;
 pub(crate) use response::*;
 

@@ -1,0 +1,163 @@
+//! Limits hold inside what the Node layer brings.
+
+use std::time::{Duration, Instant};
+
+use serde_json::json;
+
+use super::harness::{App, project};
+
+/// An app with a hostile route at `/hostile` and one at `/ok`.
+async fn hostile(source: &str) -> App {
+    hostile_with(source, Duration::from_millis(300)).await
+}
+
+async fn hostile_with(source: &str, cpu: Duration) -> App {
+    project()
+        .file("app/hostile/route.ts", source)
+        .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
+        .limits(|limits| {
+            limits.cpu = cpu;
+            limits.memory = 64 << 20;
+            limits.sockets = 64;
+            limits.wall = Duration::from_secs(5);
+        })
+        .start()
+        .await
+}
+
+/// The hostile route ends with a status and a code, soon, and the other one goes on.
+async fn ends(source: &str, status: u16, code: &str) {
+    let app = hostile(source).await;
+    let began = Instant::now();
+    let answer = app.get("/hostile").await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (status, code), "{source}");
+    assert!(began.elapsed() < Duration::from_secs(8), "{source} took {:?}", began.elapsed());
+    app.get("/ok").await.is(200, "ok");
+}
+
+/// The hostile route is refused what it asks for and tells so.
+async fn is_refused(source: &str, code: &str) {
+    let app = hostile(&format!(
+        "{source}\nexport async function GET() {{ try {{ await attempt(); return new Response('went through'); }} catch (error) {{ return new Response(error.code ?? error.message); }} }}"
+    ))
+    .await;
+    let began = Instant::now();
+    app.get("/hostile").await.is(200, code);
+    assert!(began.elapsed() < Duration::from_secs(4), "{source} took {:?}", began.elapsed());
+    app.get("/ok").await.is(200, "ok");
+}
+
+#[tokio::test]
+async fn cpu_time_in_crypto_and_zlib() {
+    ends("import { createHash } from 'crypto'; export function GET() { for (;;) createHash('sha512').update('x'.repeat(1000)).digest(); }", 503, "CPU_LIMIT").await;
+    ends("import { pbkdf2Sync } from 'crypto'; export function GET() { for (;;) pbkdf2Sync('a', 'b', 10000, 64, 'sha512'); }", 503, "CPU_LIMIT").await;
+    ends("import { gzipSync } from 'zlib'; const data = Buffer.alloc(1 << 20, 'abc'); export function GET() { for (;;) gzipSync(data); }", 503, "CPU_LIMIT").await;
+    ends("import { brotliCompressSync } from 'zlib'; import { randomBytes } from 'crypto'; const data = randomBytes(8 << 20); export function GET() { return new Response(brotliCompressSync(data)); }", 503, "CPU_LIMIT").await;
+}
+
+#[tokio::test]
+async fn cpu_time_of_calls_that_nothing_can_interrupt() {
+    for attempt in [
+        "import { pbkdf2Sync } from 'crypto'; const attempt = () => pbkdf2Sync('a', 'b', 1e9, 64, 'sha512');",
+        "import crypto from 'crypto'; const attempt = () => crypto.pbkdf2Sync('a', 'b', 1e5, 1e6, 'sha512');",
+        "import { pbkdf2 } from 'crypto'; const attempt = () => new Promise((resolve, reject) => pbkdf2('a', 'b', 1e9, 64, 'sha512', (error) => error ? reject(error) : resolve()));",
+        "import { generateKeyPairSync } from 'crypto'; const attempt = () => generateKeyPairSync('rsa', { modulusLength: 16384 });",
+        "import { generatePrimeSync } from 'crypto'; const attempt = () => generatePrimeSync(8192, { safe: true });",
+        "import { createDiffieHellman } from 'crypto'; const attempt = () => createDiffieHellman(4096);",
+        "import { scryptSync } from 'crypto'; const attempt = () => scryptSync('a', 'b', 64, { N: 2 ** 15, r: 8, p: 1000, maxmem: 2 ** 40 });",
+        "const attempt = async () => crypto.subtle.deriveBits({ name: 'PBKDF2', hash: 'SHA-512', salt: Buffer.from('b'), iterations: 1e9 }, await crypto.subtle.importKey('raw', Buffer.from('a'), 'PBKDF2', false, ['deriveBits']), 512);",
+    ] {
+        is_refused(attempt, "ERR_OUT_OF_RANGE").await;
+    }
+    // What people really ask for goes through.
+    let app = hostile(
+        "import { generateKeyPairSync, pbkdf2Sync, scryptSync } from 'crypto';
+        export const GET = () => Response.json([pbkdf2Sync('a', 'b', 100000, 32, 'sha256').length, scryptSync('a', 'b', 64).length, generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.type]);",
+    )
+    .await;
+    app.get("/hostile").await.is_json(json!([32, 64, "public"]));
+}
+
+#[tokio::test]
+async fn memory_of_buffers_and_what_is_unpacked() {
+    ends(
+        "export function GET() { const kept = []; for (;;) kept.push(Buffer.alloc(1 << 20, 1)); }",
+        503,
+        "MEMORY_LIMIT",
+    )
+    .await;
+    ends(
+        "export function GET() { const kept = []; for (;;) kept.push(Buffer.from('x'.repeat(1 << 20))); }",
+        503,
+        "MEMORY_LIMIT",
+    )
+    .await;
+    ends("import { gzipSync, gunzipSync } from 'zlib'; export function GET() { let bomb = gzipSync(Buffer.alloc(8 << 20)); const kept = []; for (;;) kept.push(gunzipSync(bomb)); }", 503, "MEMORY_LIMIT").await;
+}
+
+#[tokio::test]
+async fn files_without_end_or_too_large_for_memory() {
+    is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); fs.readFileSync('large'); };", "ERR_FS_FILE_TOO_LARGE").await;
+    is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); return fs.promises.readFile('large'); };", "ERR_FS_FILE_TOO_LARGE").await;
+    is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); fs.readFileSync(fs.openSync('large', 'r')); };", "ERR_FS_FILE_TOO_LARGE").await;
+    let endless = project()
+        .file("app/hostile/route.ts", "import fs from 'fs'; export const GET = async (request) => { const file = new URL(request.url).searchParams.get('file'); if (file) return new Response(await new Promise((resolve) => fs.readFile(file, (error) => resolve(error.code)))); for await (const chunk of fs.createReadStream('/dev/zero')); return new Response('never'); };")
+        .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
+        .permissions(edgehost::Profile::Off, |_| {})
+        .limits(|limits| limits.first_byte = Duration::from_millis(500))
+        .start()
+        .await;
+    endless.get("/hostile?file=/dev/zero").await.is(200, "ERR_FS_FILE_TOO_LARGE");
+    let answer = endless.get("/hostile").await;
+    assert_eq!((answer.status.as_u16(), answer.code()), (504, "HANDLER_TIMEOUT"));
+    endless.get("/ok").await.is(200, "ok");
+}
+
+#[tokio::test]
+async fn ten_thousand_sockets() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let open = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let seen = open.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            seen.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+            let seen = seen.clone();
+            tokio::spawn(async move {
+                use tokio::io::AsyncReadExt;
+                let _ = socket.read(&mut [0; 1]).await;
+                seen.fetch_sub(1, std::sync::atomic::Ordering::SeqCst);
+            });
+        }
+    });
+    let source = format!(
+        "import net from 'net';
+        const kept = globalThis.kept = [];
+        export async function GET() {{
+            const counts = {{}};
+            const count = (what) => counts[what] = (counts[what] ?? 0) + 1;
+            await Promise.all(Array.from({{ length: 10000 }}, () => new Promise((resolve) => {{
+                const socket = net.connect({port}, '127.0.0.1');
+                kept.push(socket);
+                socket.on('connect', () => {{ count('open'); resolve(); }});
+                socket.on('error', (error) => {{ count(error.code); resolve(); }});
+            }})));
+            return Response.json(counts);
+        }}
+        export const DELETE = () => {{ for (;;); }};"
+    );
+    let app = hostile_with(&source, Duration::from_secs(2)).await;
+    app.get("/hostile").await.is_json(json!({ "open": 64, "EMFILE": 9936 }));
+    app.get("/ok").await.is(200, "ok");
+    assert_eq!(open.load(std::sync::atomic::Ordering::SeqCst), 64);
+    // An isolate that is condemned closes what it has open.
+    assert_eq!(app.send(http::Method::DELETE, "/hostile", &[], "").await.code(), "CPU_LIMIT");
+    for _ in 0..100 {
+        if open.load(std::sync::atomic::Ordering::SeqCst) == 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    assert_eq!(open.load(std::sync::atomic::Ordering::SeqCst), 0, "sockets stay open");
+    app.get("/ok").await.is(200, "ok");
+}
