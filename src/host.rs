@@ -19,7 +19,7 @@ use ipnet::IpNet;
 use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
-use crate::bundle::{self, Bundle, Problem};
+use crate::bundle::{self, Bundle, Conditions, Problem};
 use crate::enforcer::Access;
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
@@ -83,6 +83,7 @@ pub struct EdgeHostBuilder {
     dir: PathBuf,
     limits: Limits,
     permissions: Permissions,
+    conditions: Conditions,
     shards: usize,
     environment: Environment,
     public_origin: Option<String>,
@@ -110,6 +111,20 @@ impl EdgeHostBuilder {
     /// What user code may reach; [`Permissions::default`] otherwise.
     pub fn permissions(mut self, permissions: Permissions) -> Self {
         self.permissions = permissions;
+        self
+    }
+
+    /// Which variants of packages routes of the Node runtime get, by the names of
+    /// conditional exports; `node`, `module`, `react-server` and `production` otherwise.
+    pub fn conditions<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.conditions.node = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// As [`Self::conditions`] for edge routes; `edge-light`, `browser`, `module`,
+    /// `react-server` and `production` otherwise.
+    pub fn edge_conditions<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.conditions.edge = names.into_iter().map(Into::into).collect();
         self
     }
 
@@ -169,7 +184,9 @@ impl EdgeHostBuilder {
         (self.progress)(Progress::Found { routes: project.routes.routes().len(), hints: &hints(&project) });
         let began = Instant::now();
         let progress = &mut self.progress;
-        let bundle = bundle::bundle(&project, |routes| progress(Progress::Bundling { routes })).await?;
+        let bundle =
+            bundle::bundle(&project, &self.conditions, |routes| progress(Progress::Bundling { routes }))
+                .await?;
         progress(Progress::Bundled {
             routes: project.routes.routes().len(),
             packages: bundle.packages(),
@@ -303,6 +320,7 @@ impl EdgeHost {
             dir: dir.into(),
             limits: Limits::default(),
             permissions: Permissions::default(),
+            conditions: Conditions::default(),
             shards: std::thread::available_parallelism().map_or(1, usize::from),
             environment: Environment::of_process(),
             public_origin: None,

@@ -14,7 +14,7 @@ use std::time::UNIX_EPOCH;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::{Bundle, Chunk, Entry, Problem, SourceMap};
+use super::{Bundle, Chunk, Conditions, Entry, Problem, SourceMap};
 use crate::project::{MethodSet, Project, Runtime};
 
 /// Changes whenever bundles are made differently.
@@ -32,21 +32,27 @@ const SETTINGS: [&str; 7] = [
 ];
 
 /// What the bundle depends on besides the content of files.
-#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     format: u32,
     version: String,
     routes: Vec<(String, String)>,
+    conditions: Conditions,
 }
 
 impl Key {
-    pub(super) fn of(project: &Project) -> Self {
+    pub(super) fn of(project: &Project, conditions: &Conditions) -> Self {
         let routes = project
             .routes
             .routes()
             .iter()
             .map(|route| (route.file.display().to_string(), route.segment.runtime.name().to_owned()));
-        Self { format: FORMAT, version: env!("CARGO_PKG_VERSION").to_owned(), routes: routes.collect() }
+        Self {
+            format: FORMAT,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            routes: routes.collect(),
+            conditions: conditions.clone(),
+        }
     }
 }
 
@@ -189,7 +195,7 @@ fn write(root: &Path, key: &Key, bundle: &Bundle) -> std::io::Result<()> {
         }
     }
     let manifest = Manifest {
-        key: Key { format: key.format, version: key.version.clone(), routes: key.routes.clone() },
+        key: key.clone(),
         files,
         folders,
         entries: bundle.entries.iter().map(|entry| (entry.specifier.clone(), entry.methods.bits())).collect(),

@@ -112,11 +112,44 @@ pub enum BundleError {
     Bundler(String),
 }
 
+/// Which of the variants in a package's `exports` are taken, by runtime.
+///
+/// Names of conditions as in Node.js's documentation of packages; `import` or
+/// `require`, and `default`, apply in any case.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(crate) struct Conditions {
+    pub(crate) node: Vec<String>,
+    pub(crate) edge: Vec<String>,
+}
+
+impl Default for Conditions {
+    fn default() -> Self {
+        let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
+        Self {
+            node: names(&["node", "module", "react-server", "production"]),
+            edge: names(&["edge-light", "browser", "module", "react-server", "production"]),
+        }
+    }
+}
+
+impl Conditions {
+    fn of(&self, kind: Runtime) -> &[String] {
+        match kind {
+            Runtime::NodeJs => &self.node,
+            Runtime::Edge => &self.edge,
+        }
+    }
+}
+
 /// Bundles a project, or takes the bundle of last time if no input changed.
 ///
 /// `started` is told how many routes are being bundled, if that has to be done.
-pub(crate) async fn bundle(project: &Project, started: impl FnOnce(usize)) -> Result<Bundle, BundleError> {
-    let key = cache::Key::of(project);
+pub(crate) async fn bundle(
+    project: &Project,
+    conditions: &Conditions,
+    started: impl FnOnce(usize),
+) -> Result<Bundle, BundleError> {
+    let key = cache::Key::of(project, conditions);
     if let Some(bundle) = cache::load(&project.root, &key) {
         return Ok(bundle);
     }
@@ -135,7 +168,7 @@ pub(crate) async fn bundle(project: &Project, started: impl FnOnce(usize)) -> Re
         if of_kind.is_empty() {
             continue;
         }
-        match rolldown::run(&project.root, kind, &of_kind).await {
+        match rolldown::run(&project.root, kind, conditions.of(kind), &of_kind).await {
             Ok(part) => {
                 if part.wants_node {
                     whole.node.push(kind);

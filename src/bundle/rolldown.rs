@@ -40,8 +40,14 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const STACK: usize = 16 * 1024 * 1024;
 
 /// Bundles the routes of one runtime, on threads of its own.
-pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -> Result<Part, BundleError> {
+pub(super) async fn run(
+    root: &Path,
+    kind: Runtime,
+    conditions: &[String],
+    routes: &[(usize, &Path)],
+) -> Result<Part, BundleError> {
     let root = root.to_owned();
+    let conditions = conditions.to_owned();
     let routes: Vec<(usize, PathBuf)> =
         routes.iter().map(|(index, file)| (*index, (*file).to_owned())).collect();
     let (send, receive) = tokio::sync::oneshot::channel();
@@ -57,7 +63,7 @@ pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -
                 .build();
             let result = match runtime {
                 Ok(runtime) => {
-                    let result = runtime.block_on(build(&root, kind, &routes));
+                    let result = runtime.block_on(build(&root, kind, conditions, &routes));
                     runtime.shutdown_background();
                     result
                 }
@@ -69,11 +75,16 @@ pub(super) async fn run(root: &Path, kind: Runtime, routes: &[(usize, &Path)]) -
     receive.await.map_err(|_| failed(&"it panicked"))?
 }
 
-async fn build(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
+async fn build(
+    root: &Path,
+    kind: Runtime,
+    conditions: Vec<String>,
+    routes: &[(usize, PathBuf)],
+) -> Result<Part, BundleError> {
     let plugin = Arc::new(HostModules { kind, root: root.to_owned(), ..HostModules::default() });
     let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
     let reader = Reader { root, importers: HashMap::new() };
-    let mut bundler = Bundler::with_plugins(options(root, kind, routes), plugins)
+    let mut bundler = Bundler::with_plugins(options(root, kind, conditions, routes), plugins)
         .map_err(|errors| BundleError::Problems(reader.problems(errors.into_vec())))?;
     let built = tokio::time::timeout(PATIENCE, bundler.generate())
         .await
@@ -196,7 +207,12 @@ fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
 
-fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOptions {
+fn options(
+    root: &Path,
+    kind: Runtime,
+    conditions: Vec<String>,
+    routes: &[(usize, PathBuf)],
+) -> BundlerOptions {
     let edge = kind == Runtime::Edge;
     let input = routes.iter().enumerate().map(|(position, (_, file))| InputItem {
         name: Some(format!("route-{position}")),
@@ -206,13 +222,8 @@ fn options(root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]) -> BundlerOp
         .map(|name| root.join(name))
         .into_iter()
         .find(|path| path.is_file());
-    let conditions: &[&str] = if edge {
-        &["edge-light", "browser", "module", "react-server", "production"]
-    } else {
-        &["node", "module", "react-server", "production"]
-    };
     let resolve = ResolveOptions {
-        condition_names: Some(strings(conditions)),
+        condition_names: Some(conditions),
         main_fields: Some(strings(if edge { &["browser", "module", "main"] } else { &["module", "main"] })),
         alias_fields: edge.then(|| vec![vec!["browser".to_owned()]]),
         extensions: Some(strings(&[".js", ".mjs", ".tsx", ".ts", ".jsx", ".cjs", ".json", ".wasm"])),

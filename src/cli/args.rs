@@ -77,6 +77,12 @@ pub(super) struct Options {
     /// Network whose x-forwarded-* headers are believed, such as 10.0.0.0/8; may be repeated
     #[arg(long, env = "EDGEHOST_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub(super) trust_proxy: Vec<IpNet>,
+    /// Variants of packages that routes get, by the names in their exports; instead of node, module, react-server, production
+    #[arg(long, env = "EDGEHOST_CONDITIONS", value_name = "NAME", value_delimiter = ',')]
+    pub(super) conditions: Option<Vec<String>>,
+    /// The same for edge routes; instead of edge-light, browser, module, react-server, production
+    #[arg(long, env = "EDGEHOST_EDGE_CONDITIONS", value_name = "NAME", value_delimiter = ',')]
+    pub(super) edge_conditions: Option<Vec<String>>,
 
     /// Where permissions start from: project, strict or off [default: project]
     #[arg(long, env = "EDGEHOST_PERMISSIONS", value_name = "PROFILE", help_heading = "Permissions")]

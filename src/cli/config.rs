@@ -94,6 +94,8 @@ impl Options {
             limit_connections,
             limit_grace,
             recycle_after,
+            conditions,
+            edge_conditions,
             permissions,
             allow_read,
             deny_read,

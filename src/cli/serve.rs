@@ -35,6 +35,12 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(origin) = &options.public_origin {
         builder = builder.public_origin(origin);
     }
+    if let Some(names) = &options.conditions {
+        builder = builder.conditions(names);
+    }
+    if let Some(names) = &options.edge_conditions {
+        builder = builder.edge_conditions(names);
+    }
     // Taken before bundling: a port in use is known at once.
     let listener = listen(&options)?;
     let address = listener.local_addr().context("the listener has no address")?;

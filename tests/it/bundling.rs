@@ -215,3 +215,29 @@ async fn stacks_leave_out_what_the_bundler_added() {
     let stack: Vec<&str> = text.lines().skip(1).take_while(|line| line.starts_with("    at ")).collect();
     assert!(stack.len() > 1 && !stack.iter().any(|line| line.contains("edgehost:")), "{stack:?}");
 }
+
+#[tokio::test]
+async fn conditions_choose_the_variant_of_a_package() {
+    let project = || {
+        project()
+            .file("node_modules/p/package.json", r#"{ "name": "p", "exports": { "custom": "./custom.js", "edge-light": "./edge.js", "node": "./node.js", "browser": "./browser.js", "default": "./default.js" } }"#)
+            .file("node_modules/p/custom.js", "exports.v = 'custom';")
+            .file("node_modules/p/edge.js", "exports.v = 'edge';")
+            .file("node_modules/p/node.js", "exports.v = 'node';")
+            .file("node_modules/p/browser.js", "exports.v = 'browser';")
+            .file("node_modules/p/default.js", "exports.v = 'default';")
+            .file("app/node/route.ts", "import { v } from 'p'; export const GET = () => new Response(v);")
+            .file("app/edge/route.ts", "import { v } from 'p'; export const runtime = 'edge'; export const GET = () => new Response(v);")
+    };
+    let usual = project().start().await;
+    usual.get("/node").await.is(200, "node");
+    usual.get("/edge").await.is(200, "edge");
+    let project = project();
+    let builder = project.builder().conditions(["custom"]).edge_conditions(["browser"]);
+    let chosen = super::harness::App::serve(builder.build().await.expect("built"), None).await;
+    chosen.get("/node").await.is(200, "custom");
+    chosen.get("/edge").await.is(200, "browser");
+    // The bundle of other conditions is not taken for this one.
+    let again = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
+    again.get("/node").await.is(200, "node");
+}

@@ -7,11 +7,12 @@ use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail, ensure};
 
+use crate::server::{Server, address_in};
 use crate::{cargo, root, say};
 
 /// Runs of each server on each row.
@@ -90,60 +91,20 @@ fn need_wrk() -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A server on core 0.
-struct Server {
-    name: String,
-    child: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+/// Starts a server on core 0.
+fn start(name: &str, command: &Command) -> anyhow::Result<Server> {
+    let mut pinned = Command::new("taskset");
+    pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
+    if let Some(dir) = command.get_current_dir() {
+        pinned.current_dir(dir);
     }
-}
-
-impl Server {
-    /// Starts a program that prints its address, and waits until it answers.
-    fn start(name: &str, mut command: Command) -> anyhow::Result<Self> {
-        let mut pinned = Command::new("taskset");
-        pinned.args(["-c", "0"]).arg(command.get_program()).args(command.get_args());
-        if let Some(dir) = command.get_current_dir() {
-            pinned.current_dir(dir);
+    for (key, value) in command.get_envs() {
+        if let Some(value) = value {
+            pinned.env(key, value);
         }
-        for (key, value) in command.get_envs() {
-            if let Some(value) = value {
-                pinned.env(key, value);
-            }
-        }
-        command = pinned;
-        let mut child = command
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .with_context(|| format!("cannot start {name}"))?;
-        let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
-        let address = lines.by_ref().map_while(Result::ok).find_map(|line| address_in(&line));
-        let Some(address) = address else {
-            let _ = child.kill();
-            bail!("{name} did not say where it listens");
-        };
-        std::thread::spawn(move || lines.for_each(drop));
-        Ok(Self { name: name.to_owned(), child, address })
     }
-
-    fn get(&self, path: &str) -> anyhow::Result<String> {
-        get(&self.address, path)
-    }
-}
-
-/// `host:port` in a line such as `Listening on http://127.0.0.1:3000/`.
-fn address_in(line: &str) -> Option<String> {
-    let (_, rest) = line.split_once("http://")?;
-    let address: String =
-        rest.chars().take_while(|c| c.is_ascii_alphanumeric() || ".:-".contains(*c)).collect();
-    address.contains(':').then(|| address.replace("localhost", "127.0.0.1").replace("0.0.0.0", "127.0.0.1"))
+    pinned.stderr(Stdio::null());
+    Server::start(name, pinned)
 }
 
 fn get(address: &str, path: &str) -> anyhow::Result<String> {
@@ -158,13 +119,13 @@ fn get(address: &str, path: &str) -> anyhow::Result<String> {
 fn bare() -> anyhow::Result<Server> {
     let mut command = Command::new(root().join("target/release/examples/bare_hyper"));
     command.arg("0");
-    Server::start("bare hyper", command)
+    start("bare hyper", &command)
 }
 
 fn edgehost(dir: &Path, flags: &[&str]) -> anyhow::Result<Server> {
     let mut command = Command::new(root().join("target/release/edgehost"));
     command.arg("serve").arg(dir).args(["--port", "0", "--shards", "1", "--no-access-log"]).args(flags);
-    Server::start("edgehost", command)
+    start("edgehost", &command)
 }
 
 #[derive(Clone, Copy)]
@@ -252,7 +213,7 @@ fn start_up(report: &mut String) -> anyhow::Result<()> {
     for _ in 0..10 {
         let began = Instant::now();
         let server = edgehost(&dir, &[])?;
-        let answer = server.get("/hello")?;
+        let answer = get(&server.address, "/hello")?;
         times.push(began.elapsed().as_secs_f64() * 1000.0);
         ensure!(answer.starts_with("HTTP/1.1 200"), "the tour does not answer: {answer}");
     }
@@ -304,7 +265,7 @@ fn isolates(report: &mut String) -> anyhow::Result<()> {
     let resident = |shards: &str| -> anyhow::Result<f64> {
         let mut command = Command::new(root().join("target/release/edgehost"));
         command.arg("serve").arg(&dir).args(["--port", "0", "--no-access-log", "--shards", shards]);
-        let mut server = Server::start("edgehost", command)?;
+        let mut server = start("edgehost", &command)?;
         std::thread::sleep(Duration::from_secs(1));
         let pid = pid_of(&mut server)?;
         let smaps = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
@@ -362,7 +323,7 @@ fn peers(seconds: usize) -> anyhow::Result<()> {
     // Next.js says where it will listen before it does.
     let deadline = Instant::now() + Duration::from_secs(30);
     for server in &servers {
-        while server.get(row.path).is_err() && Instant::now() < deadline {
+        while get(&server.address, row.path).is_err() && Instant::now() < deadline {
             std::thread::sleep(Duration::from_millis(100));
         }
     }
@@ -426,8 +387,6 @@ mod tests {
     fn figures_of_the_load_generator_are_read() {
         assert_eq!(microseconds("1.50ms"), Some(1500.0));
         assert_eq!(microseconds("312.00us"), Some(312.0));
-        assert_eq!(address_in("Listening on http://127.0.0.1:4000  ready"), Some("127.0.0.1:4000".into()));
-        assert_eq!(address_in("   - Local:  http://localhost:3000"), Some("127.0.0.1:3000".into()));
         assert!((milliseconds("2.9ms").expect("read") - 2.9).abs() < 1e-9);
         assert!((median([3.0, 1.0, 2.0].into_iter()) - 2.0).abs() < 1e-9);
     }

@@ -1,6 +1,8 @@
 //! Set-up, tests and benchmarks of edgehost: `cargo xtask help`.
 
 mod bench;
+mod packages;
+mod server;
 mod v8;
 mod v8_source;
 
@@ -14,6 +16,8 @@ cargo xtask <command>
 
   serve DIR [flags]     set up, build, and serve a project; flags are those of `edgehost serve`
   test [filter]         set up, build, and run every test
+  packages [NAME..]     try npm packages in route files, and write docs/packages.md
+  packages --third      those that every CI run tries
   v8                    put V8's library where the build looks for it
   v8 --from-source      build that library from the sources of the crate `v8` (80 to 100 minutes on 2 cores)
       --objects N       stop after about N of its objects, to see that the way works
@@ -56,6 +60,10 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["bench", rest @ ..] => {
             v8::set_up()?;
             bench::run(rest)
+        }
+        ["packages", rest @ ..] => {
+            v8::set_up()?;
+            packages::run(rest)
         }
         ["help" | "--help" | "-h"] | [] => {
             say(HELP);
