@@ -317,6 +317,8 @@ const hooks = {
     };
     const { fstatSync, readFile, readFileSync, statSync } = exports;
     const check = (/** @type {unknown} */ file) => {
+      // Standard input is empty.
+      if (file === 0) return;
       let stats;
       try {
         stats = typeof file === "number" ? fstatSync(file) : statSync(file);
@@ -325,6 +327,43 @@ const hooks = {
         return;
       }
       refuseLargeFile(stats);
+    };
+    // Loggers write to the descriptors of the standard streams: those lead into the log.
+    const streamOf = (/** @type {unknown} */ fd) => {
+      const process = core.createLazyLoader("node:process")().default;
+      return fd === 1 ? process.stdout : process.stderr;
+    };
+    const text = (/** @type {any} */ data, /** @type {unknown} */ offset, /** @type {unknown} */ length) => {
+      if (typeof data === "string") return data;
+      const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
+      const from = typeof offset === "number" ? offset : 0;
+      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
+      return bytes.toString("utf8", from, typeof length === "number" ? from + length : undefined);
+    };
+    const sizeOf = (/** @type {string} */ written) => core.encode(written).byteLength;
+    const { write, writeSync, writev, writevSync } = exports;
+    exports.writeSync = (/** @type {any[]} */ ...args) => {
+      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writeSync, exports, args);
+      const written = text(args[1], args[2], args[3]);
+      streamOf(args[0]).write(written);
+      return sizeOf(written);
+    };
+    exports.write = (/** @type {any[]} */ ...args) => {
+      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(write, exports, args);
+      const done = args[args.length - 1];
+      const written = text(args[1], args[2], args[3]);
+      streamOf(args[0]).write(written, () => done(null, sizeOf(written), args[1]));
+    };
+    exports.writevSync = (/** @type {any[]} */ ...args) => {
+      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writevSync, exports, args);
+      let size = 0;
+      for (const part of args[1]) size += exports.writeSync(args[0], part);
+      return size;
+    };
+    exports.writev = (/** @type {any[]} */ ...args) => {
+      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writev, exports, args);
+      const size = exports.writevSync(args[0], args[1]);
+      core.loadExtScript("ext:deno_node/_next_tick.ts").nextTick(args[args.length - 1], null, size, args[1]);
     };
     exports.readFileSync = (/** @type {unknown} */ file, /** @type {unknown} */ options) => {
       check(file);

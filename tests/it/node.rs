@@ -183,6 +183,7 @@ async fn process_tells_of_the_app_and_writes_into_the_log() {
         .file(
             "app/route.ts",
             "import { stdout } from 'node:process';
+            import fs from 'node:fs';
             export async function GET() {
                 process.env.ADDED = 7;
                 const start = process.hrtime.bigint();
@@ -191,11 +192,15 @@ async fn process_tells_of_the_app_and_writes_into_the_log() {
                 process.stdout.write('steps\\n');
                 process.stderr.write('to the error stream');
                 stdout.write('by the named export\\n');
+                fs.writeSync(1, 'to descriptor one\\n');
+                fs.writeSync(2, Buffer.from('..to descriptor two\\n'), 2);
+                await new Promise((resolve) => fs.write(1, 'with a callback\\n', resolve));
+                const piped = fs.readFileSync(0).length;
                 return Response.json({
                     cwd: process.cwd(), given: process.env.GIVEN, added: process.env.ADDED, none: process.env.HOME ?? null,
                     version: /^v\\d+\\.\\d+\\.\\d+$/.test(process.version), deno: 'deno' in process.versions, v8: typeof process.versions.v8,
                     platform: process.platform, arch: process.arch, argv: process.argv.length > 0, up: process.uptime() >= 0,
-                    memory: process.memoryUsage().rss > 1e6, hr: process.hrtime.bigint() >= start, pid: process.pid > 0,
+                    memory: process.memoryUsage().rss > 1e6, piped, hr: process.hrtime.bigint() >= start, pid: process.pid > 0,
                 });
             }",
         )
@@ -208,9 +213,16 @@ async fn process_tells_of_the_app_and_writes_into_the_log() {
         "cwd": root, "given": "yes", "added": "7", "none": null,
         "version": true, "deno": false, "v8": "string",
         "platform": std::env::consts::OS, "arch": arch, "argv": true, "up": true,
-        "memory": true, "hr": true, "pid": true,
+        "memory": true, "hr": true, "pid": true, "piped": 0,
     }));
-    for line in ["written in two steps", "to the error stream", "by the named export"] {
+    for line in [
+        "written in two steps",
+        "to the error stream",
+        "by the named export",
+        "to descriptor one",
+        "to descriptor two",
+        "with a callback",
+    ] {
         logged(&[line, "route=\"/\""]).await;
     }
 }

@@ -99,7 +99,7 @@ pub(crate) fn extensions(settings: &Settings) -> Vec<Extension> {
     vec![
         deno_net::deno_net::init(settings.root_certificates.clone(), None),
         deno_tls::deno_tls::init(),
-        deno_io::deno_io::init(Some(deno_io::Stdio::default())),
+        deno_io::deno_io::init(Some(no_stdio())),
         deno_fs::deno_fs::init(fs.clone()),
         deno_os::deno_os::init(Some(deno_os::ExitCode::default())),
         deno_process::deno_process::init(None),
@@ -110,6 +110,16 @@ pub(crate) fn extensions(settings: &Settings) -> Vec<Extension> {
             fs,
         ),
     ]
+}
+
+/// The standard streams of the process are the host's. What user code writes goes
+/// into the log (runtime-js/node); what native code would write goes nowhere.
+fn no_stdio() -> deno_io::Stdio {
+    let nothing = || {
+        let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
+        file.map_or_else(|_| deno_io::StdioPipe::inherit(), deno_io::StdioPipe::file)
+    };
+    deno_io::Stdio { stdin: nothing(), stdout: nothing(), stderr: nothing() }
 }
 
 /// What the Node layer adds after it.
