@@ -130,7 +130,7 @@ const deno = {
     return { system: values[0], user: values[1] };
   },
   watchFs() {
-    throw unavailable("fs", "watch", "a route handler ends with its answer");
+    throw unavailable("fs", "watch", NO_WATCHER);
   },
 };
 /** A place of a link, whose relative form would count from where the host was started. */
@@ -182,6 +182,7 @@ function unavailable(module, name, why) {
 const ONE_THREAD = "a route handler runs in an isolate that is one thread of the host; move the work to a service";
 const NO_SERVER = "edgehost itself listens, and calls the exported handlers of route files";
 const NO_DEBUGGER = "the inspector would show every app of the process";
+const NO_WATCHER = "a route handler ends with its answer";
 const NO_TERMINAL = "a route handler has no terminal";
 
 /** By module: functions that are refused when they are called, and why. */
@@ -306,6 +307,9 @@ const hooks = {
   cluster: (exports) => limit("cluster", exports),
   // A place that may not be looked at does not exist.
   fs(exports) {
+    exports.watch = () => {
+      throw unavailable("fs", "watch", NO_WATCHER);
+    };
     const { existsSync } = exports;
     exports.existsSync = (/** @type {unknown} */ path) => {
       try {

@@ -506,3 +506,36 @@ async fn errors_that_nobody_caught_reach_the_listeners_of_process() {
         ["exception", "thrown in a timer", "uncaughtException"]
     ]));
 }
+
+#[test]
+fn the_page_about_node_names_every_module() {
+    let page = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/node.md");
+    let page = std::fs::read_to_string(page).expect("readable");
+    let rows: Vec<&str> = page.lines().filter(|line| line.starts_with("| `")).collect();
+    for name in BUILTINS {
+        let name = format!("`{}`", name.trim_start_matches("node:"));
+        let found =
+            rows.iter().filter(|row| row.split('|').nth(1).unwrap_or_default().contains(&name)).count();
+        assert_eq!(found, 1, "{name} is in {found} rows of docs/node.md");
+    }
+}
+
+#[tokio::test]
+async fn what_the_page_about_node_calls_refused_is() {
+    let app = serve_root(
+        "import fs from 'fs'; import os from 'os'; import v8 from 'v8'; import test from 'node:test'; import vm from 'vm'; import dgram from 'dgram'; import { DatabaseSync } from 'node:sqlite';
+        const refused = {
+            watch: () => fs.watch('.'), priority: () => os.setPriority(5), flags: () => v8.setFlagsFromString('--jitless'),
+            snapshot: () => v8.writeHeapSnapshot(), setuid: () => process.setuid(1), umask: () => process.umask(0), title: () => { process.title = 'x'; },
+            extension: () => { const db = new DatabaseSync(':memory:', { allowExtension: true }); db.loadExtension('./x.so'); }, test: () => test('x', () => {}),
+        };
+        export async function GET() {
+            const allowed = [];
+            for (const [name, attempt] of Object.entries(refused)) { try { await attempt(); allowed.push(name); } catch {} }
+            const received = await new Promise((resolve) => { const socket = dgram.createSocket('udp4'); socket.on('message', (message) => { resolve(message.toString()); socket.close(); }); socket.bind(0, '127.0.0.1', () => socket.send('datagram', socket.address().port, '127.0.0.1')); });
+            return Response.json([allowed, vm.runInNewContext('a + 1', { a: 1 }), received, new DatabaseSync(':memory:').prepare('select 1 + 1 as two').get().two]);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!([[], 2, "datagram", 2]));
+}

@@ -66,7 +66,11 @@ pub(crate) fn run(flags: &[&str]) -> anyhow::Result<()> {
     }
     report.push('\n');
     start_up(&mut report)?;
-    isolates(&mut report)?;
+    isolates(&mut report, "of the web layer", &root().join("benches/app"))?;
+    isolates(&mut report, "of the Node layer", &root().join("benches/node"))?;
+    first_imports(&mut report)?;
+    let size = std::fs::metadata(root().join("target/release/edgehost"))?.len();
+    let _ = writeln!(report, "size of the program: {:.1} MB", size as f64 / 1e6);
     print(&report);
     Ok(())
 }
@@ -226,11 +230,10 @@ fn start_up(report: &mut String) -> anyhow::Result<()> {
 }
 
 /// Time to make an isolate ready, and resident memory of a further idle one.
-fn isolates(report: &mut String) -> anyhow::Result<()> {
-    let dir = root().join("benches/app");
+fn isolates(report: &mut String, which: &str, dir: &Path) -> anyhow::Result<()> {
     // Isolates that are replaced after each request: every one is timed in the log.
     let mut command = Command::new(root().join("target/release/edgehost"));
-    command.arg("serve").arg(&dir).args(["--port", "0", "--shards", "1", "--no-access-log"]);
+    command.arg("serve").arg(dir).args(["--port", "0", "--shards", "1", "--no-access-log"]);
     command.args(["--recycle-after", "1", "--log-format", "json", "--log", "edgehost=debug"]);
     let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn()?;
     let mut lines = BufReader::new(child.stdout.take().context("no output")?).lines();
@@ -255,7 +258,7 @@ fn isolates(report: &mut String) -> anyhow::Result<()> {
     times.sort_by(f64::total_cmp);
     let _ = writeln!(
         report,
-        "one more isolate ready: {:.1} ms (median of {}), slowest {:.1} ms",
+        "one more isolate {which} ready: {:.1} ms (median of {}), slowest {:.1} ms",
         times[times.len() / 2],
         times.len(),
         times[times.len() - 1],
@@ -264,7 +267,7 @@ fn isolates(report: &mut String) -> anyhow::Result<()> {
     // A shard starts its isolate with the server; a thread without one costs next to nothing.
     let resident = |shards: &str| -> anyhow::Result<f64> {
         let mut command = Command::new(root().join("target/release/edgehost"));
-        command.arg("serve").arg(&dir).args(["--port", "0", "--no-access-log", "--shards", shards]);
+        command.arg("serve").arg(dir).args(["--port", "0", "--no-access-log", "--shards", shards]);
         let mut server = start("edgehost", &command)?;
         std::thread::sleep(Duration::from_secs(1));
         let pid = pid_of(&mut server)?;
@@ -278,11 +281,28 @@ fn isolates(report: &mut String) -> anyhow::Result<()> {
     let (one, many) = (resident("1")?, resident("17")?);
     let _ = writeln!(
         report,
-        "resident memory: {one:.1} MiB with one isolate, {:.2} MiB for each further idle one (of 16, with its thread)",
+        "resident memory: {one:.1} MiB with one isolate {which}, {:.2} MiB for each further idle one (of 16, with its thread)",
         (many - one) / 16.0
     );
-    let size = std::fs::metadata(root().join("target/release/edgehost"))?.len();
-    let _ = writeln!(report, "size of the program: {:.1} MB", size as f64 / 1e6);
+    Ok(())
+}
+
+/// What the first import of a built-in module costs a fresh isolate.
+fn first_imports(report: &mut String) -> anyhow::Result<()> {
+    for name in ["buffer", "crypto", "stream", "fs", "http"] {
+        let mut times = Vec::new();
+        for _ in 0..5 {
+            let server = edgehost(&root().join("benches/node"), &[])?;
+            let answer = get(&server.address, &format!("/import?name={name}"))?;
+            let text = answer.lines().last().unwrap_or_default();
+            times.push(text.parse::<f64>().with_context(|| format!("no figure in {answer}"))?);
+        }
+        let _ = writeln!(
+            report,
+            "first import of node:{name}: {:.2} ms (median of 5)",
+            median(times.into_iter())
+        );
+    }
     Ok(())
 }
 
@@ -313,7 +333,7 @@ fn peers(seconds: usize) -> anyhow::Result<()> {
     let with = |name: &str, program: PathBuf, arguments: &[&str]| {
         let mut command = Command::new(program);
         command.args(arguments).current_dir(&dir).env("NODE_ENV", "production");
-        Server::start(name, command)
+        start(name, &command)
     };
     let mut servers = vec![bare()?, edgehost(&root().join("benches/app"), &[])?];
     servers.push(with("deno serve", program("deno"), &["run", "--allow-net", "deno.mjs"])?);
