@@ -1,6 +1,7 @@
 mod architecture;
 mod bundling;
 mod cli;
+mod databases;
 mod environment;
 mod examples;
 mod globals;
@@ -15,4 +16,5 @@ mod permissions;
 mod request;
 mod routing;
 mod server;
+mod services;
 mod streaming;
