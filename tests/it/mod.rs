@@ -1,3 +1,4 @@
+mod ai;
 mod architecture;
 mod bundling;
 mod cli;
