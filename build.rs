@@ -175,6 +175,13 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         assert!(code.contains("clearEnv: false"), "{specifier} has changed");
         code = code.replace("clearEnv: false", "clearEnv: true");
     }
+    if specifier == "node:_http_client" {
+        // It would send a request again whose socket was closed, even one that the caller
+        // has ended, or a POST. Node.js never does.
+        let retry = "function maybeRetryRequest(req, socket) {";
+        assert!(code.contains(retry), "{specifier} has changed");
+        code = code.replace(retry, &format!("{retry} return false;"));
+    }
     let names_deno = code.match_indices("Deno").any(|(at, _)| {
         let after = code[at + 4..].trim_start().chars().next();
         matches!(after, Some('.' | '?' | '['))

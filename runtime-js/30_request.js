@@ -164,7 +164,7 @@ const kState = Symbol("next request");
 
 class NextRequest extends Request {
   /** @type {any} */
-  [kState] = null;
+  [kState] = undefined;
 
   /**
    * @param {any} input
@@ -224,7 +224,7 @@ class NextRequest extends Request {
   clone() {
     const clone = super.clone();
     ObjectSetPrototypeOf(clone, NextRequest.prototype);
-    clone[kState] = null;
+    clone[kState] = undefined;
     return clone;
   }
 

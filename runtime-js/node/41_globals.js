@@ -12,7 +12,7 @@ const { deno, edgehost } = internals;
 
 const FAILED = 0;
 const INFO = 1;
-const ERROR = 3;
+const WARN = 2;
 
 /**
  * Ends the request on whose behalf code runs, and unwinds that code. The process
@@ -54,7 +54,7 @@ function logStream(level) {
       done();
     },
   });
-  stream.fd = level === ERROR ? 2 : 1;
+  stream.fd = level === WARN ? 2 : 1;
   stream._isStdio = true;
   stream.isTTY = false;
   stream.destroySoon = stream.destroy = () => stream;
@@ -99,7 +99,7 @@ function startProcess() {
   /** @type {any} */
   let err;
   lazyStream(process, "stdout", () => out ??= logStream(INFO));
-  lazyStream(process, "stderr", () => err ??= logStream(ERROR));
+  lazyStream(process, "stderr", () => err ??= logStream(WARN));
   return process;
 }
 
@@ -167,8 +167,14 @@ function install() {
   const timers = () => core.loadExtScript("ext:deno_node/timers.ts");
   define("process", () => process);
   define("global", () => globalThis, true);
-  define("setImmediate", () => timers().setImmediate, true);
-  define("clearImmediate", () => timers().clearImmediate, true);
+  // Timers of Node.js are objects, with `ref` and `unref`.
+  for (
+    const name of [
+      "clearImmediate", "clearInterval", "clearTimeout", "setImmediate", "setInterval", "setTimeout",
+    ]
+  ) {
+    define(name, () => timers()[name], true);
+  }
 }
 
 return { install };

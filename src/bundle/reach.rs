@@ -143,8 +143,16 @@ pub(super) enum Place {
     Require,
 }
 
+/// A mention of the file's own place.
+pub(super) struct Mention {
+    pub(super) span: Span,
+    pub(super) place: Place,
+    /// The name that has to be written before it: it is a property `{ __dirname }`.
+    pub(super) shorthand: Option<&'static str>,
+}
+
 /// Every mention of the file's own place. `require` is looked for if asked for.
-pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) -> Vec<(Span, Place)> {
+pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) -> Vec<Mention> {
     let with_require = with_require && code.contains("require");
     let named = ["import.meta", "__dirname", "__filename"].iter().any(|name| code.contains(name));
     if !(named || with_require && computes_require(code)) {
@@ -157,18 +165,20 @@ pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) ->
     }
     let mut meta = Meta::default();
     meta.visit_program(&parsed.program);
-    let mut found = meta.0;
+    let mut found: Vec<Mention> =
+        meta.0.into_iter().map(|(span, place)| Mention { span, place, shorthand: None }).collect();
     let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
     let nodes = semantic.nodes();
-    let mut add = |name: &str, place: Place| {
-        for node in references(&semantic, name) {
-            if !matches!(nodes.parent_kind(node), AstKind::ObjectProperty(property) if property.shorthand) {
-                found.push((nodes.get_node(node).kind().span(), place));
-            }
-        }
+    let shorthand = |node, name| {
+        matches!(nodes.parent_kind(node), AstKind::ObjectProperty(property) if property.shorthand)
+            .then_some(name)
     };
-    add("__dirname", Place::Folder);
-    add("__filename", Place::File);
+    for (name, place) in [("__dirname", Place::Folder), ("__filename", Place::File)] {
+        for node in references(&semantic, name) {
+            let span = nodes.get_node(node).kind().span();
+            found.push(Mention { span, place, shorthand: shorthand(node, name) });
+        }
+    }
     if with_require {
         for node in references(&semantic, "require") {
             let span = nodes.get_node(node).kind().span();
@@ -178,7 +188,7 @@ pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) ->
                     && matches!(call.arguments.first(), Some(Argument::StringLiteral(_) | Argument::TemplateLiteral(_)))
             );
             if !is_literal && !is_typeof(nodes.parent_kind(node)) {
-                found.push((span, Place::Require));
+                found.push(Mention { span, place: Place::Require, shorthand: shorthand(node, "require") });
             }
         }
     }

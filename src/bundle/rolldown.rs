@@ -27,7 +27,7 @@ use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
 
-use super::reach::{self, Place};
+use super::reach::{self, Mention, Place};
 use super::virtuals::{self, Virtual, node_builtin};
 use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
 use crate::project::Runtime;
@@ -135,6 +135,10 @@ async fn build(
         message: virtuals::addon_message(shown),
         ..reader.unresolved(importer, shown.rsplit('/').next().unwrap_or_default())
     }));
+    part.warnings.extend(plugin.loaders.lock().iter().map(|(importer, loader)| Problem {
+        message: virtuals::loader_message(importer, loader),
+        ..reader.unresolved(importer, loader)
+    }));
     let chunks: Vec<_> = output
         .assets
         .iter()
@@ -184,9 +188,24 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
             part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
         }
     }
-    let chunk = Chunk { code: chunk.code.as_str().into(), map: map.unwrap_or(SourceMap::Absent) };
+    // A CommonJS module that threw runs anew when it is asked for again.
+    let code = chunk.code.replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
+    let chunk = Chunk { code: code.into(), map: map.unwrap_or(SourceMap::Absent) };
     part.chunks.insert(specifier, chunk);
 }
+
+/// The bundler's own wrapper of CommonJS modules, and the one that takes its place.
+const RUN_ONCE: &str = "var __commonJSMin = (cb, mod) => () => (mod || (cb((mod = { exports: {} }).exports, mod), cb = null), mod.exports);";
+const RUN_UNTIL_DONE: &str = "var __commonJSMin = (cb, mod) => () => { if (!mod) { mod = { exports: {} }; try { cb(mod.exports, mod); cb = null; } catch (error) { mod = undefined; throw error; } } return mod.exports; };";
+
+/// Packages that find and load native addons for others.
+const ADDON_LOADERS: [&str; 5] = [
+    "bindings",
+    "node-gyp-build",
+    "node-gyp-build-optional-packages",
+    "node-pre-gyp",
+    "@mapbox/node-pre-gyp",
+];
 
 /// Whether a file asks for a module as soon as it runs; in doubt it does.
 fn is_reached(file: &str, specifier: &str) -> bool {
@@ -287,6 +306,8 @@ struct HostModules {
     missing: Mutex<Vec<(String, String, String)>>,
     /// (importer, file) of compiled addons.
     addons: Mutex<Vec<(String, String)>>,
+    /// (importer, package) of imports of packages that load addons.
+    loaders: Mutex<Vec<(String, String)>>,
 }
 
 impl HostModules {
@@ -329,6 +350,12 @@ impl Plugin for HostModules {
                 ..HookResolveIdOutput::from_id(id)
             }
         });
+        if ADDON_LOADERS.contains(&args.specifier) {
+            let importer = args.importer.unwrap_or_default();
+            if is_of_package(importer) {
+                self.loaders.lock().push((importer.to_owned(), args.specifier.to_owned()));
+            }
+        }
         let host = Virtual::of(args.specifier);
         if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {
             if found == Virtual::ClientOnly {
@@ -431,7 +458,7 @@ fn put_in_place(id: &str, code: &str, kind: &ModuleType, with_require: bool) -> 
         return None;
     }
     let mut edited = MagicString::new(code);
-    for (span, place) in found {
+    for Mention { span, place, shorthand } in found {
         let text = |value: String| serde_json::to_string(&value).ok();
         let value = match place {
             Place::Url => text(file_url(path))?,
@@ -443,6 +470,7 @@ fn put_in_place(id: &str, code: &str, kind: &ModuleType, with_require: bool) -> 
                 text(path.display().to_string())?
             ),
         };
+        let value = shorthand.map_or(value.clone(), |name| format!("{name}: {value}"));
         edited.update(span.start, span.end, value).ok()?;
     }
     let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };

@@ -128,6 +128,14 @@ pub(super) fn not_at_the_edge(name: &str, importer: &str) -> String {
     )
 }
 
+/// What is said of a package that has its native addon loaded by another.
+pub(super) fn loader_message(importer: &str, loader: &str) -> String {
+    let package = super::package_of(std::path::Path::new(importer)).unwrap_or_default();
+    format!(
+        "The package '{package}' loads a native addon (with '{loader}'), which edgehost cannot: it runs JavaScript and WebAssembly only. Many packages have a variant without native code"
+    )
+}
+
 /// CommonJS code that fails with `message`.
 fn failing(message: String, code: &str) -> String {
     let message = serde_json::Value::from(message);

@@ -162,7 +162,11 @@ async fn globals() {
             clearImmediate(setImmediate(() => order.push('never')));
             process.nextTick(() => order.push('tick'));
             queueMicrotask(() => order.push('microtask'));
+            await new Promise((resolve) => setTimeout(resolve, 20).ref().unref());
+            let ticks = 0; const interval = setInterval(() => ++ticks === 2 && clearInterval(interval), 1);
+            clearTimeout(Number(setTimeout(() => order.push('never'), 1)));
             await new Promise((resolve) => setTimeout(resolve, 20));
+            order.push(ticks);
             return Response.json([global === globalThis, Buffer.from('aGk=', 'base64').toString(), order, typeof Deno, typeof __bootstrap, typeof nodeBootstrap]);
         }",
     )
@@ -170,7 +174,7 @@ async fn globals() {
     app.get("/").await.is_json(json!([
         true,
         "hi",
-        ["tick", "microtask", "immediate"],
+        ["tick", "microtask", "immediate", 2],
         "undefined",
         "undefined",
         "undefined"
@@ -390,6 +394,10 @@ async fn commonjs_has_its_surroundings() {
             const missing = () => { try { return (createRequire(import.meta.url))('nowhere'); } catch (error) { return error.code; } };
             export const GET = () => Response.json([old, __filename, __dirname, require('../data/list.json').from, require(['la', 'te'].join('')).name, missing(), require('node:path').sep]);",
         )
+        .file("lib/short.js", "module.exports = { __dirname, __filename, require };")
+        .file("app/short/route.ts", "import short from '../../lib/short'; const own = { __filename }; export const GET = () => Response.json([short.__dirname.endsWith('/lib'), short.__filename.endsWith('/lib/short.js'), short.require('path').sep, own.__filename.endsWith('/app/short/route.ts')]);")
+        .file("lib/fails.js", "exports.half = true; globalThis.tries = (globalThis.tries ?? 0) + 1; if (globalThis.tries < 3) throw new Error('not yet');")
+        .file("app/again/route.js", "exports.GET = () => { const seen = []; for (let i = 0; i < 4; i++) try { seen.push(require('../../lib/fails').half); } catch (error) { seen.push(error.message); } return Response.json([seen, globalThis.tries]); };")
         .file("app/bundled/route.js", "let code; try { require('nowhere-to-be-found'); } catch (error) { code = error.code; }\nexports.GET = () => new Response(code);")
         .start()
         .await;
@@ -405,6 +413,8 @@ async fn commonjs_has_its_surroundings() {
         "/",
     ]));
     app.get("/bundled").await.is(200, "MODULE_NOT_FOUND");
+    app.get("/short").await.is_json(json!([true, true, "/", true]));
+    app.get("/again").await.is_json(json!([["not yet", "not yet", true, true], 3]));
 }
 
 #[tokio::test]
@@ -538,4 +548,53 @@ async fn what_the_page_about_node_calls_refused_is() {
     )
     .await;
     app.get("/").await.is_json(json!([[], 2, "datagram", 2]));
+}
+
+/// A request that was ended, or whose connection broke, is not sent a second time.
+#[tokio::test]
+async fn a_request_on_a_kept_connection_is_sent_once() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    let seen = std::sync::Arc::new(std::sync::atomic::AtomicUsize::new(0));
+    let count = seen.clone();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let count = count.clone();
+            tokio::spawn(async move {
+                let mut buffer = [0; 4096];
+                while let Ok(read @ 1..) = socket.read(&mut buffer).await {
+                    let text = String::from_utf8_lossy(&buffer[..read]).into_owned();
+                    if text.starts_with("GET /first") {
+                        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await;
+                    } else {
+                        count.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                        if text.starts_with("POST /drop") {
+                            return;
+                        }
+                    }
+                }
+            });
+        }
+    });
+    let app = serve_root(&format!(
+        "import http from 'node:http';
+        const call = (agent, method, path, then) => new Promise((resolve) => {{
+            const request = http.request({{ agent, port: {port}, host: '127.0.0.1', method, path }}, (answer) => answer.resume().on('end', () => resolve('answered')));
+            request.on('error', (error) => resolve(error.code ?? error.message));
+            request.end(); then?.(request);
+        }});
+        export async function GET() {{
+            const results = [];
+            for (const [path, then] of [['/hang', (request) => setTimeout(() => request.destroy(new Error('mine')), 50)], ['/drop']]) {{
+                const agent = new http.Agent({{ keepAlive: true, maxSockets: 1 }});
+                results.push(await call(agent, 'GET', '/first'), await call(agent, 'POST', path, then));
+            }}
+            await new Promise((resolve) => setTimeout(resolve, 100));
+            return Response.json(results);
+        }}"
+    ))
+    .await;
+    app.get("/").await.is_json(json!(["answered", "mine", "answered", "ECONNRESET"]));
+    assert_eq!(seen.load(std::sync::atomic::Ordering::SeqCst), 2);
 }

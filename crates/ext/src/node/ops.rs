@@ -35,7 +35,6 @@ absent! {
     op_host_recv_message_sync: "a worker thread",
     op_host_terminate_worker: "a worker thread",
     op_http_notify_serving: "a listening server",
-    op_napi_open: "a native addon",
     op_node_worker_thread_post_message: "a worker thread",
     op_node_worker_thread_recv_message: "a worker thread",
     op_node_worker_thread_register: "a worker thread",
@@ -80,6 +79,20 @@ pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
         *user = micros(usage.ru_utime);
         *system = micros(usage.ru_stime);
     }
+}
+
+/// A native addon cannot be loaded.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+#[class(generic)]
+#[error("The native addon {path} cannot be loaded: edgehost runs JavaScript and WebAssembly only")]
+#[property("code" = "ERR_DLOPEN_FAILED")]
+pub(crate) struct NoAddons {
+    path: String,
+}
+
+#[op2(fast)]
+pub(crate) fn op_napi_open(#[string] path: &str) -> Result<(), NoAddons> {
+    Err(NoAddons { path: path.to_owned() })
 }
 
 /// `process.cwd()`.
