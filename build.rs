@@ -142,6 +142,68 @@ const HOOKED: [(&str, &str); 12] = [
     ("ext:deno_node/worker_threads.ts", "worker_threads"),
 ];
 
+/// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
+const MENDED: [(&str, &str, &str); 4] = [
+    // A signal made of others is held by them through weak references only. Without
+    // these two, a garbage collection between `fetch` and `abort` loses the abort.
+    (
+        "ext:deno_web/03_abort_signal.js",
+        "    SetPrototypeAdd(this[abortAlgos], algorithm);\n  }",
+        "    SetPrototypeAdd(this[abortAlgos], algorithm);
+    if (this[sourceSignals] !== null) {
+      for (const weakRef of new SafeSetIterator(this[sourceSignals])) {
+        const sourceSignal = WeakRefPrototypeDeref(weakRef);
+        if (sourceSignal === undefined) continue;
+        sourceSignal[activeDependents] ??= new SafeSet();
+        SetPrototypeAdd(sourceSignal[activeDependents], this);
+      }
+    }
+  }",
+    ),
+    (
+        "ext:deno_web/03_abort_signal.js",
+        "    this[abortAlgos] && SetPrototypeDelete(this[abortAlgos], algorithm);\n",
+        "    this[abortAlgos] && SetPrototypeDelete(this[abortAlgos], algorithm);
+    if (this[sourceSignals] !== null && !this[abortAlgos]?.size && listenerCount(this, \"abort\") === 0) {
+      for (const weakRef of new SafeSetIterator(this[sourceSignals])) {
+        const sourceSignal = WeakRefPrototypeDeref(weakRef);
+        if (sourceSignal?.[activeDependents]) SetPrototypeDelete(sourceSignal[activeDependents], this);
+      }
+    }
+",
+    ),
+    // The step that ends a body on abort goes when the body does, else a signal that
+    // lives long would hold every body that was fetched with it.
+    (
+        "ext:deno_fetch/26_fetch.js",
+        "  function onAbort() {
+    errorReadableStream(readable, terminator.reason);
+    core.tryClose(responseBodyRid);
+  }
+",
+        "  const body = new primordials.SafeWeakRef(readable);
+  function onAbort() {
+    const open = primordials.WeakRefPrototypeDeref(body);
+    if (open === undefined) return;
+    errorReadableStream(open, terminator.reason);
+    core.tryClose(responseBodyRid);
+  }
+",
+    ),
+    (
+        "ext:deno_fetch/26_fetch.js",
+        "  terminator[abortSignal.add](onAbort);\n\n  return readable;\n",
+        "  terminator[abortSignal.add](onAbort);
+  __bootstrap.internals.edgehostBodies ??= new primordials.SafeFinalizationRegistry(
+    ({ signal, step }) => signal[abortSignal.remove](step),
+  );
+  __bootstrap.internals.edgehostBodies.register(readable, { signal: terminator, step: onAbort });
+
+  return readable;
+",
+    ),
+];
+
 /// The source of an extension file as V8 takes it: without types, without a global
 /// `Deno`, and with the version that `process.version` tells.
 ///
@@ -174,6 +236,12 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         // And give the child the variables of the host besides those of the app.
         assert!(code.contains("clearEnv: false"), "{specifier} has changed");
         code = code.replace("clearEnv: false", "clearEnv: true");
+    }
+    for (file, from, to) in MENDED {
+        if specifier == file {
+            assert!(code.contains(from), "{specifier} has changed");
+            code = code.replace(from, to);
+        }
     }
     if specifier == "node:_http_client" {
         // It would send a request again whose socket was closed, even one that the caller

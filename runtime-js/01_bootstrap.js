@@ -151,6 +151,7 @@ const hidden = (/** @type {unknown} */ value) => ({
 /** Operations and attributes of the global scope do. */
 const shown = (/** @type {unknown} */ value) => ({ ...hidden(value), enumerable: true });
 
+const webSockets = core.createLazyLoader("ext:deno_websocket/01_websocket.js");
 const { console: v8Console } = globalThis;
 
 // WebIDL, section 3.8: what the global object has, and how.
@@ -207,6 +208,20 @@ ObjectDefineProperties(globalThis, {
   URL: hidden(url.URL),
   URLPattern: hidden(URLPattern),
   URLSearchParams: hidden(url.URLSearchParams),
+  // Loaded when it is first asked for: most apps never do.
+  WebSocket: {
+    __proto__: null,
+    get() {
+      const { WebSocket } = webSockets();
+      ObjectDefineProperty(globalThis, "WebSocket", hidden(WebSocket));
+      return WebSocket;
+    },
+    set(/** @type {unknown} */ value) {
+      ObjectDefineProperty(globalThis, "WebSocket", hidden(value));
+    },
+    enumerable: false,
+    configurable: true,
+  },
   WritableStream: hidden(streams.WritableStream),
   WritableStreamDefaultController: hidden(streams.WritableStreamDefaultController),
   WritableStreamDefaultWriter: hidden(streams.WritableStreamDefaultWriter),

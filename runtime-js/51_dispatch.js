@@ -446,14 +446,15 @@ core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise,
   globalThis.dispatchEvent(handled);
   internals.nodeProcessRejectionHandledCallback?.(handled);
 });
-core.setReportExceptionCallback((/** @type {unknown} */ error) => {
+internals.edgehost.reportException = (/** @type {unknown} */ error) => {
   const uncaught = new event.ErrorEvent("error", {
     cancelable: true,
     message: String(/** @type {any} */ (error)?.message ?? error),
     error,
   });
   if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
-});
+};
+core.setReportExceptionCallback(internals.edgehost.reportException);
 core.setWasmStreamingCallback(handleWasmStreaming);
 setTimeOrigin();
 

@@ -9,3 +9,6 @@ declare module "node:_http_client" {
 declare module "node:net" {
   export const Socket: any;
 }
+declare module "node:stream" {
+  export const Duplex: any;
+}

@@ -428,13 +428,16 @@ const hooks = {
   stream_base(exports) {
     const { onStreamRead } = exports;
     const { ownerSymbol } = core.loadExtScript("ext:deno_node/internal_binding/symbols.ts");
-    exports.onStreamRead = function (/** @type {any[]} */ ...args) {
-      const context = contextOf(/** @type {any} */ (this)[ownerSymbol]);
-      if (context === undefined) return ReflectApply(onStreamRead, this, args);
+    // What a listener throws is reported here: further up it would end the turn of the
+    // event loop, and with it what other sockets have read.
+    exports.onStreamRead = /** @this {any} */ function (/** @type {any[]} */ ...args) {
+      const context = contextOf(this[ownerSymbol]);
       const before = core.getAsyncContext();
-      core.setAsyncContext(context);
+      if (context !== undefined) core.setAsyncContext(context);
       try {
         return ReflectApply(onStreamRead, this, args);
+      } catch (error) {
+        internals.edgehost.reportException(error);
       } finally {
         core.setAsyncContext(before);
       }

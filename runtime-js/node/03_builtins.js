@@ -39,7 +39,7 @@ import "node:path";
 import "node:perf_hooks";
 import "node:process";
 import "node:querystring";
-import "node:stream";
+import { Duplex } from "node:stream";
 import "node:stream/promises";
 import "node:string_decoder";
 import "node:timers";
@@ -93,17 +93,28 @@ Socket.prototype.connect = function (/** @type {any[]} */ ...args) {
   return ReflectApply(connect, this, args);
 };
 
-// Events that begin outside of any JavaScript, such as `close`.
+// Events that begin outside of any JavaScript: what a listener throws has nowhere to go.
+const OUTSIDE = new primordials.SafeSet(["close", "connect", "ready", "secureConnect", "timeout"]);
 const { emit } = Socket.prototype;
 Socket.prototype.emit = function (/** @type {any[]} */ ...args) {
-  const context = core.getAsyncContext() === undefined ? this[kContext] : undefined;
-  if (context === undefined) return ReflectApply(emit, this, args);
-  core.setAsyncContext(context);
+  const before = core.getAsyncContext();
+  if (before !== undefined && !primordials.SetPrototypeHas(OUTSIDE, args[0])) return ReflectApply(emit, this, args);
+  core.setAsyncContext(before ?? this[kContext]);
   try {
     return ReflectApply(emit, this, args);
+  } catch (error) {
+    internals.edgehost.reportException(error);
+    return true;
   } finally {
-    core.setAsyncContext(undefined);
+    core.setAsyncContext(before);
   }
+};
+
+// As in Node.js, a paused socket goes on to fill its buffer, unless the user gave one.
+const { pause } = Socket.prototype;
+const { kBuffer } = core.loadExtScript("ext:deno_node/internal/stream_base_commons.ts");
+Socket.prototype.pause = function () {
+  return ReflectApply(this[kBuffer] ? pause : Duplex.prototype.pause, this, []);
 };
 
 const { addRequest } = Agent.prototype;

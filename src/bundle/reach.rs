@@ -185,7 +185,11 @@ pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) ->
             let is_literal = matches!(
                 nodes.parent_kind(node),
                 AstKind::CallExpression(call) if call.callee.span() == span
-                    && matches!(call.arguments.first(), Some(Argument::StringLiteral(_) | Argument::TemplateLiteral(_)))
+                    && match call.arguments.first() {
+                        Some(Argument::StringLiteral(_)) => true,
+                        Some(Argument::TemplateLiteral(template)) => template.expressions.is_empty(),
+                        _ => false,
+                    }
             );
             if !is_literal && !is_typeof(nodes.parent_kind(node)) {
                 found.push(Mention { span, place: Place::Require, shorthand: shorthand(node, "require") });

@@ -81,7 +81,12 @@ async fn build(
     conditions: Vec<String>,
     routes: &[(usize, PathBuf)],
 ) -> Result<Part, BundleError> {
-    let plugin = Arc::new(HostModules { kind, root: root.to_owned(), ..HostModules::default() });
+    let plugin = Arc::new(HostModules {
+        kind,
+        root: root.to_owned(),
+        conditions: conditions.clone(),
+        ..HostModules::default()
+    });
     let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
     let reader = Reader { root, importers: HashMap::new() };
     let mut bundler = Bundler::with_plugins(options(root, kind, conditions, routes), plugins)
@@ -299,6 +304,7 @@ fn options(
 struct HostModules {
     kind: Runtime,
     root: PathBuf,
+    conditions: Vec<String>,
     /// (importer, specifier) of imports in the user's own files that lead nowhere.
     unresolved: Mutex<Vec<(String, String)>>,
     client_only: Mutex<Vec<String>>,
@@ -311,6 +317,24 @@ struct HostModules {
 }
 
 impl HostModules {
+    /// The file of a specifier of React. Its `react-server` variant, which the other
+    /// conditions of Next.js ask for, belongs to pages: it cannot render to a string,
+    /// which is what route handlers have it for.
+    fn react(&self, args: &HookResolveIdArgs<'_>) -> Option<String> {
+        let name = args.specifier.split('/').next()?;
+        let from = Path::new(args.importer?).parent().filter(|folder| folder.is_absolute())?;
+        if !matches!(name, "react" | "react-dom") {
+            return None;
+        }
+        let kind = if args.kind == ImportKind::Require { "require" } else { "import" };
+        let conditions = self.conditions.iter().filter(|name| *name != "react-server").cloned();
+        let resolver = oxc_resolver::Resolver::new(oxc_resolver::ResolveOptions {
+            condition_names: conditions.chain([kind.to_owned()]).collect(),
+            ..oxc_resolver::ResolveOptions::default()
+        });
+        Some(resolver.resolve(from, args.specifier).ok()?.full_path().display().to_string())
+    }
+
     /// An importer as people know it.
     fn shown<'a>(&self, importer: Option<&'a str>) -> &'a str {
         let importer = importer.unwrap_or_default();
@@ -355,6 +379,9 @@ impl Plugin for HostModules {
             if is_of_package(importer) {
                 self.loaders.lock().push((importer.to_owned(), args.specifier.to_owned()));
             }
+        }
+        if let Some(path) = self.react(args) {
+            return Ok(Some(HookResolveIdOutput::from_id(path)));
         }
         let host = Virtual::of(args.specifier);
         if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {

@@ -114,6 +114,8 @@ pub(crate) struct Isolate {
     slot: Arc<Slot>,
     pub(super) ends: Arc<Ends>,
     modules: RefCell<Vec<ModuleState>>,
+    /// How many of them are loaded.
+    loaded: Cell<usize>,
     verdict: Cell<Option<Verdict>>,
     condemned: Cell<bool>,
     retiring: Cell<bool>,
@@ -139,6 +141,7 @@ impl Isolate {
             slot,
             ends: Arc::default(),
             modules: RefCell::new(app.routes.iter().map(|_| ModuleState::Unloaded).collect()),
+            loaded: Cell::new(0),
             verdict: Cell::new(None),
             condemned: Cell::new(false),
             retiring: Cell::new(false),
@@ -177,8 +180,12 @@ impl Isolate {
         most > 0 && self.served.get() >= most
     }
 
-    /// The routes whose modules are loaded, for a successor to load beforehand.
+    /// The routes whose modules are loaded, for a successor to load beforehand: none
+    /// where they may have used up the memory together.
     pub(crate) fn loaded_routes(&self) -> Vec<usize> {
+        if self.verdict.get().is_some_and(|verdict| verdict.exceeded == Exceeded::Memory) {
+            return Vec::new();
+        }
         let is_ready =
             |(route, state): (usize, &ModuleState)| matches!(state, ModuleState::Ready).then_some(route);
         self.modules.borrow().iter().enumerate().filter_map(is_ready).collect()
@@ -507,10 +514,7 @@ impl Isolate {
             Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
         });
         let (module, mut evaluation) = match evaluation {
-            Err(_) => {
-                of_route.mark_startup_failed();
-                return;
-            }
+            Err(verdict) => return self.load_exceeded(route, verdict.exceeded),
             Ok(Some(Ok(evaluation))) => evaluation,
             Ok(Some(Err(error))) => return self.load_failed(route, &error.to_string()),
             Ok(None) => return self.load_failed(route, "the module is not in the bundle"),
@@ -543,6 +547,23 @@ impl Isolate {
             }
             notify.notify_waiters();
         });
+    }
+
+    /// Loading a module ran into a limit. Where others have filled the memory before,
+    /// it is tried again in the successor.
+    fn load_exceeded(&self, route: usize, exceeded: Exceeded) {
+        let of_route = &self.app.routes[route];
+        let is_first = self.loaded.get() == 0;
+        if exceeded != Exceeded::Memory || is_first {
+            of_route.mark_startup_failed();
+        }
+        tracing::error!(
+            route = of_route.pattern,
+            file = of_route.file,
+            limit = %exceeded,
+            "{exceeded} limit passed while the module loaded{}",
+            if exceeded == Exceeded::Memory && !is_first { ", beside others: it is tried again without them" } else { "" }
+        );
     }
 
     fn load_failed(&self, route: usize, error: &str) {
@@ -586,11 +607,12 @@ impl Isolate {
         });
         match methods {
             Ok(Ok(bits)) => {
+                self.loaded.set(self.loaded.get() + 1);
                 of_route.set_methods(MethodSet::from_bits(bits));
                 self.modules.borrow_mut()[route] = ModuleState::Ready;
             }
             Ok(Err(error)) => self.load_failed(route, &error),
-            Err(_) => of_route.mark_startup_failed(),
+            Err(verdict) => self.load_exceeded(route, verdict.exceeded),
         }
     }
 }

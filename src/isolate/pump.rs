@@ -37,8 +37,16 @@ impl Isolate {
             )
         };
         let budget = Budget { cpu: limits.cpu.saturating_sub(used), until: Instant::now() + limits.wall };
-        let polled =
-            self.turn(budget, only, |runtime| runtime.poll_event_loop(cx, PollEventLoopOptions::default()));
+        let polled = self.turn(budget, only, |runtime| {
+            {
+                // What comes from outside of JavaScript belongs to nobody: not to the
+                // request that ran last.
+                deno_core::scope!(scope, runtime);
+                let undefined = deno_core::v8::undefined(scope).into();
+                scope.set_continuation_preserved_embedder_data(undefined);
+            }
+            runtime.poll_event_loop(cx, PollEventLoopOptions::default())
+        });
         match polled {
             Ok(Poll::Ready(Err(error))) => tracing::error!("uncaught error in the event loop: {error}"),
             Ok(_) => {}

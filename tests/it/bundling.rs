@@ -241,3 +241,28 @@ async fn conditions_choose_the_variant_of_a_package() {
     let again = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
     again.get("/node").await.is(200, "node");
 }
+
+#[tokio::test]
+async fn react_is_the_one_that_renders() {
+    let package = |name: &str| {
+        format!(
+            r#"{{ "name": "{name}", "exports": {{ "./package.json": "./package.json", ".": {{ "react-server": "./server-components.js", "default": "./index.js" }}, "./server": {{ "react-server": "./server-components.js", "edge-light": "./edge.js", "node": "./node.js" }} }} }}"#
+        )
+    };
+    let app = project()
+        .file("node_modules/react/package.json", package("react"))
+        .file("node_modules/react/index.js", "exports.which = 'whole react';")
+        .file("node_modules/react/server-components.js", "exports.which = 'react of pages';")
+        .file("node_modules/react-dom/package.json", package("react-dom"))
+        .file("node_modules/react-dom/server-components.js", "throw new Error('not supported');")
+        .file("node_modules/react-dom/node.js", "exports.which = 'node with ' + require('react').which;")
+        .file("node_modules/react-dom/edge.js", "exports.which = 'edge with ' + require('react').which;")
+        .file("node_modules/other/package.json", r#"{ "exports": { "react-server": "./server.js", "default": "./default.js" } }"#)
+        .file("node_modules/other/server.js", "exports.which = 'for the server';")
+        .file("app/route.ts", "import { which } from 'react-dom/server'; import other from 'other'; export const GET = () => Response.json([which, other.which]);")
+        .file("app/edge/route.ts", "import { which } from 'react-dom/server'; export const runtime = 'edge'; export const GET = () => new Response(which);")
+        .start()
+        .await;
+    app.get("/").await.is_json(json!(["node with whole react", "for the server"]));
+    app.get("/edge").await.is(200, "edge with whole react");
+}

@@ -432,3 +432,23 @@ async fn requests_while_a_successor_loads_go_to_that_successor() {
     tokio::time::sleep(Duration::from_millis(600)).await;
     app.get("/count").await.is_json(json!(2));
 }
+
+#[tokio::test]
+async fn a_module_that_finds_the_memory_full_loads_in_the_successor() {
+    let app = project()
+        .file("app/fill/route.ts", "globalThis.kept = []; export const GET = () => { globalThis.kept.push(new Array(6_000_000).fill(1.5)); return new Response('filled'); };")
+        .file("app/big/route.ts", "const kept = new Array(4_000_000).fill(2.5); export const GET = () => new Response(String(kept.length));")
+        .file("app/never/route.ts", "const kept = []; for (;;) kept.push(new Array(100_000).fill(2.5)); export const GET = () => new Response(String(kept.length));")
+        .limits(|limits| limits.memory = 64 << 20)
+        .start()
+        .await;
+    app.get("/fill").await.is(200, "filled");
+    app.get("/big").await.is(200, "4000000");
+    app.get("/fill").await;
+    app.get("/big").await.is(200, "4000000");
+    // One that is too large by itself stays failed.
+    for _ in 0..2 {
+        assert_eq!(app.get("/never").await.code(), "STARTUP_TIMEOUT");
+    }
+    app.get("/big").await.is(200, "4000000");
+}

@@ -536,7 +536,7 @@ async fn what_the_page_about_node_calls_refused_is() {
         "import fs from 'fs'; import os from 'os'; import v8 from 'v8'; import test from 'node:test'; import vm from 'vm'; import dgram from 'dgram'; import { DatabaseSync } from 'node:sqlite';
         const refused = {
             watch: () => fs.watch('.'), priority: () => os.setPriority(5), flags: () => v8.setFlagsFromString('--jitless'),
-            snapshot: () => v8.writeHeapSnapshot(), setuid: () => process.setuid(1), umask: () => process.umask(0), title: () => { process.title = 'x'; },
+            snapshot: () => v8.writeHeapSnapshot(), setuid: () => process.setuid(1), umask: () => process.umask(0), mask: () => { if (process.umask() === 0o022) throw new Error('can be read'); }, title: () => { process.title = 'x'; },
             extension: () => { const db = new DatabaseSync(':memory:', { allowExtension: true }); db.loadExtension('./x.so'); }, test: () => test('x', () => {}),
         };
         export async function GET() {
@@ -597,4 +597,90 @@ async fn a_request_on_a_kept_connection_is_sent_once() {
     .await;
     app.get("/").await.is_json(json!(["answered", "mine", "answered", "ECONNRESET"]));
     assert_eq!(seen.load(std::sync::atomic::Ordering::SeqCst), 2);
+}
+
+/// A signal that `fetch` made of the caller's is not lost to the garbage collector.
+#[tokio::test]
+async fn an_abort_reaches_a_body_after_a_garbage_collection() {
+    let left = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let seen = left.clone();
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        use tokio::io::AsyncWriteExt;
+        let (socket, _) = listener.accept().await.expect("accepted");
+        let mut wire = super::harness::Wire(socket);
+        wire.read_until("\r\n\r\n").await;
+        let mut socket = wire.0;
+        let _ = socket.write_all(b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n").await;
+        while socket.write_all(b"1\r\nx\r\n").await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+        }
+        seen.store(true, std::sync::atomic::Ordering::SeqCst);
+    });
+    let app = serve_root(&format!(
+        "export async function GET() {{
+            const controller = new AbortController();
+            const answer = await fetch('http://127.0.0.1:{port}/', {{ signal: controller.signal }});
+            const reader = answer.body.getReader();
+            await reader.read();
+            for (let i = 0; i < 30; i++) {{ new Array(300000).fill({{}}); await new Promise((resolve) => setTimeout(resolve, 2)); }}
+            setTimeout(() => controller.abort(), 20);
+            try {{ for (let i = 0; i < 100; i++) await reader.read(); return new Response('reads on'); }} catch (error) {{ return new Response(error.name); }}
+        }}"
+    ))
+    .await;
+    let answer = app.get("/").await;
+    assert_eq!(answer.text(), "AbortError", "{}", super::harness::log());
+    for _ in 0..100 {
+        if left.load(std::sync::atomic::Ordering::SeqCst) {
+            return;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    panic!("the connection stays open");
+}
+
+#[tokio::test]
+async fn a_listener_that_throws_costs_other_sockets_nothing() {
+    let port = echo().await;
+    let app = serve_root(&format!(
+        "import net from 'node:net';
+        export async function GET() {{
+            const sockets = await Promise.all(Array.from({{ length: 10 }}, () => new Promise((resolve) => {{ const socket = net.connect({port}, '127.0.0.1', () => resolve(socket)); }})));
+            const counts = sockets.map(() => 0);
+            sockets.forEach((socket, index) => socket.on('data', (data) => {{ counts[index] += data.length; if (index === 3 && counts[index] === 2) throw new Error('thrown while reading'); }}));
+            for (let round = 0; round < 5; round++) {{ for (const socket of sockets) socket.write('x'); await new Promise((resolve) => setTimeout(resolve, 20)); }}
+            const paused = net.connect({port}, '127.0.0.1'); paused.write('hello'); paused.pause();
+            const text = await new Promise((resolve) => paused.on('readable', () => {{ const data = paused.read(); if (data) resolve(data.toString()); }}));
+            net.connect({port}, '127.0.0.1', () => {{ throw new Error('thrown while connecting'); }});
+            await new Promise((resolve) => setTimeout(resolve, 20));
+            return Response.json([counts, text]);
+        }}"
+    ))
+    .await;
+    app.get("/").await.is_json(json!([[5, 5, 5, 5, 5, 5, 5, 5, 5, 5], "hello"]));
+    logged(&["Uncaught Error: thrown while reading", "route=\"/\""]).await;
+    logged(&["Uncaught Error: thrown while connecting"]).await;
+}
+
+#[tokio::test]
+async fn web_sockets() {
+    use tokio::io::AsyncWriteExt;
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let (socket, _) = listener.accept().await.expect("accepted");
+        let mut wire = super::harness::Wire(socket);
+        let head = wire.read_until("\r\n\r\n").await.to_lowercase();
+        assert!(head.contains("upgrade: websocket"), "{head}");
+        let key = head.lines().find_map(|line| line.strip_prefix("sec-websocket-key: ")).map(str::to_owned);
+        assert!(key.is_some());
+        // No answer to the handshake: the client has to notice.
+        let _ = wire.0.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n").await;
+    });
+    let source = format!(
+        "const ask = () => new Promise((resolve) => {{ const socket = new WebSocket('ws://127.0.0.1:{port}/'); socket.onerror = (event) => resolve([event.type, socket.readyState, typeof WebSocket.OPEN]); }}); export const GET = async () => Response.json([await ask(), (() => {{ try {{ new WebSocket('http:'); }} catch (error) {{ return error.name; }} }})()]);"
+    );
+    serve_root(&source).await.get("/").await.is_json(json!([["error", 3, "number"], "SyntaxError"]));
 }

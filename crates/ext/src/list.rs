@@ -70,7 +70,7 @@ deno_core::extension!(
 
 deno_core::extension!(
     edgehost,
-    deps = [deno_webidl, deno_web, deno_fetch, deno_crypto],
+    deps = [deno_webidl, deno_web, deno_fetch, deno_crypto, deno_websocket],
     ops = [
         op_edgehost_ceilings,
         op_edgehost_env,
@@ -145,6 +145,7 @@ pub fn extensions(layer: Layer, settings: Settings) -> Vec<Extension> {
         deno_web::deno_web::init(BlobStore::default_arc(), None, false, Default::default()),
         deno_fetch::deno_fetch::init(fetch),
         deno_crypto::deno_crypto::init(None),
+        deno_websocket::deno_websocket::init(),
     ];
     match layer {
         Layer::Web => list.extend([deno_net::init(), edgehost::init(settings)]),

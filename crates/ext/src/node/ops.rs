@@ -102,6 +102,17 @@ pub(crate) fn op_app_cwd(state: &OpState) -> Result<String, std::io::Error> {
     Ok(state.borrow::<AppSys>().env_current_dir()?.display().to_string())
 }
 
+/// `process.umask()`, which tells the usual mask; it is not for the app to change.
+#[op2]
+pub(crate) fn op_app_umask(mask: Option<u32>) -> Result<u32, JsErrorBox> {
+    match mask {
+        None => Ok(0o022),
+        Some(_) => {
+            Err(JsErrorBox::generic("a change to the whole process is not available in route handlers"))
+        }
+    }
+}
+
 /// `process.chdir()`: of this isolate only.
 #[op2(fast)]
 pub(crate) fn op_app_chdir(state: &mut OpState, #[string] path: &str) -> Result<(), JsErrorBox> {
@@ -173,11 +184,11 @@ pub(super) fn replace(op: OpDecl) -> OpDecl {
         "op_fs_chdir" => op_app_chdir(),
         "op_get_env" | "op_get_env_no_permission_check" => op_app_get_env(),
         "op_process_abort" => op_refused_abort(),
+        "op_fs_umask" => op_app_umask(),
         "op_exit"
         | "op_set_env"
         | "op_delete_env"
         | "op_env"
-        | "op_fs_umask"
         | "op_node_load_env_file"
         | "op_node_process_set_title"
         | "op_node_process_setegid"
