@@ -16,7 +16,7 @@ export async function GET(request: Request) {
   const second = await getIronSession<Session>(next, new Response(), options)
   const seal = await sealData({ n: 1 }, { password: options.password })
   const viaStore = await getIronSession<Session>(await cookies(), options)
-  viaStore.user = 'grace'
+  viaStore.user = 'grove'
   await viaStore.save()
   const store = (await cookies()).get('pk1')?.value
   return Response.json({

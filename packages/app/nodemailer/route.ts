@@ -5,7 +5,7 @@ const { privateKey } = generateKeyPairSync('rsa', { modulusLength: 1024, publicK
 
 export async function GET() {
   const mail = {
-    from: 'Ada Lovelace <ada@example.com>', to: ['grace@example.com', 'Jürgen <j@example.com>'], cc: 'cc@example.com', subject: 'Grüße',
+    from: 'Ada Lovelace <ada@example.com>', to: ['grove@example.com', 'Jürgen <j@example.com>'], cc: 'cc@example.com', subject: 'Grüße',
     text: 'Hello wörld', html: '<p>Hello <b>wörld</b><img src="cid:logo"></p>', date: new Date(0), messageId: '<fixed@example.com>',
     attachments: [{ filename: 'a.txt', content: 'attached' }, { filename: 'l.png', content: Buffer.from([1, 2, 3]), cid: 'logo' }],
   }

@@ -4,7 +4,7 @@ import type { AppRouter } from '../../lib/trpc'
 export async function GET(request: Request) {
   const url = new URL('/trpc', request.url).href
   const client = createTRPCClient<AppRouter>({ links: [httpBatchLink({ url, headers: { 'x-user': 'ada' } })] })
-  const [greet, me] = await Promise.all([client.greet.query({ name: 'Grace' }), client.me.query()])
+  const [greet, me] = await Promise.all([client.greet.query({ name: 'Grove' }), client.me.query()])
   const added = await client.todo.add.mutate({ text: 'ship' })
   const invalid = await client.greet.query({ name: 'x' }).catch((e) => [e instanceof TRPCClientError, e.data.code, e.data.httpStatus])
   const stream = createTRPCClient<AppRouter>({ links: [httpBatchStreamLink({ url })] })

@@ -12,8 +12,8 @@ const Login = v.pipe(
 )
 
 export async function GET() {
-  const ok = v.parse(Login, { email: 'jane@example.com', password: '12345678', repeat: '12345678', born: '1990-02-03' })
-  const bad = await v.safeParseAsync(Login, { email: 'jane', password: '123', repeat: '124', born: 'x' })
+  const ok = v.parse(Login, { email: 'pine@example.com', password: '12345678', repeat: '12345678', born: '1990-02-03' })
+  const bad = await v.safeParseAsync(Login, { email: 'pine', password: '123', repeat: '124', born: 'x' })
   const variant = v.variant('kind', [v.object({ kind: v.literal('a'), n: v.number() }), v.object({ kind: v.literal('b'), s: v.string() })])
   return Response.json({
     ok,

@@ -1,4 +1,4 @@
-import { AutoRouter, cors, error, json, status, StatusError, withContent, withCookies, withParams } from 'itty-router'
+import { AutoRouter, cors, error, json, status, StatusError, withContent, withParams } from 'itty-router'
 
 const { preflight } = cors({ origin: 'https://example.com' })
 const router = AutoRouter({ base: '/mount/itty', before: [preflight] })
@@ -6,7 +6,6 @@ router
   .get('/users/:id', ({ id, query }) => ({ id, query }))
   .get('/files/:path+', ({ path }) => ({ path }))
   .post('/users', withContent, ({ content }) => json({ created: content }, { status: 201 }))
-  .get('/cookies', withCookies, ({ cookies }) => cookies)
   .get('/teapot', () => error(418, 'teapot'))
   .get('/throw', () => { throw new StatusError(402, { needs: 'money' }) })
   .get('/empty', () => status(204))
