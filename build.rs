@@ -1,6 +1,6 @@
-//! Makes the snapshot that every isolate starts from.
+//! Makes the two snapshots that isolates start from.
 //!
-//! What the snapshot did not consume goes into a table of residual sources, so
+//! What a snapshot did not consume goes into a table of residual sources, so
 //! that a binary needs no file of the machine that built it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,12 +16,18 @@ use deno_core::{
     Extension, ExtensionFileSourceCode, JsRuntimeForSnapshot, RuntimeOptions, v8, wrap_lazy_ext_script,
 };
 use deno_error::JsErrorBox;
-use edgehost_ext::{Layer, NODE_VERSION, Settings, extensions, prepare_vm};
+use edgehost_ext::{Layer, Settings, extensions, prepare_vm};
+
+use self::scripts::prepared;
+
+#[path = "build/scripts.rs"]
+mod scripts;
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     println!("cargo:rerun-if-changed=runtime-js");
     println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-changed=build");
     // For the test that hides it: where the sources of the Deno crates lie.
     let registry = snapshot_sources_folder();
     println!("cargo:rustc-env=EDGEHOST_REGISTRY={}", registry.display());
@@ -76,6 +82,9 @@ fn make(layer: Layer, name: &str, out: &Path) -> Box<[u8]> {
     let list = extensions(layer, Settings::default());
     let scripts = sources(&list, |extension| &extension.lazy_loaded_js_files);
     let modules = sources(&list, |extension| &extension.lazy_loaded_esm_files);
+    if layer == Layer::Node {
+        scripts::assert_known(|name| scripts.contains_key(name) || modules.contains_key(name));
+    }
     let snapshot = create_snapshot(
         CreateSnapshotOptions {
             cargo_manifest_dir: env!("CARGO_MANIFEST_DIR"),
@@ -126,187 +135,6 @@ fn refuse_unrecorded(modules: &BTreeMap<String, String>, consumed: &BTreeSet<Str
     );
 }
 
-/// Scripts of deno_node whose exports `runtime-js/node/02_node.js` changes.
-const HOOKED: [(&str, &str); 12] = [
-    ("ext:deno_node/child_process.ts", "child_process"),
-    ("ext:deno_node/cluster.ts", "cluster"),
-    ("ext:deno_node/fs.ts", "fs"),
-    ("ext:deno_node/inspector.js", "inspector"),
-    ("ext:deno_node/internal/crypto/diffiehellman.ts", "diffiehellman"),
-    ("ext:deno_node/internal/crypto/keygen.ts", "keygen"),
-    ("ext:deno_node/internal/crypto/pbkdf2.ts", "pbkdf2"),
-    ("ext:deno_node/internal/crypto/random.ts", "random"),
-    ("ext:deno_node/internal/crypto/scrypt.ts", "scrypt"),
-    ("ext:deno_node/internal/stream_base_commons.ts", "stream_base"),
-    ("ext:deno_node/net.ts", "net"),
-    ("ext:deno_node/worker_threads.ts", "worker_threads"),
-];
-
-/// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
-const MENDED: [(&str, &str, &str); 4] = [
-    // A signal made of others is held by them through weak references only. Without
-    // these two, a garbage collection between `fetch` and `abort` loses the abort.
-    (
-        "ext:deno_web/03_abort_signal.js",
-        "    SetPrototypeAdd(this[abortAlgos], algorithm);\n  }",
-        "    SetPrototypeAdd(this[abortAlgos], algorithm);
-    if (this[sourceSignals] !== null) {
-      for (const weakRef of new SafeSetIterator(this[sourceSignals])) {
-        const sourceSignal = WeakRefPrototypeDeref(weakRef);
-        if (sourceSignal === undefined) continue;
-        sourceSignal[activeDependents] ??= new SafeSet();
-        SetPrototypeAdd(sourceSignal[activeDependents], this);
-      }
-    }
-  }",
-    ),
-    (
-        "ext:deno_web/03_abort_signal.js",
-        "    this[abortAlgos] && SetPrototypeDelete(this[abortAlgos], algorithm);\n",
-        "    this[abortAlgos] && SetPrototypeDelete(this[abortAlgos], algorithm);
-    if (this[sourceSignals] !== null && !this[abortAlgos]?.size && listenerCount(this, \"abort\") === 0) {
-      for (const weakRef of new SafeSetIterator(this[sourceSignals])) {
-        const sourceSignal = WeakRefPrototypeDeref(weakRef);
-        if (sourceSignal?.[activeDependents]) SetPrototypeDelete(sourceSignal[activeDependents], this);
-      }
-    }
-",
-    ),
-    // The step that ends a body on abort goes when the body does, else a signal that
-    // lives long would hold every body that was fetched with it.
-    (
-        "ext:deno_fetch/26_fetch.js",
-        "  function onAbort() {
-    errorReadableStream(readable, terminator.reason);
-    core.tryClose(responseBodyRid);
-  }
-",
-        "  const body = new primordials.SafeWeakRef(readable);
-  function onAbort() {
-    const open = primordials.WeakRefPrototypeDeref(body);
-    if (open === undefined) return;
-    errorReadableStream(open, terminator.reason);
-    core.tryClose(responseBodyRid);
-  }
-",
-    ),
-    (
-        "ext:deno_fetch/26_fetch.js",
-        "  terminator[abortSignal.add](onAbort);\n\n  return readable;\n",
-        "  terminator[abortSignal.add](onAbort);
-  __bootstrap.internals.edgehostBodies ??= new primordials.SafeFinalizationRegistry(
-    ({ signal, step }) => signal[abortSignal.remove](step),
-  );
-  __bootstrap.internals.edgehostBodies.register(readable, { signal: terminator, step: onAbort });
-
-  return readable;
-",
-    ),
-];
-
-/// The source of an extension file as V8 takes it: without types, without a global
-/// `Deno`, and with the version that `process.version` tells.
-///
-/// The types are taken off by `deno_ast`, which deno_node brings along and which
-/// Deno's own build uses for these files.
-fn prepared(specifier: &str, source: &str) -> Result<String, String> {
-    let code = adapted(specifier, source)?;
-    // V8 keeps it as one byte a character and finds functions by their place in it.
-    Ok(if code.is_ascii() { code } else { escaped(&code) })
-}
-
-fn adapted(specifier: &str, source: &str) -> Result<String, String> {
-    let mut code = source.to_owned();
-    if specifier.ends_with(".ts") || specifier.starts_with("node:") {
-        code = without_types(specifier, &code)?;
-    }
-    if specifier == "ext:deno_node/_process/process.ts" {
-        code = code.replace("__NODE_VERSION__", NODE_VERSION);
-    }
-    if specifier == "ext:deno_fs/30_fs.js" {
-        // It makes a function from text, which sees globals alone.
-        let os = if cfg!(target_os = "macos") { "darwin" } else { env::consts::OS };
-        code = code.replace("Deno.build.os", &format!("{os:?}"));
-    }
-    if specifier == "ext:deno_node/internal/child_process.ts" {
-        // It would drop every error of `spawnSync` but one.
-        let lost = "result.error = _createSpawnError(\"ENOENT\", command, args, true);\n      }";
-        assert!(code.contains(lost), "{specifier} has changed");
-        code = code.replace(lost, &format!("{lost} else result.error = err;"));
-        // And give the child the variables of the host besides those of the app.
-        assert!(code.contains("clearEnv: false"), "{specifier} has changed");
-        code = code.replace("clearEnv: false", "clearEnv: true");
-    }
-    for (file, from, to) in MENDED {
-        if specifier == file {
-            assert!(code.contains(from), "{specifier} has changed");
-            code = code.replace(from, to);
-        }
-    }
-    if specifier == "node:_http_client" {
-        // It would send a request again whose socket was closed, even one that the caller
-        // has ended, or a POST. Node.js never does.
-        let retry = "function maybeRetryRequest(req, socket) {";
-        assert!(code.contains(retry), "{specifier} has changed");
-        code = code.replace(retry, &format!("{retry} return false;"));
-    }
-    let names_deno = code.match_indices("Deno").any(|(at, _)| {
-        let after = code[at + 4..].trim_start().chars().next();
-        matches!(after, Some('.' | '?' | '['))
-    });
-    let hook = HOOKED.iter().find(|(hooked, _)| *hooked == specifier).map(|(_, name)| *name);
-    // Scripts are one function that is called and returns the exports.
-    let wrapped = wrap_lazy_ext_script(&code);
-    let script = wrapped.strip_prefix("\"use strict\"; return (").and_then(|rest| rest.strip_suffix(");"));
-    let script = script.filter(|script| script.starts_with("(function"));
-    if let Some(script) = script {
-        if !names_deno && hook.is_none() {
-            return Ok(code);
-        }
-        let exports = match hook {
-            Some(name) => format!("__bootstrap.internals.edgehost.node.hooks.{name}({script}\n)"),
-            None => script.to_owned(),
-        };
-        return Ok(format!(
-            "(function () {{ const Deno = __bootstrap.internals.deno; return {exports}\n}})()"
-        ));
-    }
-    if names_deno && (specifier.starts_with("ext:deno_") || specifier.starts_with("node:")) {
-        code = format!(
-            "import {{ internals as edgehostInternals }} from \"ext:core/mod.js\"; const Deno = edgehostInternals.deno; {code}"
-        );
-    }
-    if specifier == "node:repl" {
-        code.push_str(
-            "\nimport { internals as edgehostRefusals } from \"ext:core/mod.js\";\nREPLServer = edgehostRefusals.edgehost.node.refused(\"repl\", \"REPLServer\", REPLServer);\n",
-        );
-    }
-    Ok(code)
-}
-
-fn without_types(specifier: &str, source: &str) -> Result<String, String> {
-    let parsed = deno_ast::parse_module(deno_ast::ParseParams {
-        specifier: deno_ast::ModuleSpecifier::parse(specifier).map_err(|error| error.to_string())?,
-        text: source.into(),
-        media_type: deno_ast::MediaType::TypeScript,
-        capture_tokens: false,
-        scope_analysis: false,
-        maybe_syntax: None,
-    })
-    .map_err(|error| error.to_string())?;
-    let transpiled = parsed
-        .transpile(
-            &deno_ast::TranspileOptions {
-                imports_not_used_as_values: deno_ast::ImportsNotUsedAsValues::Remove,
-                ..Default::default()
-            },
-            &deno_ast::TranspileModuleOptions::default(),
-            &deno_ast::EmitOptions { source_map: deno_ast::SourceMapOption::None, ..Default::default() },
-        )
-        .map_err(|error| error.to_string())?;
-    Ok(transpiled.into_source().text)
-}
-
 /// The folder of the cargo registry that holds the sources of deno_core.
 fn snapshot_sources_folder() -> PathBuf {
     let list = extensions(Layer::Web, Settings::default());
@@ -334,22 +162,6 @@ fn sources(
             (file.specifier.to_string(), code)
         })
         .collect()
-}
-
-/// The same program in 7-bit ASCII.
-fn escaped(code: &str) -> String {
-    let mut ascii = String::with_capacity(code.len());
-    for char in code.chars() {
-        if char.is_ascii() {
-            ascii.push(char);
-        } else {
-            let mut units = [0; 2];
-            for unit in char.encode_utf16(&mut units) {
-                let _ = write!(ascii, "\\u{unit:04x}");
-            }
-        }
-    }
-    ascii
 }
 
 fn write_table(
