@@ -2,21 +2,19 @@
 
 use std::cell::{Cell, RefCell};
 use std::mem::ManuallyDrop;
-use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
 use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
-use deno_core::{JsRuntime, ModuleSpecifier, v8};
+use deno_core::{JsRuntime, v8};
 use edgehost_ext::SharedExchanges;
 use edgehost_ext::message::{Answer, BodyEnd, Failure, Handle, Outcome, RequestBody, RequestHead, StreamEnd};
-use futures::FutureExt;
 use parking_lot::Mutex;
-use tokio::sync::Notify;
 
 use super::boot::{BootError, Booted, boot};
+use super::load::{LoadError, ModuleState};
 use super::{App, current};
 use crate::enforcer::{Budget, Slot, Verdict};
 use crate::limits::Exceeded;
@@ -87,37 +85,21 @@ impl Ends {
     }
 }
 
-/// What runtime-js is told of a route.
-#[derive(serde::Serialize)]
-struct RouteFacts<'a> {
-    index: usize,
-    file: &'a str,
-    runtime: &'static str,
-    captures: bool,
-}
-
-enum ModuleState {
-    Unloaded,
-    Loading(Rc<Notify>),
-    Ready,
-    Failed,
-}
-
 /// One V8 heap of an app. Belongs to the thread that made it.
 pub(crate) struct Isolate {
     pub(super) app: Arc<App>,
     id: current::IsolateId,
     kind: Runtime,
     runtime: RefCell<ManuallyDrop<JsRuntime>>,
-    functions: Functions,
+    pub(super) functions: Functions,
     pub(super) exchanges: SharedExchanges,
     slot: Arc<Slot>,
     pub(super) ends: Arc<Ends>,
-    modules: RefCell<Vec<ModuleState>>,
+    pub(super) modules: RefCell<Vec<ModuleState>>,
     /// How many of them are loaded.
-    loaded: Cell<usize>,
+    pub(super) loaded: Cell<usize>,
     verdict: Cell<Option<Verdict>>,
-    condemned: Cell<bool>,
+    pub(super) condemned: Cell<bool>,
     retiring: Cell<bool>,
     served: Cell<u64>,
     pub(super) pump_awake: Cell<bool>,
@@ -467,162 +449,6 @@ impl Isolate {
             tokio::task::spawn_local(unread.linger());
         }
     }
-
-    /// Loads and evaluates a route module, once.
-    pub(crate) async fn load(self: &Rc<Self>, route: usize) -> Result<(), LoadError> {
-        loop {
-            let loading = match &self.modules.borrow()[route] {
-                ModuleState::Ready => return Ok(()),
-                ModuleState::Failed if self.app.routes[route].startup_failed() => {
-                    return Err(LoadError::Exceeded);
-                }
-                ModuleState::Failed => return Err(LoadError::Failed),
-                ModuleState::Loading(notify) => Some(notify.clone()),
-                ModuleState::Unloaded => None,
-            };
-            if self.condemned.get() {
-                return Err(LoadError::IsolateOver);
-            }
-            match loading {
-                None => self.begin_load(route),
-                Some(notify) => {
-                    // The isolate may end while the module loads; nobody notifies then.
-                    let _ = tokio::time::timeout(Duration::from_millis(50), notify.notified()).await;
-                }
-            }
-        }
-    }
-
-    fn begin_load(self: &Rc<Self>, route: usize) {
-        let of_route = &self.app.routes[route];
-        if of_route.startup_failed() {
-            self.modules.borrow_mut()[route] = ModuleState::Failed;
-            return;
-        }
-        let limits = &self.app.limits;
-        let until = Instant::now() + limits.startup_wall;
-        let budget = Budget { cpu: limits.startup_cpu, until };
-        let evaluation = self.turn(budget, None, |runtime| {
-            {
-                // A dynamic `import()` that ended leaves its request's scope behind.
-                deno_core::scope!(scope, runtime);
-                let undefined = v8::undefined(scope).into();
-                scope.set_continuation_preserved_embedder_data(undefined);
-            }
-            let specifier = ModuleSpecifier::parse(&of_route.entry).ok()?;
-            let loaded = runtime.load_side_es_module(&specifier).now_or_never()?;
-            Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
-        });
-        let (module, mut evaluation) = match evaluation {
-            Err(verdict) => return self.load_exceeded(route, verdict.exceeded),
-            Ok(Some(Ok(evaluation))) => evaluation,
-            Ok(Some(Err(error))) => return self.load_failed(route, &error.to_string()),
-            Ok(None) => return self.load_failed(route, "the module is not in the bundle"),
-        };
-        self.wake_pump();
-        if let Some(evaluated) = evaluation.as_mut().now_or_never() {
-            return self.loaded(route, module, evaluated.err().map(|error| error.to_string()));
-        }
-        // Top-level `await`: goes on while others are served.
-        let notify = Rc::new(Notify::new());
-        self.modules.borrow_mut()[route] = ModuleState::Loading(notify.clone());
-        let isolate = self.clone();
-        tokio::task::spawn_local(async move {
-            let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
-            match evaluated {
-                Ok(evaluated) => {
-                    isolate.loaded(route, module, evaluated.err().map(|error| error.to_string()))
-                }
-                Err(_elapsed) => {
-                    let of_route = &isolate.app.routes[route];
-                    of_route.mark_startup_failed();
-                    tracing::error!(
-                        route = of_route.pattern,
-                        file = of_route.file,
-                        allowed = ?isolate.app.limits.startup_wall,
-                        "the module did not finish loading: does a top-level `await` wait for something that never comes?"
-                    );
-                    isolate.modules.borrow_mut()[route] = ModuleState::Failed;
-                }
-            }
-            notify.notify_waiters();
-        });
-    }
-
-    /// Loading a module ran into a limit. Where others have filled the memory before,
-    /// it is tried again in the successor.
-    fn load_exceeded(&self, route: usize, exceeded: Exceeded) {
-        let of_route = &self.app.routes[route];
-        let is_first = self.loaded.get() == 0;
-        if exceeded != Exceeded::Memory || is_first {
-            of_route.mark_startup_failed();
-        }
-        tracing::error!(
-            route = of_route.pattern,
-            file = of_route.file,
-            limit = %exceeded,
-            "{exceeded} limit passed while the module loaded{}",
-            if exceeded == Exceeded::Memory && !is_first { ", beside others: it is tried again without them" } else { "" }
-        );
-    }
-
-    fn load_failed(&self, route: usize, error: &str) {
-        let of_route = &self.app.routes[route];
-        tracing::error!(
-            route = of_route.pattern,
-            file = of_route.file,
-            "the module failed to load: {}",
-            self.app.readable(error)
-        );
-        self.modules.borrow_mut()[route] = ModuleState::Failed;
-    }
-
-    fn loaded(&self, route: usize, module: deno_core::ModuleId, error: Option<String>) {
-        if self.condemned.get() {
-            return;
-        }
-        if let Some(error) = error {
-            return self.load_failed(route, &error);
-        }
-        let of_route = &self.app.routes[route];
-        let limits = &self.app.limits;
-        let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
-        let methods = self.turn(budget, None, |runtime| {
-            let namespace = runtime.get_module_namespace(module).map_err(|error| error.to_string())?;
-            deno_core::scope!(scope, runtime);
-            v8::tc_scope!(let scope, scope);
-            let register = v8::Local::new(scope, &self.functions.register);
-            let namespace = v8::Local::new(scope, namespace);
-            let facts = RouteFacts {
-                index: route,
-                file: &of_route.file,
-                runtime: of_route.runtime.name(),
-                captures: of_route.captures,
-            };
-            let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;
-            let undefined = v8::undefined(scope).into();
-            let bits = register.call(scope, undefined, &[facts, namespace.into()]);
-            let bits = bits.ok_or_else(|| "its exports cannot be read".to_owned())?;
-            serde_v8::from_v8::<u8>(scope, bits).map_err(|error| error.to_string())
-        });
-        match methods {
-            Ok(Ok(bits)) => {
-                self.loaded.set(self.loaded.get() + 1);
-                of_route.set_methods(MethodSet::from_bits(bits));
-                self.modules.borrow_mut()[route] = ModuleState::Ready;
-            }
-            Ok(Err(error)) => self.load_failed(route, &error),
-            Err(verdict) => self.load_exceeded(route, verdict.exceeded),
-        }
-    }
-}
-
-/// Why a route module is not there.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum LoadError {
-    Failed,
-    Exceeded,
-    IsolateOver,
 }
 
 impl Drop for Isolate {

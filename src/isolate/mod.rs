@@ -4,7 +4,8 @@
 //! its event loop going, and end it when a limit was passed.
 //! Key types: [`App`] (what every isolate of an app shares), [`Isolate`],
 //! [`Invocation`], [`CallError`].
-//! Where to look: `boot` starts one from the snapshot, `invoke` runs a request,
+//! Where to look: `boot` starts one from the snapshot, `load` loads a route module,
+//! `invoke` runs a request,
 //! `pump` polls the event loop, `current` switches between isolates of a thread,
 //! `loader` hands the bundle to V8.
 //! Never: sockets, the choice of an isolate for a request, statuses.
@@ -13,6 +14,7 @@ mod app;
 mod boot;
 mod current;
 mod invoke;
+mod load;
 mod loader;
 mod pump;
 
