@@ -10,6 +10,7 @@ use deno_tls::rustls::pki_types::CertificateDer;
 use edgehost_ext::{AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, extensions};
 
 use super::invoke::Functions;
+use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::{App, current};
 use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap};
@@ -82,6 +83,7 @@ pub(super) struct Booted {
     pub(super) functions: Functions,
     pub(super) exchanges: SharedExchanges,
     pub(super) slot: Arc<Slot>,
+    pub(super) rejections: Rc<Rejections>,
 }
 
 pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
@@ -90,6 +92,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
     let slot = Slot::new(limits.memory, quota.clone());
     quota.report_to(&slot);
     let exchanges = SharedExchanges::default();
+    let rejections = Rc::<Rejections>::default();
     let settings = Settings {
         facts: AppFacts {
             env: Rc::new(app.env.clone()),
@@ -107,7 +110,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
                 Rc::new(move |kind, target| app.access.explain(kind, target))
             },
         },
-        console: console(app.clone()),
+        console: console(app.clone(), rejections.clone()),
         exchanges: exchanges.clone(),
         root_certificates: Some(Arc::new(SystemCertificates)),
         permissions: app.access.checks(),
@@ -144,7 +147,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
     })?;
     guard_heap(&mut runtime, &slot);
     slot.watch(runtime.v8_isolate().thread_safe_handle());
-    Ok(Booted { id, runtime, functions, exchanges, slot })
+    Ok(Booted { id, runtime, functions, exchanges, slot, rejections })
 }
 
 fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Runtime) -> Option<Functions> {
@@ -178,8 +181,11 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
 }
 
 /// Writes what user code prints into the host's log.
-fn console(app: Arc<App>) -> edgehost_ext::ConsoleSink {
+fn console(app: Arc<App>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSink {
     Rc::new(move |line: &ConsoleLine<'_>| {
+        if line.level == Level::Uncaught && line.request.is_none() && !rejections.is_news(line.text) {
+            return;
+        }
         let route =
             line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
         let request = line.request.map(|(id, _)| id.to_string());

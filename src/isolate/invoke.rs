@@ -14,7 +14,7 @@ use edgehost_ext::message::{Answer, BodyEnd, Failure, Handle, Outcome, RequestBo
 use parking_lot::Mutex;
 
 use super::boot::{BootError, Booted, boot};
-use super::load::{LoadError, ModuleState};
+use super::load::{LoadError, ModuleState, Rejections};
 use super::{App, current};
 use crate::enforcer::{Budget, Slot, Verdict};
 use crate::limits::Exceeded;
@@ -94,6 +94,7 @@ pub(crate) struct Isolate {
     pub(super) functions: Functions,
     pub(super) exchanges: SharedExchanges,
     slot: Arc<Slot>,
+    pub(super) rejections: Rc<Rejections>,
     pub(super) ends: Arc<Ends>,
     pub(super) modules: RefCell<Vec<ModuleState>>,
     /// How many of them are loaded.
@@ -112,7 +113,7 @@ impl Isolate {
     /// Call inside a `LocalSet` of the thread that is to own it.
     pub(crate) fn start(app: &Arc<App>, kind: Runtime) -> Result<Rc<Self>, BootError> {
         let began = Instant::now();
-        let Booted { id, runtime, functions, exchanges, slot } = boot(app, kind)?;
+        let Booted { id, runtime, functions, exchanges, slot, rejections } = boot(app, kind)?;
         let isolate = Rc::new(Self {
             app: app.clone(),
             id,
@@ -121,6 +122,7 @@ impl Isolate {
             functions,
             exchanges,
             slot,
+            rejections,
             ends: Arc::default(),
             modules: RefCell::new(app.routes.iter().map(|_| ModuleState::Unloaded).collect()),
             loaded: Cell::new(0),

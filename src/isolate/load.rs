@@ -1,5 +1,6 @@
 //! Route modules: loaded and evaluated once, under limits of their own.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::time::{Duration, Instant};
@@ -36,6 +37,66 @@ pub(crate) enum LoadError {
     Failed,
     Exceeded,
     IsolateOver,
+}
+
+/// Tells rejections of modules that failed to load from others. deno_core reports such an
+/// error twice: to who loads the module, and as a promise that nobody caught.
+#[derive(Default)]
+pub(super) struct Rejections {
+    /// Modules that wait in a top-level `await`; a rejection may be that of one of them.
+    waiting: Cell<usize>,
+    /// Reports that came meanwhile.
+    held: RefCell<Vec<String>>,
+    /// Modules that failed, whose rejection has not come yet: the first lines of their errors.
+    failed: RefCell<Vec<String>>,
+}
+
+impl Rejections {
+    const PREFIX: &str = "Uncaught (in promise) ";
+
+    fn first_line(error: &str) -> &str {
+        error.lines().next().unwrap_or_default()
+    }
+
+    /// Whether a report of an uncaught error, outside of any request, belongs into the log now.
+    pub(super) fn is_news(&self, report: &str) -> bool {
+        let Some(error) = report.strip_prefix(Self::PREFIX) else { return true };
+        let mut failed = self.failed.borrow_mut();
+        if let Some(at) = failed.iter().position(|line| line == Self::first_line(error)) {
+            failed.swap_remove(at);
+            return false;
+        }
+        if self.waiting.get() > 0 {
+            self.held.borrow_mut().push(report.to_owned());
+            return false;
+        }
+        true
+    }
+
+    /// The module of a route threw this.
+    fn expect(&self, error: &str) {
+        let line = Self::first_line(error);
+        let mut held = self.held.borrow_mut();
+        let came = held.iter().position(|report| {
+            report.strip_prefix(Self::PREFIX).is_some_and(|error| Self::first_line(error) == line)
+        });
+        match came {
+            Some(at) => {
+                held.remove(at);
+            }
+            None => self.failed.borrow_mut().push(line.to_owned()),
+        }
+    }
+
+    fn wait(&self) {
+        self.waiting.set(self.waiting.get() + 1);
+    }
+
+    /// What was held back, once no module waits any more.
+    fn waited(&self) -> Vec<String> {
+        self.waiting.set(self.waiting.get() - 1);
+        if self.waiting.get() == 0 { self.held.take() } else { Vec::new() }
+    }
 }
 
 impl Isolate {
@@ -98,6 +159,7 @@ impl Isolate {
         let notify = Rc::new(Notify::new());
         self.modules.borrow_mut()[route] = ModuleState::Loading(notify.clone());
         let isolate = self.clone();
+        self.rejections.wait();
         tokio::task::spawn_local(async move {
             let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
             match evaluated {
@@ -115,6 +177,9 @@ impl Isolate {
                     );
                     isolate.modules.borrow_mut()[route] = ModuleState::Failed;
                 }
+            }
+            for report in isolate.rejections.waited() {
+                tracing::error!(target: "edgehost::error", "{}", isolate.app.readable(&report));
             }
             notify.notify_waiters();
         });
@@ -182,7 +247,10 @@ impl Isolate {
                 of_route.set_methods(MethodSet::from_bits(bits));
                 self.modules.borrow_mut()[route] = ModuleState::Ready;
             }
-            Ok(Err(error)) => self.load_failed(route, &error),
+            Ok(Err(error)) => {
+                self.rejections.expect(&error);
+                self.load_failed(route, &error);
+            }
             Err(verdict) => self.load_exceeded(route, verdict.exceeded),
         }
     }

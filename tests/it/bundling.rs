@@ -217,6 +217,32 @@ async fn stacks_leave_out_what_the_bundler_added() {
 }
 
 #[tokio::test]
+async fn a_module_that_throws_is_logged_once() {
+    let app = project()
+        .file("app/now/route.ts", "throw new Error('thrown while loading');\nexport const GET = () => {};")
+        .file(
+            "app/later/route.ts",
+            "Promise.reject(new Error('nobody waits for it'));
+             await new Promise((done) => setTimeout(done, 20));
+             throw Object.assign(new Error('thrown after waiting'), { code: 'LATE' });
+             export const GET = () => {};",
+        )
+        .file("app/fine/route.ts", "export const GET = () => { Promise.reject(new Error('the last')); };")
+        .start()
+        .await;
+    for path in ["/now", "/later", "/fine"] {
+        assert_eq!(app.get(path).await.status, 500);
+    }
+    logged(&["Uncaught (in promise) Error: the last"]).await;
+    let log = super::harness::log();
+    for (text, times) in
+        [("thrown while loading", 1), ("thrown after waiting", 1), ("nobody waits for it", 1)]
+    {
+        assert_eq!(log.matches(&format!("Error: {text}")).count(), times, "{text}");
+    }
+}
+
+#[tokio::test]
 async fn conditions_choose_the_variant_of_a_package() {
     let project = || {
         project()
