@@ -23,7 +23,7 @@ const HOOKED: [(&str, &str); 12] = [
 ];
 
 /// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
-const MENDED: [(&str, &str, &str); 7] = [
+const MENDED: [(&str, &str, &str); 10] = [
     // A signal made of others is held by them through weak references only. Without
     // these two, a garbage collection between `fetch` and `abort` loses the abort.
     (
@@ -81,6 +81,27 @@ const MENDED: [(&str, &str, &str); 7] = [
 
   return readable;
 ",
+    ),
+    // Descriptors of the process are shared by all isolates and the host.
+    (
+        "ext:deno_node/fs.ts",
+        "openPromise = op_node_open(path, flags, mode);",
+        "const full = __bootstrap.internals.edgehost.roomError(\"open\", false);
+      openPromise = full === undefined ? op_node_open(path, flags, mode) : __bootstrap.primordials.PromiseReject(full);",
+    ),
+    (
+        "ext:deno_node/fs.ts",
+        "return op_node_open_sync(path, flags, mode);",
+        "const full = __bootstrap.internals.edgehost.roomError(\"open\", false);
+      if (full !== undefined) throw full;
+      return op_node_open_sync(path, flags, mode);",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "    const cancelRid = op_ws_check_permission_and_cancel_handle(",
+        "    const full = internals.edgehost.roomError(\"connect\", true);
+    if (full !== undefined) throw full;
+    const cancelRid = op_ws_check_permission_and_cancel_handle(",
     ),
     // `spawnSync` would drop every error but one.
     (

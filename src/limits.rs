@@ -47,7 +47,8 @@ pub struct Limits {
     pub concurrency: usize,
     /// Requests that wait for such a place, per isolate. Default 1024.
     pub queue: usize,
-    /// Sockets that `node:net` and what is built on it may have open in one isolate. Default 1024.
+    /// Sockets that one isolate may have open, of `fetch`, WebSockets, `node:net` and what is
+    /// built on it. More fail with `EMFILE`. Default 1024.
     pub sockets: usize,
     /// Open connections of the host. Default 16384.
     pub connections: usize,

@@ -71,23 +71,19 @@ const { ReflectApply } = primordials;
 
 const { connect } = Socket.prototype;
 const kCounted = primordials.Symbol("edgehost.counted");
-let open = 0;
 Socket.prototype.connect = function (/** @type {any[]} */ ...args) {
   this[kContext] ??= core.getAsyncContext();
   if (!this[kCounted]) {
-    const most = core.ops.op_edgehost_ceilings()[2];
-    if (open >= most) {
-      const error = /** @type {any} */ (new primordials.Error(`connect EMFILE: this isolate has ${most} sockets open`));
-      error.code = "EMFILE";
-      error.syscall = "connect";
-      this.destroy(error);
+    const full = internals.edgehost.roomError("connect", true);
+    if (full !== undefined) {
+      this.destroy(full);
       return this;
     }
     this[kCounted] = true;
-    open++;
+    internals.edgehost.sockets++;
     this.once("close", () => {
       this[kCounted] = false;
-      open--;
+      internals.edgehost.sockets--;
     });
   }
   return ReflectApply(connect, this, args);

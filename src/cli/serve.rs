@@ -23,6 +23,11 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let options = options.or(config::read(&dir)?);
     start_log(&options);
 
+    // Clients, sockets and files of all isolates share the descriptors of the process.
+    if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        tracing::warn!(%error, "cannot raise the number of file descriptors");
+    }
+
     output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     let mut builder = EdgeHost::builder(&dir)
         .limits(options.limits())

@@ -89,6 +89,60 @@ fn hello() -> Project {
         .file("app/items/[id]/route.ts", "export const runtime = 'edge'; export const maxDuration = 60; export const GET = () => new Response('x'); export const POST = GET;")
 }
 
+/// Clients can still connect when user code has opened what it could.
+#[test]
+fn some_descriptors_are_kept_for_clients() {
+    let project = project()
+        .file(
+            "app/greedy/route.ts",
+            "import fs from 'node:fs';
+            const message = (error) => (error.cause ?? error).message;
+            export async function GET() {
+                const open = [], found = {};
+                try {
+                    for (;;) open.push(fs.openSync('package.json'));
+                } catch (error) {
+                    found.sync = error.code;
+                }
+                found.promised = await fs.promises.readFile('package.json').catch((error) => error.code);
+                found.fetched = await fetch('http://127.0.0.1:9/').catch(message);
+                found.ok = await new Promise((resolve) => {
+                    // Time for a client to come.
+                    setTimeout(() => { for (const fd of open) fs.closeSync(fd); resolve(open.length > 100); }, 500);
+                });
+                found.after = fs.readFileSync('package.json', 'utf8');
+                return Response.json(found);
+            }",
+        )
+        .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
+        .file("package.json", "{}");
+    let served = Served::start(&project.path(), &[], |command| {
+        let mut limited = Command::new("sh");
+        limited.args(["-c", "ulimit -n 256; exec \"$0\" \"$@\""]);
+        limited.arg(command.get_program()).args(command.get_args());
+        limited.stdout(Stdio::piped()).stderr(Stdio::piped());
+        *command = limited;
+    });
+    let greedy = std::thread::scope(|threads| {
+        let greedy = threads.spawn(|| served.get("/greedy"));
+        std::thread::sleep(Duration::from_millis(250));
+        let clients: Vec<_> = (0..30).map(|_| threads.spawn(|| served.get("/ok"))).collect();
+        for client in clients {
+            assert!(client.join().expect("no panic").ends_with("\r\n\r\nok"));
+        }
+        greedy.join().expect("no panic")
+    });
+    for part in [
+        "\"sync\":\"EMFILE\"",
+        "\"promised\":\"EMFILE\"",
+        "connect EMFILE: the process has few file descriptors left",
+        "\"ok\":true",
+        "\"after\":\"{}\"",
+    ] {
+        assert!(greedy.contains(part), "{part} is missing from {greedy}");
+    }
+}
+
 #[test]
 fn help_names_every_flag_with_its_variable() {
     let help = stdout(&run(&["--help"]));

@@ -114,6 +114,36 @@ async fn files_without_end_or_too_large_for_memory() {
 }
 
 #[tokio::test]
+async fn ten_thousand_fetches_and_web_sockets() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let port = listener.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let mut kept = Vec::new();
+        while let Ok((socket, _)) = listener.accept().await {
+            kept.push(socket);
+        }
+    });
+    for runtime in ["nodejs", "edge"] {
+        let app = hostile(&format!(
+            "export const runtime = '{runtime}';
+            export async function GET() {{
+                const counts = {{}};
+                const count = (what) => counts[what] = (counts[what] ?? 0) + 1;
+                for (let i = 0; i < 10000; i++) {{
+                    fetch('http://127.0.0.1:{port}/').catch((error) => count(error.cause.code));
+                }}
+                await new Promise((resolve) => setTimeout(resolve, 100));
+                try {{ new WebSocket('ws://127.0.0.1:{port}/'); }} catch (error) {{ count('ws ' + error.code); }}
+                return Response.json(counts);
+            }}"
+        ))
+        .await;
+        app.get("/hostile").await.is_json(json!({ "EMFILE": 9936, "ws EMFILE": 1 }));
+        app.get("/ok").await.is(200, "ok");
+    }
+}
+
+#[tokio::test]
 async fn ten_thousand_sockets() {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let port = listener.local_addr().expect("an address").port();

@@ -73,6 +73,7 @@ deno_core::extension!(
     deps = [deno_webidl, deno_web, deno_fetch, deno_crypto, deno_websocket],
     ops = [
         op_edgehost_ceilings,
+        op_edgehost_room,
         op_edgehost_env,
         op_edgehost_explain,
         op_edgehost_draft_secret,

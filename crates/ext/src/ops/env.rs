@@ -67,13 +67,12 @@ pub(crate) fn op_edgehost_is_edge(state: &OpState) -> bool {
     state.borrow::<AppFacts>().edge
 }
 
-/// CPU time in seconds, memory in bytes and the number of sockets that native code is
-/// held to. Called by runtime-js/node/02_node.js.
+/// CPU time in seconds and memory in bytes that native code is held to. Called by runtime-js/node/02_node.js.
 #[op2]
 #[serde]
-pub(crate) fn op_edgehost_ceilings(state: &OpState) -> (f64, f64, f64) {
-    let Ceilings { cpu, memory, sockets } = state.borrow::<AppFacts>().ceilings;
-    (cpu, memory, sockets)
+pub(crate) fn op_edgehost_ceilings(state: &OpState) -> (f64, f64) {
+    let Ceilings { cpu, memory, .. } = state.borrow::<AppFacts>().ceilings;
+    (cpu, memory)
 }
 
 /// Why something was refused, and what would allow it. Called by

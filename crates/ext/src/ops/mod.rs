@@ -4,6 +4,7 @@
 //! belong to no request are refused with a `TypeError`, never a panic.
 
 mod console;
+mod descriptors;
 mod env;
 mod request;
 mod response;
@@ -17,6 +18,7 @@ use crate::message::{Exchange, Exchanges, Handle};
 
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level};
+pub(crate) use descriptors::*;
 pub(crate) use env::*;
 pub use env::{AppFacts, Ceilings, Explain};
 pub(crate) use request::*;
