@@ -7,7 +7,7 @@ use deno_core::wrap_lazy_ext_script;
 use edgehost_ext::NODE_VERSION;
 
 /// Scripts of deno_node whose exports `runtime-js/node/02_node.js` changes.
-const HOOKED: [(&str, &str); 12] = [
+const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/child_process.ts", "child_process"),
     ("ext:deno_node/cluster.ts", "cluster"),
     ("ext:deno_node/fs.ts", "fs"),
@@ -18,12 +18,15 @@ const HOOKED: [(&str, &str); 12] = [
     ("ext:deno_node/internal/crypto/random.ts", "random"),
     ("ext:deno_node/internal/crypto/scrypt.ts", "scrypt"),
     ("ext:deno_node/internal/stream_base_commons.ts", "stream_base"),
+    ("ext:deno_node/internal_binding/pipe_wrap.ts", "pipe_wrap"),
+    ("ext:deno_node/internal_binding/tcp_wrap.ts", "tcp_wrap"),
     ("ext:deno_node/net.ts", "net"),
+    ("ext:deno_node/tty.js", "tty"),
     ("ext:deno_node/worker_threads.ts", "worker_threads"),
 ];
 
 /// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
-const MENDED: [(&str, &str, &str); 10] = [
+const MENDED: &[(&str, &str, &str)] = &[
     // A signal made of others is held by them through weak references only. Without
     // these two, a garbage collection between `fetch` and `abort` loses the abort.
     (
@@ -86,20 +89,20 @@ const MENDED: [(&str, &str, &str); 10] = [
     (
         "ext:deno_node/fs.ts",
         "openPromise = op_node_open(path, flags, mode);",
-        "const full = __bootstrap.internals.edgehost.roomError(\"open\", false);
+        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
       openPromise = full === undefined ? op_node_open(path, flags, mode) : __bootstrap.primordials.PromiseReject(full);",
     ),
     (
         "ext:deno_node/fs.ts",
         "return op_node_open_sync(path, flags, mode);",
-        "const full = __bootstrap.internals.edgehost.roomError(\"open\", false);
+        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
       if (full !== undefined) throw full;
       return op_node_open_sync(path, flags, mode);",
     ),
     (
         "ext:deno_websocket/01_websocket.js",
         "    const cancelRid = op_ws_check_permission_and_cancel_handle(",
-        "    const full = internals.edgehost.roomError(\"connect\", true);
+        "    const full = internals.edgehost.ceilings.roomError(\"connect\", true);
     if (full !== undefined) throw full;
     const cancelRid = op_ws_check_permission_and_cancel_handle(",
     ),
@@ -108,6 +111,82 @@ const MENDED: [(&str, &str, &str); 10] = [
         "ext:deno_node/internal/child_process.ts",
         "result.error = _createSpawnError(\"ENOENT\", command, args, true);\n      }",
         "result.error = _createSpawnError(\"ENOENT\", command, args, true);\n      } else result.error = err;",
+    ),
+    // A subprocess starts in the folder of the app and gets descriptors of the app.
+    (
+        "ext:deno_process/40_process.js",
+        "  const child = op_node_spawn_child({
+    cmd: pathFromURL(command),
+    args: ArrayPrototypeMap(args, String),
+    cwd: pathFromURL(cwd),",
+        "  const { spawnFolder, spawnStdio } = internals.edgehost.node;
+  stdin = spawnStdio(stdin);
+  stdout = spawnStdio(stdout);
+  stderr = spawnStdio(stderr);
+  extraStdio = ArrayPrototypeMap(extraStdio, spawnStdio);
+  const child = op_node_spawn_child({
+    cmd: pathFromURL(command),
+    args: ArrayPrototypeMap(args, String),
+    cwd: spawnFolder(pathFromURL(cwd)),",
+    ),
+    (
+        "ext:deno_process/40_process.js",
+        "    args: ArrayPrototypeMap(ArrayPrototypeSlice(args, 1), String),
+    cwd: pathFromURL(cwd),
+    clearEnv,
+    env: ObjectEntries(env),
+    uid,
+    gid,
+    stdin,
+    stdout,
+    stderr,
+    windowsRawArguments,
+    windowsHide,
+    extraStdio,",
+        "    args: ArrayPrototypeMap(ArrayPrototypeSlice(args, 1), String),
+    cwd: internals.edgehost.node.spawnFolder(pathFromURL(cwd)),
+    clearEnv,
+    env: ObjectEntries(env),
+    uid,
+    gid,
+    stdin: internals.edgehost.node.spawnStdio(stdin),
+    stdout: internals.edgehost.node.spawnStdio(stdout),
+    stderr: internals.edgehost.node.spawnStdio(stderr),
+    windowsRawArguments,
+    windowsHide,
+    extraStdio: ArrayPrototypeMap(extraStdio, internals.edgehost.node.spawnStdio),",
+    ),
+    (
+        "ext:deno_node/internal/child_process.ts",
+        "pipe.open(this.#process.",
+        "__bootstrap.internals.edgehost.openPipe(pipe, this.#process.",
+    ),
+    (
+        "ext:deno_node/internal/child_process.ts",
+        "p.open(this.#process.",
+        "__bootstrap.internals.edgehost.openPipe(p, this.#process.",
+    ),
+    (
+        "ext:deno_node/internal/child_process.ts",
+        "pipe.open(extraFd)",
+        "__bootstrap.internals.edgehost.openPipe(pipe, extraFd)",
+    ),
+    // WebAssembly programs would read and write the standard streams of the process.
+    (
+        "ext:deno_node/wasi.ts",
+        "const stdinFd = options.stdin ?? 0;",
+        "const stdio = __bootstrap.internals.edgehost.node.wasiStdio([
+      options.stdin ?? 0, options.stdout ?? 1, options.stderr ?? 2,
+    ]);
+    const stdinFd = stdio.fds[0];",
+    ),
+    ("ext:deno_node/wasi.ts", "const stdoutFd = options.stdout ?? 1;", "const stdoutFd = stdio.fds[1];"),
+    ("ext:deno_node/wasi.ts", "const stderrFd = options.stderr ?? 2;", "const stderrFd = stdio.fds[2];"),
+    (
+        "ext:deno_node/wasi.ts",
+        "return ctx.fdWrite(",
+        "stdio.write(fd, iovsPtr, iovsLen, self.#getMemoryBuffer());
+        return ctx.fdWrite(",
     ),
     // And the child would see the variables of the host besides those of the app.
     ("ext:deno_node/internal/child_process.ts", "clearEnv: false", "clearEnv: true"),
@@ -151,9 +230,9 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         let os = if cfg!(target_os = "macos") { "darwin" } else { env::consts::OS };
         code = code.replace("Deno.build.os", &format!("{os:?}"));
     }
-    for (file, from, to) in MENDED {
+    for (file, from, to) in MENDED.iter().copied() {
         if specifier == file {
-            assert!(code.contains(from), "{specifier} has changed");
+            assert!(code.contains(from), "{specifier} has changed: there is no {from:?}");
             code = code.replace(from, to);
         }
     }

@@ -9,7 +9,6 @@ import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
   Error,
-  ObjectAssign,
   ObjectDefineProperties,
   ObjectDefineProperty,
   ObjectPrototypeIsPrototypeOf,
@@ -92,6 +91,8 @@ const timers = web("02_timers");
 const url = web("00_url");
 const { URLPattern } = web("01_urlpattern");
 const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
+ceilings.guardWebCrypto(cryptoScript.SubtleCrypto.prototype);
 const eventSource = fetchScript("27_eventsource");
 const fetching = fetchScript("26_fetch");
 const { FormData } = fetchScript("21_formdata");
@@ -137,29 +138,9 @@ function withRefusal(error) {
   throw error;
 }
 
-/** Why nothing more may be opened, as `op_edgehost_room` says it. */
-const FULL = [
-  "",
-  "this isolate has as many sockets open as --limit-sockets allows",
-  "the process has few file descriptors left (ulimit -n raises their number)",
-];
-
-/**
- * An error if no more sockets, or files, may be opened.
- * @param {string} syscall @param {boolean} isSocket
- */
-function roomError(syscall, isSocket) {
-  const room = core.ops.op_edgehost_room(internals.edgehost.sockets, isSocket);
-  if (room === 0) return undefined;
-  // The Node layer recognizes errors of the system by their number.
-  const number = isSocket ? "" : " (os error 24)";
-  const error = new Error(`${syscall} EMFILE: ${FULL[room]}${number}`);
-  return ObjectAssign(error, { code: "EMFILE", syscall });
-}
-
 /** Fetch Standard, section 5.6. @param {any} input @param {any} [init] */
 function fetch(input, init = undefined) {
-  const full = roomError("connect", true);
+  const full = ceilings.roomError("connect", true);
   if (full !== undefined) return PromiseReject(new TypeError("fetch failed", { cause: full }));
   return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
 }
@@ -281,9 +262,4 @@ event.defineEventHandler(globalThis, "error", undefined, true);
 event.defineEventHandler(globalThis, "unhandledrejection");
 event.defineEventHandler(globalThis, "rejectionhandled");
 
-internals.edgehost = {
-  v8Console,
-  roomError,
-  // Open sockets of the Node layer.
-  sockets: 0,
-};
+internals.edgehost = { ceilings, v8Console };

@@ -9,9 +9,14 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
+  ArrayPrototypeMap,
+  BigIntPrototypeToString,
+  DataView,
+  DataViewPrototypeGetUint32,
   Error,
   ErrorCaptureStackTrace,
   MathCeil,
+  ObjectAssign,
   ObjectDefineProperty,
   ObjectDefineProperties,
   ObjectGetOwnPropertyDescriptor,
@@ -21,9 +26,11 @@ const {
   ReflectApply,
   ReflectConstruct,
   RegExpPrototypeExec,
+  SafeArrayIterator,
   SafeRegExp,
   StringPrototypeIncludes,
   StringPrototypeSplit,
+  TypedArrayPrototypeSlice,
 } = primordials;
 
 core.setBuildInfo(core.ops.op_edgehost_target());
@@ -179,11 +186,14 @@ function unavailable(module, name, why) {
   return error;
 }
 
+const { ROUND, beginWork, pinned, primeSeconds, refuseLargeResult, refuseLongWork } = internals.edgehost.ceilings;
+
 const ONE_THREAD = "a route handler runs in an isolate that is one thread of the host; move the work to a service";
 const NO_SERVER = "edgehost itself listens, and calls the exported handlers of route files";
 const NO_DEBUGGER = "the inspector would show every app of the process";
 const NO_WATCHER = "a route handler ends with its answer";
 const NO_TERMINAL = "a route handler has no terminal";
+const NOT_OPENED = "the descriptor is not one that this app has opened";
 
 /** By module: functions that are refused when they are called, and why. */
 const REFUSED = {
@@ -237,37 +247,37 @@ function contextOf(stream) {
   return stream?._httpMessage?.[kContext] ?? stream?.[kContext] ?? stream?._parent?.[kContext];
 }
 
-/** Seconds of CPU time that one round of a key derivation takes at the least. */
-const ROUND = 2e-7;
-
 /**
- * Refuses work in native code that would go on long after the CPU time of a request is
- * used up: no limit can interrupt it.
- * @param {string} what @param {number} seconds
+ * Puts an estimate before functions of a module: what they are to do, how many seconds
+ * it takes, and the arguments to go on with.
+ * @param {any} exports @param {string[]} names
+ * @param {(...args: any[]) => { what: string, seconds: number, args?: any[] }} estimate
  */
-function refuseLongWork(what, seconds) {
-  const [most] = core.ops.op_edgehost_ceilings();
-  if (seconds > most) {
-    const error = /** @type {any} */ (
-      new RangeError(`${what} would take about ${MathCeil(seconds)} s of CPU time; a request has ${most} s`)
-    );
-    error.code = "ERR_OUT_OF_RANGE";
-    throw error;
-  }
-}
-
-/**
- * Puts a check before functions of a module.
- * @param {any} exports @param {string[]} names @param {(...args: any[]) => void} check
- */
-function before(exports, names, check) {
-  for (const name of names) {
+function before(exports, names, estimate) {
+  for (const name of new SafeArrayIterator(names)) {
     const original = exports[name];
-    const checked = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
-      ReflectApply(check, undefined, args);
-      return new.target === undefined
-        ? ReflectApply(original, this, args)
-        : ReflectConstruct(original, args, new.target === checked ? original : new.target);
+    const checked = /** @this {unknown} */ function (/** @type {any[]} */ ...given) {
+      const { what, seconds, args = given } = ReflectApply(estimate, undefined, given);
+      if (new.target !== undefined) {
+        refuseLongWork(what, seconds);
+        return ReflectConstruct(original, args, new.target === checked ? original : new.target);
+      }
+      const callback = args[args.length - 1];
+      if (typeof callback !== "function") {
+        refuseLongWork(what, seconds);
+        return ReflectApply(original, this, args);
+      }
+      const done = beginWork(what, seconds);
+      args[args.length - 1] = /** @this {unknown} */ function (/** @type {any[]} */ ...results) {
+        done();
+        return ReflectApply(callback, this, results);
+      };
+      try {
+        return ReflectApply(original, this, args);
+      } catch (error) {
+        done();
+        throw error;
+      }
     };
     ObjectDefineProperties(checked, ObjectGetOwnPropertyDescriptors(original));
     exports[name] = checked;
@@ -292,12 +302,21 @@ function refuseLargeFile(stats) {
   }
 }
 
-const SUBPROCESS = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync"];
-
-/** Seconds that finding a prime of so many bits takes on average. @param {number} bits */
-function primeSeconds(bits) {
-  return 0.02 * (bits / 1024) ** 4;
+/**
+ * Replaces methods for good.
+ * @param {any} prototype @param {string[]} names @param {string} what @param {string} why
+ */
+function refuseMethods(prototype, names, what, why) {
+  for (const name of new SafeArrayIterator(names)) {
+    if (prototype[name] === undefined) continue;
+    const value = () => {
+      throw unavailable("net", what, why);
+    };
+    ObjectDefineProperty(prototype, name, { __proto__: null, value });
+  }
 }
+
+const SUBPROCESS = ["spawn", "spawnSync", "exec", "execSync", "execFile", "execFileSync"];
 
 /**
  * Hooks by the name of the script whose exports they change.
@@ -337,37 +356,34 @@ const hooks = {
       const process = core.createLazyLoader("node:process")().default;
       return fd === 1 ? process.stdout : process.stderr;
     };
-    const text = (/** @type {any} */ data, /** @type {unknown} */ offset, /** @type {unknown} */ length) => {
-      if (typeof data === "string") return data;
+    const bytesOf = (/** @type {any[]} */ [, data, where, length]) => {
       const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
-      const from = typeof offset === "number" ? offset : 0;
-      const bytes = Buffer.from(data.buffer, data.byteOffset, data.byteLength);
-      return bytes.toString("utf8", from, typeof length === "number" ? from + length : undefined);
+      if (typeof data === "string") return Buffer.from(data, typeof length === "string" ? length : "utf8");
+      const view = typeof where === "object" && where !== null ? where : { offset: where, length };
+      const from = typeof view.offset === "number" ? view.offset : 0;
+      const size = typeof view.length === "number" ? view.length : data.byteLength - from;
+      return Buffer.from(data.buffer, data.byteOffset + from, size);
     };
-    const sizeOf = (/** @type {string} */ written) => core.encode(written).byteLength;
+    const isStandard = (/** @type {unknown} */ fd) => fd === 1 || fd === 2;
     const { write, writeSync, writev, writevSync } = exports;
+    // The functions themselves write to files that swallow everything, and count.
     exports.writeSync = (/** @type {any[]} */ ...args) => {
-      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writeSync, exports, args);
-      const written = text(args[1], args[2], args[3]);
-      streamOf(args[0]).write(written);
-      return sizeOf(written);
+      const count = ReflectApply(writeSync, exports, args);
+      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args));
+      return count;
     };
     exports.write = (/** @type {any[]} */ ...args) => {
-      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(write, exports, args);
-      const done = args[args.length - 1];
-      const written = text(args[1], args[2], args[3]);
-      streamOf(args[0]).write(written, () => done(null, sizeOf(written), args[1]));
+      ReflectApply(write, exports, args);
+      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args));
     };
     exports.writevSync = (/** @type {any[]} */ ...args) => {
-      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writevSync, exports, args);
-      let size = 0;
-      for (const part of args[1]) size += exports.writeSync(args[0], part);
-      return size;
+      const count = ReflectApply(writevSync, exports, args);
+      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf([, part]));
+      return count;
     };
     exports.writev = (/** @type {any[]} */ ...args) => {
-      if (args[0] !== 1 && args[0] !== 2) return ReflectApply(writev, exports, args);
-      const size = exports.writevSync(args[0], args[1]);
-      core.loadExtScript("ext:deno_node/_next_tick.ts").nextTick(args[args.length - 1], null, size, args[1]);
+      ReflectApply(writev, exports, args);
+      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf([, part]));
     };
     exports.readFileSync = (/** @type {unknown} */ file, /** @type {unknown} */ options) => {
       check(file);
@@ -386,41 +402,60 @@ const hooks = {
     return exports;
   },
   diffiehellman: (exports) =>
-    before(exports, ["DiffieHellman"], (bits) => {
-      if (typeof bits === "number") refuseLongWork("Finding a prime of this size", primeSeconds(bits) * 50);
-    }),
+    before(exports, ["DiffieHellman"], (bits) => ({
+      what: "Finding a prime of this size",
+      seconds: typeof bits === "number" ? primeSeconds(bits) * 50 : 0,
+    })),
   keygen: (exports) =>
-    before(exports, ["generateKeyPair", "generateKeyPairSync"], (type, options) => {
-      const bits = options?.modulusLength ?? options?.primeLength;
-      if (typeof bits === "number") refuseLongWork(`A key of ${bits} bits`, primeSeconds(bits) * (type === "dh" ? 50 : 1));
+    before(exports, ["generateKeyPair", "generateKeyPairSync"], (type, options, ...rest) => {
+      const read = pinned(options, ["modulusLength", "primeLength"]);
+      const bits = read?.modulusLength ?? read?.primeLength;
+      return {
+        what: `A key of ${bits} bits`,
+        seconds: typeof bits === "number" ? primeSeconds(bits) * (type === "dh" ? 50 : 1) : 0,
+        args: [type, read, ...new SafeArrayIterator(rest)],
+      };
     }),
   pbkdf2: (exports) =>
-    before(exports, ["pbkdf2", "pbkdf2Sync"], (_password, _salt, iterations, length) =>
-      refuseLongWork(`pbkdf2 with ${iterations} iterations`, iterations * MathCeil(length / 64) * ROUND)),
+    before(exports, ["pbkdf2", "pbkdf2Sync"], (_password, _salt, iterations, length) => ({
+      what: `pbkdf2 with ${iterations} iterations`,
+      seconds: iterations * MathCeil(length / 64) * ROUND,
+    })),
   random(exports) {
-    const check = (/** @type {any} */ size, /** @type {any} */ options) => {
-      if (typeof size === "number") refuseLongWork("Finding a prime of this size", primeSeconds(size) * (options?.safe ? 50 : 1));
-    };
-    before(exports, ["generatePrime", "generatePrimeSync"], check);
-    return before(exports, ["checkPrime", "checkPrimeSync"], (candidate, options) => {
+    before(exports, ["generatePrime", "generatePrimeSync"], (size, options, ...rest) => {
+      const read = pinned(options, ["safe"]);
+      return {
+        what: "Finding a prime of this size",
+        seconds: typeof size === "number" ? primeSeconds(size) * (read?.safe ? 50 : 1) : 0,
+        args: [size, read, ...new SafeArrayIterator(rest)],
+      };
+    });
+    return before(exports, ["checkPrime", "checkPrimeSync"], (candidate, options, ...rest) => {
       const bits = typeof candidate === "bigint"
-        ? candidate.toString(16).length * 4
+        ? BigIntPrototypeToString(candidate, 16).length * 4
         : (candidate?.byteLength ?? 0) * 8;
-      const checks = typeof options === "object" ? options?.checks ?? 0 : 0;
-      refuseLongWork("Checking a number of this size", primeSeconds(bits) * (1 + checks / 100));
+      const read = pinned(options, ["checks"]);
+      const checks = typeof read === "object" ? read?.checks ?? 0 : 0;
+      return {
+        what: "Checking a number of this size",
+        seconds: primeSeconds(bits) * (1 + checks / 100),
+        args: [candidate, read, ...new SafeArrayIterator(rest)],
+      };
     });
   },
   scrypt: (exports) =>
-    before(exports, ["scrypt", "scryptSync"], (_password, _salt, _length, options) => {
-      const cost = options?.N ?? options?.cost ?? 16384;
-      const size = options?.r ?? options?.blockSize ?? 8;
-      const rounds = options?.p ?? options?.parallelization ?? 1;
-      // Each round goes over its 128 N r bytes twice.
-      refuseLongWork("scrypt with these costs", 256 * cost * size * rounds / 1e9);
-      const [, memory] = core.ops.op_edgehost_ceilings();
-      if (128 * cost * size > memory) {
-        throw new RangeError(`scrypt with these costs takes ${128 * cost * size} bytes; an isolate has ${memory}`);
-      }
+    before(exports, ["scrypt", "scryptSync"], (password, salt, length, options, ...rest) => {
+      const read = pinned(options, ["N", "cost", "r", "blockSize", "p", "parallelization", "maxmem"]);
+      const cost = read?.N ?? read?.cost ?? 16384;
+      const size = read?.r ?? read?.blockSize ?? 8;
+      const rounds = read?.p ?? read?.parallelization ?? 1;
+      refuseLargeResult("scrypt with these costs", 128 * cost * size);
+      return {
+        what: "scrypt with these costs",
+        // Each round goes over its 128 N r bytes twice.
+        seconds: 256 * cost * size * rounds / 1e9,
+        args: [password, salt, length, read, ...new SafeArrayIterator(rest)],
+      };
     }),
   inspector: (exports) => limit("inspector", exports),
   worker_threads: (exports) => limit("worker_threads", exports),
@@ -450,6 +485,26 @@ const hooks = {
     };
     return exports;
   },
+  // The handles behind sockets can be had by anybody who has a socket. They would take
+  // every descriptor of the process, the host's own included.
+  tcp_wrap(exports) {
+    refuseMethods(exports.TCP.prototype, ["open", "openFromRid", "open_from_rid"], "Socket", NOT_OPENED);
+    refuseMethods(exports.TCP.prototype, ["listen"], "Server.listen", NO_SERVER);
+    return exports;
+  },
+  pipe_wrap(exports) {
+    const { open } = exports.Pipe.prototype;
+    // For the ends of pipes that a subprocess was just given.
+    internals.edgehost.openPipe = (/** @type {any} */ pipe, /** @type {number} */ fd) => ReflectApply(open, pipe, [fd]);
+    refuseMethods(exports.Pipe.prototype, ["open"], "Socket", NOT_OPENED);
+    refuseMethods(exports.Pipe.prototype, ["bind", "fchmod", "listen"], "Server.listen", NO_SERVER);
+    return exports;
+  },
+  // No descriptor is a terminal.
+  tty(exports) {
+    exports.isatty = () => false;
+    return exports;
+  },
   child_process(exports) {
     for (const name of SUBPROCESS) {
       const original = exports[name];
@@ -474,22 +529,60 @@ const hooks = {
   },
 };
 
-// WebCrypto's own derivation runs on another thread, for as long as it takes.
-const { SubtleCrypto } = core.loadExtScript("ext:deno_crypto/00_crypto.js");
-for (const name of ["deriveBits", "deriveKey"]) {
-  const original = SubtleCrypto.prototype[name];
-  SubtleCrypto.prototype[name] = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
-    const iterations = args[0]?.iterations;
-    if (typeof iterations === "number") {
-      try {
-        refuseLongWork(`PBKDF2 with ${iterations} iterations`, iterations * ROUND);
-      } catch (error) {
-        return primordials.PromiseReject(error);
-      }
-    }
-    return ReflectApply(original, this, args);
-  };
-  ObjectDefineProperties(SubtleCrypto.prototype[name], ObjectGetOwnPropertyDescriptors(original));
+/**
+ * Where a subprocess starts.
+ * @param {string | undefined} folder
+ */
+function spawnFolder(folder) {
+  const here = core.ops.op_fs_cwd();
+  if (folder === undefined || folder === null) return here;
+  return folder[0] === "/" ? folder : `${here}/${folder}`;
 }
 
-internals.edgehost.node = { caller, hooks, kContext, refused, unavailable };
+/**
+ * What a subprocess gets as one of its streams.
+ * @param {unknown} stdio
+ */
+function spawnStdio(stdio) {
+  if (typeof stdio !== "number") return stdio;
+  // The streams of the process are the host's.
+  if (stdio <= 2) return "inherit";
+  if (core.ops.op_edgehost_owns_descriptor(stdio)) return stdio;
+  throw unavailable("child_process", "spawn", NOT_OPENED);
+}
+
+/** A descriptor of a file that is empty and takes everything. */
+let nothing = -1;
+
+/**
+ * The standard streams of a WebAssembly program: files, never those of the process.
+ * @param {number[]} given
+ */
+function wasiStdio(given) {
+  if (!core.ops.op_edgehost_owns_descriptor(nothing)) nothing = core.ops.op_edgehost_open_nothing();
+  const owns = (/** @type {number} */ fd) => fd > 2 && core.ops.op_edgehost_owns_descriptor(fd);
+  const logged = ArrayPrototypeMap(given, (/** @type {number} */ fd) => owns(fd) ? undefined : fd);
+  return {
+    fds: ArrayPrototypeMap(given, (/** @type {number} */ fd) => owns(fd) ? fd : nothing),
+    /**
+     * Puts what the program writes into the log.
+     * @param {number} fd @param {number} at @param {number} count of the vectors
+     * @param {Uint8Array} memory
+     */
+    write(fd, at, count, memory) {
+      if (fd > 2 || logged[fd] === undefined) return;
+      const process = core.createLazyLoader("node:process")().default;
+      const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
+      const view = new DataView(memory.buffer, memory.byteOffset, memory.byteLength);
+      for (let i = 0; i < count; i++) {
+        const start = DataViewPrototypeGetUint32(view, at + 8 * i, true);
+        const size = DataViewPrototypeGetUint32(view, at + 8 * i + 4, true);
+        const target = logged[fd] === 1 || logged[fd] === 2 ? logged[fd] : fd;
+        const stream = target === 2 ? process.stderr : process.stdout;
+        stream.write(Buffer.from(TypedArrayPrototypeSlice(memory, start, start + size)));
+      }
+    },
+  };
+}
+
+internals.edgehost.node = { caller, hooks, kContext, refused, spawnFolder, spawnStdio, unavailable, wasiStdio };

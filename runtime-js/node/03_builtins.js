@@ -67,6 +67,7 @@ import "ext:deno_node/internal/streams/pipeline.js";
 import "ext:deno_node/internal_binding/mod.ts";
 
 const { kContext } = internals.edgehost.node;
+const { open, roomError } = internals.edgehost.ceilings;
 const { ReflectApply } = primordials;
 
 const { connect } = Socket.prototype;
@@ -74,19 +75,23 @@ const kCounted = primordials.Symbol("edgehost.counted");
 Socket.prototype.connect = function (/** @type {any[]} */ ...args) {
   this[kContext] ??= core.getAsyncContext();
   if (!this[kCounted]) {
-    const full = internals.edgehost.roomError("connect", true);
+    const full = roomError("connect", true);
     if (full !== undefined) {
       this.destroy(full);
       return this;
     }
     this[kCounted] = true;
-    internals.edgehost.sockets++;
-    this.once("close", () => {
-      this[kCounted] = false;
-      internals.edgehost.sockets--;
-    });
+    open.sockets++;
   }
   return ReflectApply(connect, this, args);
+};
+const { _destroy } = Socket.prototype;
+Socket.prototype._destroy = function (/** @type {any[]} */ ...args) {
+  if (this[kCounted]) {
+    this[kCounted] = false;
+    open.sockets--;
+  }
+  return ReflectApply(_destroy, this, args);
 };
 
 // Events that begin outside of any JavaScript: what a listener throws has nowhere to go.

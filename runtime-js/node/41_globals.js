@@ -4,7 +4,17 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const { op_edgehost_fail, op_edgehost_is_edge, op_edgehost_process_ids, op_edgehost_set_env } = core.ops;
-const { Error, ObjectDefineProperty, ReflectDeleteProperty, SafeSet, SetPrototypeHas, String, SymbolFor } = primordials;
+const {
+  ArrayPrototypePop,
+  Error,
+  ObjectDefineProperty,
+  ReflectDeleteProperty,
+  SafeArrayIterator,
+  SafeSet,
+  SetPrototypeHas,
+  StringPrototypeSplit,
+  SymbolFor,
+} = primordials;
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { log, report, markReported } = core.loadExtScript("ext:edgehost/20_console.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
@@ -37,6 +47,9 @@ function stop(call) {
 /** A stream of Node.js that writes lines into the host's log. @param {number} level */
 function logStream(level) {
   const { Writable } = core.createLazyLoader("node:stream")();
+  const { StringDecoder } = core.createLazyLoader("node:string_decoder")();
+  // A character may come in two parts.
+  const decoder = new StringDecoder("utf8");
   let rest = "";
   const flush = () => {
     if (rest !== "") log(level, rest);
@@ -46,9 +59,10 @@ function logStream(level) {
     decodeStrings: false,
     emitClose: false,
     write(/** @type {any} */ chunk, /** @type {string} */ _encoding, /** @type {() => void} */ done) {
-      const lines = primordials.StringPrototypeSplit(rest + String(chunk), "\n");
-      rest = lines.pop() ?? "";
-      for (const line of new primordials.SafeArrayIterator(lines)) log(level, line);
+      const text = typeof chunk === "string" ? chunk : decoder.write(chunk);
+      const lines = StringPrototypeSplit(rest + text, "\n");
+      rest = ArrayPrototypePop(lines) ?? "";
+      for (const line of new SafeArrayIterator(lines)) log(level, line);
       // What the same turn goes on to write belongs to the same line.
       if (rest !== "") queueMicrotask(flush);
       done();
@@ -60,6 +74,15 @@ function logStream(level) {
   stream.destroySoon = stream.destroy = () => stream;
   return stream;
 }
+
+/** What lies below the modules that work on descriptors and other processes. */
+const BINDINGS = new SafeSet(["inspector", "pipe_wrap", "spawn_sync", "tcp_wrap", "tty_wrap", "udp_wrap", "worker"]);
+
+/** @param {(name: string) => unknown} original */
+const binding = (original) => (/** @type {string} */ name) => {
+  if (SetPrototypeHas(BINDINGS, name)) throw new Error(`No such module: ${name}`);
+  return original(name);
+};
 
 /** Gives the isolate a `process` of its own. */
 function startProcess() {
@@ -88,9 +111,11 @@ function startProcess() {
   versions.v8 = core.ops.op_edgehost_v8_version();
   process.argv.length = 1;
   process.abort = () => stop("process.abort()");
-  process.reallyExit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
-  process.exit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
-  process.kill = process._kill = (/** @type {number} */ pid) => {
+  process.reallyExit = process.exit = deno.exit;
+  process.binding = binding(process.binding);
+  process.kill = process._kill = (/** @type {number} */ pid, /** @type {unknown} */ signal) => {
+    // Asks only whether the process is there.
+    if (signal === 0 && (pid === deno.pid || pid === 0)) return true;
     if (pid === deno.pid || pid === 0) return stop("process.kill() of the host's own process");
     throw edgehost.node.unavailable("process", "kill", "processes on this machine are not the route handler's to end");
   };
@@ -147,7 +172,7 @@ const EDGE = new SafeSet(["assert", "async_hooks", "buffer", "events", "util"]);
  */
 function builtin(name) {
   if (op_edgehost_is_edge() && !SetPrototypeHas(EDGE, name)) {
-    throw edgehost.node.unavailable("require", name, "edge routes have other modules");
+    throw edgehost.node.unavailable("node", name, "edge routes have assert, async_hooks, buffer, events and util");
   }
   const module = core.createLazyLoader(`node:${name}`)();
   if (name === "module") ReflectDeleteProperty(globalThis, "nodeBootstrap");

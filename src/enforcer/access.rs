@@ -1,8 +1,9 @@
 //! Checks of what user code may reach, for `deno_permissions`.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use deno_permissions::{
     AllowRunDescriptorParseResult, DenyRunDescriptor, EnvDescriptor, EnvDescriptorParseError, FfiDescriptor,
@@ -11,8 +12,10 @@ use deno_permissions::{
     ReadDescriptor, RunDescriptorParseError, RunQueryDescriptor, RuntimePermissionDescriptorParser,
     SpecialFilePathQueryDescriptor, SysDescriptor, SysDescriptorParseError, WriteDescriptor,
 };
+use edgehost_ext::{AppSys, app_sys};
 use ipnet::IpNet;
-use sys_traits::impls::{CwdSys, RealSys};
+use parking_lot::Mutex;
+use sys_traits::impls::RealSys;
 
 use crate::permissions::{Permissions, Profile};
 
@@ -29,14 +32,21 @@ const LINK_LOCAL: [&str; 7] = [
 ];
 
 /// Addresses that are not of the public network: loopback, private (RFC 1918, 4193,
-/// 6598), this host (RFC 1122), and those that lead to them through NAT64 and 6to4.
-const NOT_PUBLIC: [&str; 11] = [
+/// 6598), this host (RFC 1122), protocols and tests (RFC 5736, 2544), groups (RFC 5771,
+/// 4291), reserved and broadcast (RFC 1112), and those that lead to them through NAT64
+/// and 6to4.
+const NOT_PUBLIC: [&str; 16] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
     "127.0.0.0/8",
     "172.16.0.0/12",
     "192.168.0.0/16",
+    "192.0.0.0/24",
+    "198.18.0.0/15",
+    "224.0.0.0/4",
+    "240.0.0.0/4",
+    "ff00::/8",
     "::/127",
     "fc00::/7",
     "64:ff9b::/96",
@@ -44,10 +54,13 @@ const NOT_PUBLIC: [&str; 11] = [
     "2002::/16",
 ];
 
-/// Where systems keep certificates and time zones.
-const SYSTEM_FILES: [&str; 9] = [
-    "/etc/ssl",
-    "/etc/pki",
+/// Where systems keep certificates, without their keys, time zones, and names of hosts.
+const SYSTEM_FILES: [&str; 12] = [
+    "/etc/ssl/certs",
+    "/etc/ssl/cert.pem",
+    "/etc/ssl/openssl.cnf",
+    "/etc/pki/tls/certs",
+    "/etc/pki/ca-trust",
     "/etc/ca-certificates",
     "/usr/share/ca-certificates",
     "/usr/local/share/ca-certificates",
@@ -65,14 +78,14 @@ const OWN_FILES: [&str; 2] = [".edgehost", "edgehost.toml"];
 pub(crate) struct Access {
     permissions: Permissions,
     root: PathBuf,
-    checks: PermissionsContainer,
+    granted: deno_permissions::Permissions,
 }
 
 impl Access {
     /// Reads the lists.
     pub(crate) fn new(permissions: Permissions, root: &Path) -> Result<Self, PermissionsFromOptionsError> {
         let options = options(&permissions, root);
-        let parser = Walls { parser: parser(root), places: OnceLock::new() };
+        let parser = Walls::new(&app_sys(root), deno_permissions::Permissions::allow_all());
         let granted = match permissions.profile {
             // Relative paths begin at the project, which the crate sees to only where
             // something is not granted: no module is imported from a URL here.
@@ -83,14 +96,13 @@ impl Access {
             }
             _ => deno_permissions::Permissions::from_options(&parser, &options)?,
         };
-        let _ = parser.places.set(granted.clone());
-        let checks = PermissionsContainer::new(Arc::new(parser), granted);
-        Ok(Self { permissions, root: root.to_owned(), checks })
+        Ok(Self { permissions, root: root.to_owned(), granted })
     }
 
-    /// A copy for one isolate.
-    pub(crate) fn checks(&self) -> PermissionsContainer {
-        self.checks.clone()
+    /// The checks of one isolate, which share nothing with those of others: a check may
+    /// wait for a disk.
+    pub(crate) fn checks(&self, sys: &AppSys) -> PermissionsContainer {
+        PermissionsContainer::new(Arc::new(Walls::new(sys, self.granted.clone())), self.granted.clone())
     }
 
     /// Whether user code sees a variable.
@@ -115,18 +127,17 @@ impl Access {
             "run" => (&self.permissions.allow_run, &self.permissions.deny_run),
             "sys" => (&self.permissions.allow_sys, &self.permissions.deny_sys),
             "env" => (&self.permissions.allow_env, &self.permissions.deny_env),
-            _ => {
-                return format!("the permission profile '{profile}' refuses it; --permissions=off would not");
-            }
+            _ => return "it belongs to the system, and no permission profile allows it".to_owned(),
         };
         let is_place = matches!(kind, "read" | "write");
         let path = self.root.join(target);
         let named = |list: &Option<Vec<String>>| {
             list.as_ref().is_some_and(|list| {
                 list.is_empty()
-                    || list.iter().any(|entry| match is_place {
-                        true => path.starts_with(self.root.join(entry)),
-                        false => target.split(':').next() == entry.split(':').next(),
+                    || list.iter().any(|entry| match kind {
+                        "read" | "write" => path.starts_with(self.root.join(entry)),
+                        "net" => names_host(entry, target),
+                        _ => target == entry,
                     })
             })
         };
@@ -161,6 +172,22 @@ impl Access {
             if target.is_empty() { format!("--allow-{kind}") } else { format!("--allow-{kind}={target}") };
         format!("{rule}; {flag} would allow it")
     }
+}
+
+/// Whether an entry of a list of hosts means `host` or `host:port`.
+fn names_host(entry: &str, target: &str) -> bool {
+    let (listed, asked) = (host_of(entry), host_of(target));
+    if let (Ok(range), Ok(address)) = (listed.parse::<IpNet>(), asked.parse::<IpAddr>()) {
+        return range.contains(&address);
+    }
+    let is_same = match listed.strip_prefix("*.") {
+        Some(parent) => asked.strip_suffix(parent).is_some_and(|rest| rest.ends_with('.')),
+        None => listed.eq_ignore_ascii_case(asked),
+    };
+    let port = |text: &str| text.rsplit_once(':').and_then(|(_, port)| port.parse::<u16>().ok());
+    let has_port =
+        |text: &str| text.starts_with('[') && text.contains("]:") || text.matches(':').count() == 1;
+    is_same && (!has_port(entry) || !has_port(target) || port(entry) == port(target))
 }
 
 fn is_unrefined(permissions: &Permissions) -> bool {
@@ -255,7 +282,7 @@ fn without(ranges: &[&str], allowed: &[String]) -> Vec<String> {
             exceptions.extend(["127.0.0.1/32", "::1/128"].iter().filter_map(|net| net.parse::<IpNet>().ok()));
         }
         exceptions.extend(host.parse::<IpNet>().ok());
-        exceptions.extend(host.parse::<std::net::IpAddr>().ok().map(IpNet::from));
+        exceptions.extend(host.parse::<IpAddr>().ok().map(IpNet::from));
     }
     let mut rest: Vec<IpNet> = ranges.iter().filter_map(|range| range.parse().ok()).collect();
     for exception in exceptions {
@@ -285,33 +312,28 @@ fn cut(range: IpNet, exception: IpNet) -> Vec<IpNet> {
     halves.flat_map(|half| cut(half, exception)).collect()
 }
 
-type Parser = RuntimePermissionDescriptorParser<CwdSys<RealSys>>;
-
-fn parser(root: &Path) -> Parser {
-    let root = if root.as_os_str().is_empty() { Path::new("/") } else { root };
-    #[expect(clippy::expect_used, reason = "fails for an empty path only")]
-    let sys = CwdSys::new_with_cwd(RealSys, root).expect("the path is not empty");
-    RuntimePermissionDescriptorParser::new(sys)
-}
-
 /// Follows symbolic links before a path is checked: `deno_permissions` itself looks
 /// at the path as it was written.
 #[derive(Debug)]
 struct Walls {
-    parser: Parser,
-    /// What is granted; set once it has been read.
-    places: OnceLock<deno_permissions::Permissions>,
+    parser: RuntimePermissionDescriptorParser<AppSys>,
+    /// What is granted, for questions of our own.
+    granted: Mutex<deno_permissions::Permissions>,
 }
 
 impl Walls {
+    fn new(sys: &AppSys, granted: deno_permissions::Permissions) -> Self {
+        Self { parser: RuntimePermissionDescriptorParser::new(sys.clone()), granted: Mutex::new(granted) }
+    }
+
     fn reads(&self, path: &Path) -> bool {
         let query = PathQueryDescriptor::new_known_absolute(Cow::Borrowed(path)).into_read();
-        self.places.get().is_none_or(|places| places.read.clone().check_partial(&query, None).is_ok())
+        self.granted.lock().read.check_partial(&query, None).is_ok()
     }
 
     fn writes(&self, path: &Path) -> bool {
         let query = PathQueryDescriptor::new_known_absolute(Cow::Borrowed(path)).into_write();
-        self.places.get().is_none_or(|places| places.write.clone().check_partial(&query, None).is_ok())
+        self.granted.lock().write.check_partial(&query, None).is_ok()
     }
 
     /// The path to check in the place of `path`: the same one, if it leads nowhere
@@ -329,10 +351,11 @@ impl Walls {
 impl PermissionDescriptorParser for Walls {
     fn parse_path_query<'a>(&self, path: Cow<'a, Path>) -> Result<PathQueryDescriptor<'a>, PathResolveError> {
         let query = self.parser.parse_path_query(path)?;
-        let everywhere = |places: &deno_permissions::Permissions| {
-            places.read.is_allow_all() && places.write.is_allow_all()
+        let is_everywhere = {
+            let granted = self.granted.lock();
+            granted.read.is_allow_all() && granted.write.is_allow_all()
         };
-        if self.places.get().is_none_or(everywhere) {
+        if is_everywhere {
             return Ok(query);
         }
         let absolute = query.as_descriptor().into_path_buf();
@@ -414,11 +437,28 @@ mod tests {
         assert!(rest.contains(&"10.0.0.0/8".to_owned()));
         let nets: Vec<IpNet> = rest.iter().map(|net| net.parse().expect("a range")).collect();
         let denied = |address: &str| {
-            let address: std::net::IpAddr = address.parse().expect("an address");
+            let address: IpAddr = address.parse().expect("an address");
             nets.iter().any(|net| net.contains(&address))
         };
         assert!(!denied("127.0.0.1"));
         assert!(denied("127.0.0.2") && denied("127.255.0.1") && denied("10.1.2.3"));
+    }
+
+    #[test]
+    fn an_entry_names_its_hosts() {
+        for (entry, target, names) in [
+            ("10.0.0.0/8", "10.1.2.3:80", true),
+            ("10.0.0.0/8", "11.1.2.3:80", false),
+            ("example.com", "example.com:443", true),
+            ("example.com:80", "example.com:443", false),
+            ("*.example.com", "a.example.com:443", true),
+            ("*.example.com", "badexample.com:443", false),
+            ("[::1]:80", "[::1]:80", true),
+            ("[::1]:80", "[::1]:81", false),
+            ("::2", "[::1]:81", false),
+        ] {
+            assert_eq!(names_host(entry, target), names, "{entry} {target}");
+        }
     }
 
     #[test]

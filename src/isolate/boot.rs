@@ -7,7 +7,9 @@ use deno_core::{JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use edgehost_ext::{AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, extensions};
+use edgehost_ext::{
+    AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, app_sys, extensions, no_stdio,
+};
 
 use super::invoke::Functions;
 use super::load::Rejections;
@@ -93,6 +95,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
     quota.report_to(&slot);
     let exchanges = SharedExchanges::default();
     let rejections = Rc::<Rejections>::default();
+    let sys = app_sys(&app.root);
     let settings = Settings {
         facts: AppFacts {
             env: Rc::new(app.env.clone()),
@@ -113,8 +116,9 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
         console: console(app.clone(), rejections.clone()),
         exchanges: exchanges.clone(),
         root_certificates: Some(Arc::new(SystemCertificates)),
-        permissions: app.access.checks(),
-        root: app.root.clone(),
+        permissions: app.access.checks(&sys),
+        sys,
+        stdio: Some(no_stdio().map_err(|error| BootError(error.to_string()))?),
     };
     let layer = app.layer(kind);
     let base = match layer {

@@ -3,6 +3,7 @@ mod architecture;
 mod bundling;
 mod cli;
 mod databases;
+mod descriptors;
 mod environment;
 mod examples;
 mod globals;

@@ -69,6 +69,18 @@ async fn cpu_time_of_calls_that_nothing_can_interrupt() {
     ] {
         is_refused(attempt, "ERR_OUT_OF_RANGE").await;
     }
+    // A getter has no second answer.
+    is_refused(
+        "import { generateKeyPairSync } from 'crypto'; let reads = 0; const attempt = () => generateKeyPairSync('rsa', { get modulusLength() { return reads++ ? 1024 : 16384; } });",
+        "ERR_OUT_OF_RANGE",
+    )
+    .await;
+    // Much of it at once would outlive the request.
+    is_refused(
+        "import { pbkdf2 } from 'crypto'; const attempt = () => Promise.all(Array.from({ length: 1000 }, () => new Promise((resolve, reject) => { try { pbkdf2('a', 'b', 50000, 64, 'sha512', resolve); } catch (error) { reject(error); } })));",
+        "EAGAIN",
+    )
+    .await;
     // What people really ask for goes through.
     let app = hostile(
         "import { generateKeyPairSync, pbkdf2Sync, scryptSync } from 'crypto';
@@ -76,6 +88,28 @@ async fn cpu_time_of_calls_that_nothing_can_interrupt() {
     )
     .await;
     app.get("/hostile").await.is_json(json!([32, 64, "public"]));
+}
+
+#[tokio::test]
+async fn web_crypto_that_nothing_can_interrupt() {
+    let key = "await crypto.subtle.importKey('raw', new Uint8Array(8), 'PBKDF2', false, ['deriveBits', 'deriveKey'])";
+    for attempt in [
+        format!("crypto.subtle.deriveBits({{ name: 'PBKDF2', hash: 'SHA-512', salt: new Uint8Array(8), iterations: '1000000000' }}, {key}, 512)"),
+        format!("crypto.subtle.deriveKey({{ name: 'PBKDF2', hash: 'SHA-512', salt: new Uint8Array(8), iterations: 1e9 }}, {key}, {{ name: 'AES-GCM', length: 256 }}, false, ['encrypt'])"),
+        "crypto.subtle.generateKey({ name: 'RSA-OAEP', modulusLength: 16384, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }, true, ['encrypt'])".to_owned(),
+    ] {
+        is_refused(&format!("export const runtime = 'edge'; const attempt = async () => {attempt};"), "ERR_OUT_OF_RANGE").await;
+    }
+    let app = hostile(&format!(
+        "export const runtime = 'edge';
+        export async function GET() {{
+            const bits = await crypto.subtle.deriveBits({{ name: 'PBKDF2', hash: 'SHA-256', salt: new Uint8Array(8), iterations: 1000 }}, {key}, 256);
+            const pair = await crypto.subtle.generateKey({{ name: 'RSA-OAEP', modulusLength: 1024, publicExponent: new Uint8Array([1, 0, 1]), hash: 'SHA-256' }}, true, ['encrypt', 'decrypt']);
+            return Response.json([bits.byteLength, pair.publicKey.algorithm.modulusLength]);
+        }}"
+    ))
+    .await;
+    app.get("/hostile").await.is_json(json!([32, 1024]));
 }
 
 #[tokio::test]
@@ -100,6 +134,7 @@ async fn files_without_end_or_too_large_for_memory() {
     is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); fs.readFileSync('large'); };", "ERR_FS_FILE_TOO_LARGE").await;
     is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); return fs.promises.readFile('large'); };", "ERR_FS_FILE_TOO_LARGE").await;
     is_refused("import fs from 'fs'; const attempt = () => { fs.writeFileSync('large', ''); fs.truncateSync('large', 1e12); fs.readFileSync(fs.openSync('large', 'r')); };", "ERR_FS_FILE_TOO_LARGE").await;
+    is_refused("import fs from 'fs'; import { createRequire } from 'module'; const attempt = () => { fs.writeFileSync('large.js', ''); fs.truncateSync('large.js', 1e12); createRequire(process.cwd() + '/')('./large.js'); };", "ERR_FS_FILE_TOO_LARGE").await;
     let endless = project()
         .file("app/hostile/route.ts", "import fs from 'fs'; export const GET = async (request) => { const file = new URL(request.url).searchParams.get('file'); if (file) return new Response(await new Promise((resolve) => fs.readFile(file, (error) => resolve(error.code)))); for await (const chunk of fs.createReadStream('/dev/zero')); return new Response('never'); };")
         .file("app/ok/route.ts", "export const GET = () => new Response('ok');")

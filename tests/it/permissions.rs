@@ -72,7 +72,7 @@ async fn the_project_and_the_temporary_folder_by_default() {
         "const f = os.tmpdir() + '/edgehost-' + process.pid; fs.writeFileSync(f, 'x'); fs.unlinkSync(f)",
     )
     .await;
-    app.allows("return fs.readdirSync('/usr/share/zoneinfo').length").await;
+    app.allows("return fs.readFileSync('/etc/hosts').length").await;
     app.allows("return [os.hostname(), os.cpus().length, os.tmpdir()]").await;
     app.allows("const db = new DatabaseSync('data/x.db'); db.exec('create table t(a)'); db.close()").await;
     let read = [
@@ -94,6 +94,7 @@ async fn the_project_and_the_temporary_folder_by_default() {
     ] {
         app.refuses(code, &read).await;
     }
+    app.refuses("fs.readFileSync('/etc/ssl/private/key.pem')", &["/etc/ssl/private/key.pem"]).await;
     app.refuses(
         "fs.writeFileSync('/usr/x', 'x')",
         &["write access to \"/usr/x\" is refused", "--allow-write=/usr/x"],
@@ -119,12 +120,12 @@ async fn symbolic_links_lead_nowhere_else() {
     link("/etc", "folder");
     link(OUTSIDE, "file");
     link("data/in.txt", "inner");
-    link("/usr/share/zoneinfo/UTC", "zone");
+    link("/etc/hosts", "hosts");
     link("folder", "twice");
     let app = Tried(project.start().await);
     assert_eq!(app.run("return fs.readFileSync('inner', 'utf8')").await, json!({ "value": "inside" }));
     app.allows("return fs.lstatSync('inner').isSymbolicLink() && fs.readlinkSync('inner')").await;
-    app.allows("return fs.readFileSync('zone').length").await;
+    app.allows("return fs.readFileSync('hosts').length").await;
     for code in [
         "fs.readFileSync('folder/passwd')",
         "fs.readFileSync('file')",
@@ -132,17 +133,17 @@ async fn symbolic_links_lead_nowhere_else() {
         "fs.readdirSync('folder')",
         "fs.statSync('file')",
         "fs.writeFileSync('folder/edgehost-test', 'x')",
-        "fs.writeFileSync('zone', 'x')",
+        "fs.writeFileSync('hosts', 'x')",
         "fs.rmSync('folder/passwd')",
         "fs.renameSync('folder/hostname', 'data/stolen')",
-        "fs.truncateSync('zone')",
+        "fs.truncateSync('hosts')",
         "fs.cpSync('folder/passwd', 'data/stolen')",
     ] {
         app.refuses(code, &[]).await;
     }
     app.refuses("fs.symlinkSync('/etc', 'made')", &["symbolic link"]).await;
     app.refuses("fs.linkSync('/etc/passwd', 'made')", &[]).await;
-    assert!(root.join("zone").exists() && !root.join("data/stolen").exists());
+    assert!(root.join("hosts").exists() && !root.join("data/stolen").exists());
 }
 
 #[tokio::test]

@@ -13,5 +13,5 @@ mod node;
 mod ops;
 
 pub use list::{Layer, Settings, extensions};
-pub use node::{NODE_VERSION, is_builtin, prepare_vm};
+pub use node::{AppSys, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
 pub use ops::{AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges};

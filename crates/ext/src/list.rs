@@ -1,6 +1,5 @@
 //! The one list of extensions, for the snapshot and for isolates.
 
-use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -8,7 +7,7 @@ use deno_core::Extension;
 use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::BlobStore;
 
-use crate::node;
+use crate::node::{self, AppSys};
 use crate::ops::*;
 
 /// How much of the world an isolate knows. Each has its snapshot.
@@ -32,8 +31,10 @@ pub struct Settings {
     pub root_certificates: Option<Arc<dyn deno_tls::RootCertStoreProvider>>,
     /// What user code may reach.
     pub permissions: PermissionsContainer,
-    /// The project folder: where relative paths begin.
-    pub root: PathBuf,
+    /// The system, with the folder where relative paths begin: at first the project.
+    pub sys: AppSys,
+    /// The standard streams of native code: [`no_stdio`](crate::no_stdio), or none at all.
+    pub stdio: Option<deno_io::Stdio>,
 }
 
 impl Default for Settings {
@@ -53,7 +54,8 @@ impl Default for Settings {
             exchanges: SharedExchanges::default(),
             root_certificates: None,
             permissions: PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()),
-            root: PathBuf::new(),
+            sys: node::app_sys("/".as_ref()),
+            stdio: None,
         }
     }
 }
@@ -102,6 +104,7 @@ deno_core::extension!(
     esm = [dir "../../runtime-js", "ext:edgehost/01_bootstrap.js" = "01_bootstrap.js"],
     lazy_loaded_js = [
         dir "../../runtime-js",
+        "ext:edgehost/00_ceilings.js" = "00_ceilings.js",
         "ext:edgehost/10_scope.js" = "10_scope.js",
         "ext:edgehost/20_console.js" = "20_console.js",
         "ext:edgehost/21_cookies.js" = "21_cookies.js",
@@ -135,7 +138,7 @@ deno_core::extension!(
 /// Every extension of a layer, in the order that snapshot and isolates share.
 ///
 /// More may be appended after these without making the snapshot anew.
-pub fn extensions(layer: Layer, settings: Settings) -> Vec<Extension> {
+pub fn extensions(layer: Layer, mut settings: Settings) -> Vec<Extension> {
     let fetch = deno_fetch::Options {
         user_agent: USER_AGENT.to_owned(),
         root_cert_store_provider: settings.root_certificates.clone(),
@@ -151,7 +154,7 @@ pub fn extensions(layer: Layer, settings: Settings) -> Vec<Extension> {
     match layer {
         Layer::Web => list.extend([deno_net::init(), edgehost::init(settings)]),
         Layer::Node => {
-            list.extend(node::extensions(&settings));
+            list.extend(node::extensions(&mut settings));
             let last = node::last_extension(&settings);
             list.extend([edgehost::init(settings), last]);
         }

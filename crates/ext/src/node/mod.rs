@@ -9,6 +9,7 @@
 mod ops;
 mod require;
 
+use std::fs::OpenOptions;
 use std::path::Path;
 use std::rc::Rc;
 
@@ -23,9 +24,16 @@ use self::ops::*;
 use self::require::{Packages, Require};
 use crate::list::Settings;
 
-/// The system as an app sees it: its working directory is its own, and
-/// `process.chdir` moves nothing else.
-pub(crate) type AppSys = CwdSys<RealSys>;
+/// The system as an isolate sees it: its working directory is its own, and
+/// `process.chdir` moves nothing else. Clones share it.
+pub type AppSys = CwdSys<RealSys>;
+
+/// The system, as seen from a folder.
+pub fn app_sys(folder: &Path) -> AppSys {
+    let folder = if folder.as_os_str().is_empty() { Path::new("/") } else { folder };
+    #[expect(clippy::expect_used, reason = "fails for an empty path only")]
+    CwdSys::new_with_cwd(RealSys, folder).expect("the path is not empty")
+}
 
 /// The version of Node.js that packages are told.
 pub use deno_node::NODE_VERSION;
@@ -48,6 +56,8 @@ deno_core::extension!(
         op_create_worker,
         op_current_thread_cpu_usage,
         op_edgehost_may_spawn,
+        op_edgehost_open_nothing,
+        op_edgehost_owns_descriptor,
         op_edgehost_process_ids,
         op_edgehost_set_env,
         op_edgehost_target,
@@ -94,46 +104,42 @@ deno_core::extension!(
 );
 
 /// What the Node layer adds, before the extension of edgehost itself.
-pub(crate) fn extensions(settings: &Settings) -> Vec<Extension> {
+pub(crate) fn extensions(settings: &mut Settings) -> Vec<Extension> {
     let fs: FileSystemRc = deno_fs::sync::new_rc(RealFs);
     vec![
         deno_net::deno_net::init(settings.root_certificates.clone(), None),
         deno_tls::deno_tls::init(),
-        deno_io::deno_io::init(Some(no_stdio())),
+        deno_io::deno_io::init(settings.stdio.take()),
         deno_fs::deno_fs::init(fs.clone()),
         deno_os::deno_os::init(Some(deno_os::ExitCode::default())),
         deno_process::deno_process::init(None),
         deno_node_crypto::deno_node_crypto::init(),
         deno_node_sqlite::deno_node_sqlite::init(),
-        deno_node::deno_node::init::<Packages, Packages, AppSys>(
-            Some(services(&sys(&settings.root), settings)),
-            fs,
-        ),
+        deno_node::deno_node::init::<Packages, Packages, AppSys>(Some(services(settings)), fs),
     ]
 }
 
 /// The standard streams of the process are the host's. What user code writes goes
 /// into the log (runtime-js/node); what native code would write goes nowhere.
-fn no_stdio() -> deno_io::Stdio {
+///
+/// # Errors
+///
+/// When the process has no file descriptor left.
+pub fn no_stdio() -> std::io::Result<deno_io::Stdio> {
     let nothing = || {
-        let file = std::fs::OpenOptions::new().read(true).write(true).open("/dev/null");
-        file.map_or_else(|_| deno_io::StdioPipe::inherit(), deno_io::StdioPipe::file)
+        let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+        Ok::<_, std::io::Error>(deno_io::StdioPipe::file(file))
     };
-    deno_io::Stdio { stdin: nothing(), stdout: nothing(), stderr: nothing() }
+    Ok(deno_io::Stdio { stdin: nothing()?, stdout: nothing()?, stderr: nothing()? })
 }
 
 /// What the Node layer adds after it.
 pub(crate) fn last_extension(settings: &Settings) -> Extension {
-    edgehost_node::init(sys(&settings.root))
+    edgehost_node::init(settings.sys.clone())
 }
 
-fn sys(root: &Path) -> AppSys {
-    let root = if root.as_os_str().is_empty() { Path::new("/") } else { root };
-    #[expect(clippy::expect_used, reason = "fails for an empty path only")]
-    CwdSys::new_with_cwd(RealSys, root).expect("the path is not empty")
-}
-
-fn services(sys: &AppSys, settings: &Settings) -> NodeExtInitServices<Packages, Packages, AppSys> {
+fn services(settings: &Settings) -> NodeExtInitServices<Packages, Packages, AppSys> {
+    let sys = &settings.sys;
     let pkg_json_resolver = deno_fs::sync::new_rc(PackageJsonResolver::new(sys.clone(), None));
     let node_resolver = NodeResolver::new(
         Packages,
@@ -147,6 +153,7 @@ fn services(sys: &AppSys, settings: &Settings) -> NodeExtInitServices<Packages, 
         node_require_loader: Rc::new(Require {
             packages: pkg_json_resolver.clone(),
             permissions: settings.permissions.clone(),
+            largest: settings.facts.ceilings.memory,
         }),
         node_resolver: deno_fs::sync::new_rc(node_resolver),
         pkg_json_resolver,

@@ -2,10 +2,14 @@
 //! they do there: the process belongs to the host.
 
 use std::borrow::Cow;
+use std::fs::OpenOptions;
+use std::os::fd::AsRawFd;
 use std::path::Path;
+use std::rc::Rc;
 
 use deno_core::{OpDecl, OpState, op2};
 use deno_error::JsErrorBox;
+use deno_io::StdFileResourceInner;
 use deno_permissions::{OpenAccessKind, PermissionsContainer};
 use sys_traits::{EnvCurrentDir, EnvSetCurrentDir};
 
@@ -17,6 +21,7 @@ use crate::ops::AppFacts;
 macro_rules! absent {
     ($($name:ident: $what:literal,)*) => {
         $(
+            #[doc = concat!("Fails: ", $what, " is not available.")]
             #[op2(fast)]
             pub(crate) fn $name() -> Result<(), JsErrorBox> {
                 Err(JsErrorBox::new("Error", concat!($what, " is not available in route handlers")))
@@ -40,9 +45,11 @@ absent! {
     op_node_worker_thread_register: "a worker thread",
     op_node_worker_thread_set_listener_count: "a worker thread",
     op_set_raw: "a terminal",
+    op_refused_terminal: "a terminal",
     op_refused_process_wide: "a change to the whole process",
     op_refused_abort: "process.abort()",
     op_refused_listen: "a listening server",
+    op_refused_descriptor: "a file descriptor that was not opened here",
 }
 
 /// Bits of colour that a terminal shows: none, output goes into a log.
@@ -51,6 +58,7 @@ pub(crate) fn op_bootstrap_color_depth() -> i32 {
     1
 }
 
+/// Features of Deno that are switched on by name: none.
 #[op2]
 #[serde]
 pub(crate) fn op_bootstrap_unstable_args() -> Vec<String> {
@@ -64,6 +72,12 @@ pub(crate) fn op_http_serve_address_override() -> (u8, String, u32, bool) {
     (0, String::new(), 0, false)
 }
 
+/// Where the system cannot tell threads apart, the figures are those of the process.
+#[cfg(target_os = "linux")]
+const WHOSE: i32 = libc::RUSAGE_THREAD;
+#[cfg(not(target_os = "linux"))]
+const WHOSE: i32 = libc::RUSAGE_SELF;
+
 /// Microseconds of user and system time that this thread has used.
 #[op2(fast)]
 pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
@@ -71,7 +85,7 @@ pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
     // SAFETY: `usage` is a valid place for the result; all-zero is a value of it.
     let usage = unsafe {
         let mut usage = std::mem::zeroed::<libc::rusage>();
-        libc::getrusage(libc::RUSAGE_THREAD, &raw mut usage);
+        libc::getrusage(WHOSE, &raw mut usage);
         usage
     };
     let micros = |time: libc::timeval| time.tv_sec as f64 * 1e6 + time.tv_usec as f64;
@@ -90,6 +104,7 @@ pub(crate) struct NoAddons {
     path: String,
 }
 
+/// `process.dlopen()`, and `require` of a native addon.
 #[op2(fast)]
 pub(crate) fn op_napi_open(#[string] path: &str) -> Result<(), NoAddons> {
     Err(NoAddons { path: path.to_owned() })
@@ -121,6 +136,25 @@ pub(crate) fn op_app_chdir(state: &mut OpState, #[string] path: &str) -> Result<
         .check_open(Cow::Borrowed(Path::new(path)), OpenAccessKind::Read, Some("process.chdir()"))
         .map_err(JsErrorBox::from_err)?;
     state.borrow::<AppSys>().env_set_current_dir(&*path).map_err(JsErrorBox::from_err)
+}
+
+/// Whether a descriptor is one that this isolate has opened. Called by
+/// runtime-js/node/02_node.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_owns_descriptor(state: &OpState, #[smi] descriptor: i32) -> bool {
+    state.borrow::<deno_io::FdTable>().contains(descriptor)
+}
+
+/// A descriptor of a file that is empty and takes everything, as if `node:fs` had opened
+/// it. Called by runtime-js/node/02_node.js.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_edgehost_open_nothing(state: &mut OpState) -> Result<i32, std::io::Error> {
+    let file = OpenOptions::new().read(true).write(true).open("/dev/null")?;
+    let descriptor = file.as_raw_fd();
+    let file = Rc::new(StdFileResourceInner::file(file, None));
+    state.borrow_mut::<deno_io::FdTable>().register(descriptor, file);
+    Ok(descriptor)
 }
 
 /// Whether any subprocess is allowed. Called by runtime-js/node/02_node.js, for a
@@ -210,6 +244,8 @@ pub(super) fn replace(op: OpDecl) -> OpDecl {
         | "op_net_listen_vsock"
         | "op_net_listen_tunnel"
         | "op_quic_endpoint_listen" => op_refused_listen(),
+        "op_node_udp_open" => op_refused_descriptor(),
+        "op_tty_check_fd_permission" => op_refused_terminal(),
         _ => return op,
     };
     op.with_implementation_from(&other)

@@ -2,6 +2,8 @@
 //! known when the app was bundled.
 
 use std::borrow::Cow;
+use std::fs::File;
+use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use deno_core::FastString;
@@ -59,6 +61,18 @@ impl NpmPackageFolderResolver for Packages {
 pub(super) struct Require {
     pub(super) packages: PackageJsonResolverRc<AppSys>,
     pub(super) permissions: PermissionsContainer,
+    /// Size of the largest file that is read, in bytes.
+    pub(super) largest: f64,
+}
+
+/// A file that no module can be.
+#[derive(Debug, thiserror::Error, deno_error::JsError)]
+#[class(range)]
+#[error("{path} is larger than the {largest} bytes of memory of an isolate, or no regular file")]
+#[property("code" = "ERR_FS_FILE_TOO_LARGE")]
+struct TooLarge {
+    path: String,
+    largest: f64,
 }
 
 impl Require {
@@ -88,7 +102,17 @@ impl NodeRequireLoader for Require {
     }
 
     fn load_text_file_lossy(&self, path: &Path) -> Result<FastString, JsErrorBox> {
-        let bytes = std::fs::read(path).map_err(JsErrorBox::from_err)?;
+        // Asked of the open file, which nobody can exchange any more.
+        let file = File::open(path).map_err(JsErrorBox::from_err)?;
+        let facts = file.metadata().map_err(JsErrorBox::from_err)?;
+        let mut bytes = Vec::new();
+        if facts.is_file() {
+            file.take(self.largest as u64 + 1).read_to_end(&mut bytes).map_err(JsErrorBox::from_err)?;
+        }
+        if !facts.is_file() || bytes.len() as f64 > self.largest {
+            let path = path.display().to_string();
+            return Err(JsErrorBox::from_err(TooLarge { path, largest: self.largest }));
+        }
         Ok(String::from_utf8_lossy(&bytes).into_owned().into())
     }
 

@@ -1,0 +1,150 @@
+// @ts-check
+// What user code may ask native code for: no limit of the host can interrupt that.
+(function () {
+const { core, internals, primordials } = __bootstrap;
+const {
+  Error,
+  MathCeil,
+  MathMax,
+  Number,
+  ObjectAssign,
+  ObjectCreate,
+  ObjectDefineProperties,
+  ObjectGetOwnPropertyDescriptors,
+  PromisePrototypeThen,
+  PromiseReject,
+  RangeError,
+  ReflectApply,
+  SafeArrayIterator,
+} = primordials;
+
+/** Sockets of the Node layer that are open; seconds of work that other threads have to do. */
+const open = { sockets: 0, work: 0 };
+
+/** How much of that may wait, in CPU times of a request: it would outlive the isolate. */
+const BACKLOG = 8;
+
+/** Why nothing more may be opened, as `op_edgehost_room` says it. */
+const FULL = [
+  "",
+  "this isolate has as many sockets open as --limit-sockets allows",
+  "the process has few file descriptors left (ulimit -n raises their number)",
+];
+
+/**
+ * An error if no more sockets, or files, may be opened.
+ * @param {string} syscall @param {boolean} isSocket
+ */
+function roomError(syscall, isSocket) {
+  const room = core.ops.op_edgehost_room(open.sockets, isSocket);
+  if (room === 0) return undefined;
+  // The Node layer recognizes errors of the system by their number.
+  const number = isSocket ? "" : " (os error 24)";
+  const error = new Error(`${syscall} EMFILE: ${FULL[room]}${number}`);
+  return ObjectAssign(error, { code: "EMFILE", syscall });
+}
+
+/** Seconds of CPU time that one round of a key derivation takes at the least. */
+const ROUND = 2e-7;
+
+/** Seconds that finding a prime of so many bits takes on average. @param {number} bits */
+function primeSeconds(bits) {
+  return 0.02 * (bits / 1024) ** 4;
+}
+
+/**
+ * Refuses work that would go on long after the CPU time of a request is used up.
+ * @param {string} what @param {number} seconds
+ */
+function refuseLongWork(what, seconds) {
+  const [most] = core.ops.op_edgehost_ceilings();
+  if (seconds > most) {
+    const error = new RangeError(`${what} would take about ${MathCeil(seconds)} s of CPU time; a request has ${most} s`);
+    throw ObjectAssign(error, { code: "ERR_OUT_OF_RANGE" });
+  }
+}
+
+/**
+ * Refuses work for other threads where too much of it waits already.
+ * @param {string} what @param {number} seconds
+ * @returns {() => void} to be called when it is done
+ */
+function beginWork(what, seconds) {
+  refuseLongWork(what, seconds);
+  const [most] = core.ops.op_edgehost_ceilings();
+  if (open.work + seconds > BACKLOG * most) {
+    const error = new Error(`${what} has to wait: this isolate has ${MathCeil(open.work)} s of such work under way`);
+    throw ObjectAssign(error, { code: "EAGAIN" });
+  }
+  open.work += seconds;
+  return () => {
+    open.work -= seconds;
+  };
+}
+
+/**
+ * Refuses a result that does not fit into an isolate.
+ * @param {string} what @param {number} bytes
+ */
+function refuseLargeResult(what, bytes) {
+  const [, most] = core.ops.op_edgehost_ceilings();
+  if (bytes > most) {
+    const error = new RangeError(`${what} takes ${bytes} bytes; an isolate has ${most}`);
+    throw ObjectAssign(error, { code: "ERR_OUT_OF_RANGE" });
+  }
+}
+
+/**
+ * Options whose numbers are read once: a getter has no second answer.
+ * @param {any} options @param {string[]} names
+ */
+function pinned(options, names) {
+  if (typeof options !== "object" || options === null) return options;
+  /** @type {any} */
+  const values = { __proto__: null };
+  for (const name of new SafeArrayIterator(names)) {
+    const value = options[name];
+    if (value !== undefined) values[name] = { __proto__: null, value, enumerable: true };
+  }
+  return ObjectCreate(options, values);
+}
+
+/**
+ * Puts checks before functions of WebCrypto, which work on another thread for as long
+ * as it takes.
+ * @param {any} prototype
+ */
+function guardWebCrypto(prototype) {
+  /** @param {string} name @param {string} option @param {(value: number, length: unknown) => () => void} begin */
+  const guard = (name, option, begin) => {
+    const original = prototype[name];
+    prototype[name] = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+      let done;
+      try {
+        const given = typeof args[0] === "object" ? args[0]?.[option] : undefined;
+        if (given !== undefined) {
+          const value = Number(given);
+          done = begin(value, args[2]);
+          args[0] = ObjectCreate(args[0], { __proto__: null, [option]: { __proto__: null, value, enumerable: true } });
+        }
+      } catch (error) {
+        return PromiseReject(error);
+      }
+      const result = ReflectApply(original, this, args);
+      if (done !== undefined) PromisePrototypeThen(result, done, done);
+      return result;
+    };
+    ObjectDefineProperties(prototype[name], ObjectGetOwnPropertyDescriptors(original));
+  };
+  const derive = (/** @type {number} */ iterations, /** @type {unknown} */ length) => {
+    const bits = typeof length === "number" ? length : 0;
+    refuseLargeResult("A key of this length", bits / 8);
+    return beginWork(`PBKDF2 with ${iterations} iterations`, iterations * MathMax(1, MathCeil(bits / 256)) * ROUND);
+  };
+  guard("deriveBits", "iterations", derive);
+  guard("deriveKey", "iterations", (iterations) => derive(iterations, 0));
+  guard("generateKey", "modulusLength", (bits) => beginWork(`A key of ${bits} bits`, primeSeconds(bits)));
+}
+
+return { ROUND, beginWork, guardWebCrypto, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError };
+})();
