@@ -3,6 +3,8 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const {
+  ArrayPrototypePush,
+  ArrayPrototypeShift,
   Error,
   MathCeil,
   MathMax,
@@ -11,6 +13,7 @@ const {
   ObjectCreate,
   ObjectDefineProperties,
   ObjectGetOwnPropertyDescriptors,
+  Promise,
   PromisePrototypeThen,
   PromiseReject,
   RangeError,
@@ -18,11 +21,14 @@ const {
   SafeArrayIterator,
 } = primordials;
 
-/** Sockets of the Node layer that are open; seconds of work that other threads have to do. */
-const open = { sockets: 0, work: 0 };
+/** Sockets of the Node layer that are open. */
+const open = { sockets: 0 };
 
-/** How much of that may wait, in CPU times of a request: it would outlive the isolate. */
-const BACKLOG = 8;
+/** Threads that an isolate may keep busy, as many as Node.js has by default. */
+const THREADS = 4;
+let busy = 0;
+/** @type {(() => void)[]} */
+const waiting = [];
 
 /** Why nothing more may be opened, as `op_edgehost_room` says it. */
 const FULL = [
@@ -65,21 +71,33 @@ function refuseLongWork(what, seconds) {
 }
 
 /**
- * Refuses work for other threads where too much of it waits already.
- * @param {string} what @param {number} seconds
- * @returns {() => void} to be called when it is done
+ * Starts work of another thread when one is free, in the async context of now. What still
+ * waits ends with the isolate.
+ * @param {() => void} start
  */
-function beginWork(what, seconds) {
-  refuseLongWork(what, seconds);
-  const [most] = core.ops.op_edgehost_ceilings();
-  if (open.work + seconds > BACKLOG * most) {
-    const error = new Error(`${what} has to wait: this isolate has ${MathCeil(open.work)} s of such work under way`);
-    throw ObjectAssign(error, { code: "EAGAIN" });
+function whenFree(start) {
+  if (busy < THREADS) {
+    busy++;
+    start();
+    return;
   }
-  open.work += seconds;
-  return () => {
-    open.work -= seconds;
-  };
+  const context = core.getAsyncContext();
+  ArrayPrototypePush(waiting, () => {
+    const before = core.getAsyncContext();
+    core.setAsyncContext(context);
+    try {
+      start();
+    } finally {
+      core.setAsyncContext(before);
+    }
+  });
+}
+
+/** Work of another thread is done. */
+function free() {
+  const next = ArrayPrototypeShift(waiting);
+  if (next === undefined) busy--;
+  else next();
 }
 
 /**
@@ -115,36 +133,50 @@ function pinned(options, names) {
  * @param {any} prototype
  */
 function guardWebCrypto(prototype) {
-  /** @param {string} name @param {string} option @param {(value: number, length: unknown) => () => void} begin */
-  const guard = (name, option, begin) => {
+  /** @param {string} name @param {string} option @param {(value: number, length: unknown) => void} check */
+  const guard = (name, option, check) => {
     const original = prototype[name];
     prototype[name] = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
-      let done;
+      let isLong = false;
       try {
         const given = typeof args[0] === "object" ? args[0]?.[option] : undefined;
         if (given !== undefined) {
           const value = Number(given);
-          done = begin(value, args[2]);
+          check(value, args[2]);
+          isLong = true;
           args[0] = ObjectCreate(args[0], { __proto__: null, [option]: { __proto__: null, value, enumerable: true } });
         }
       } catch (error) {
         return PromiseReject(error);
       }
-      const result = ReflectApply(original, this, args);
-      if (done !== undefined) PromisePrototypeThen(result, done, done);
-      return result;
+      if (!isLong) return ReflectApply(original, this, args);
+      return new Promise((/** @type {any} */ resolve, /** @type {any} */ reject) =>
+        whenFree(() =>
+          PromisePrototypeThen(
+            ReflectApply(original, this, args),
+            (/** @type {unknown} */ value) => {
+              free();
+              resolve(value);
+            },
+            (/** @type {unknown} */ error) => {
+              free();
+              reject(error);
+            },
+          )
+        )
+      );
     };
     ObjectDefineProperties(prototype[name], ObjectGetOwnPropertyDescriptors(original));
   };
   const derive = (/** @type {number} */ iterations, /** @type {unknown} */ length) => {
     const bits = typeof length === "number" ? length : 0;
     refuseLargeResult("A key of this length", bits / 8);
-    return beginWork(`PBKDF2 with ${iterations} iterations`, iterations * MathMax(1, MathCeil(bits / 256)) * ROUND);
+    refuseLongWork(`PBKDF2 with ${iterations} iterations`, iterations * MathMax(1, MathCeil(bits / 256)) * ROUND);
   };
   guard("deriveBits", "iterations", derive);
   guard("deriveKey", "iterations", (iterations) => derive(iterations, 0));
-  guard("generateKey", "modulusLength", (bits) => beginWork(`A key of ${bits} bits`, primeSeconds(bits)));
+  guard("generateKey", "modulusLength", (bits) => refuseLongWork(`A key of ${bits} bits`, primeSeconds(bits)));
 }
 
-return { ROUND, beginWork, guardWebCrypto, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError };
+return { ROUND, free, guardWebCrypto, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError, whenFree };
 })();

@@ -186,7 +186,7 @@ function unavailable(module, name, why) {
   return error;
 }
 
-const { ROUND, beginWork, pinned, primeSeconds, refuseLargeResult, refuseLongWork } = internals.edgehost.ceilings;
+const { ROUND, free, pinned, primeSeconds, refuseLargeResult, refuseLongWork, whenFree } = internals.edgehost.ceilings;
 
 const ONE_THREAD = "a route handler runs in an isolate that is one thread of the host; move the work to a service";
 const NO_SERVER = "edgehost itself listens, and calls the exported handlers of route files";
@@ -267,17 +267,23 @@ function before(exports, names, estimate) {
         refuseLongWork(what, seconds);
         return ReflectApply(original, this, args);
       }
-      const done = beginWork(what, seconds);
+      refuseLongWork(what, seconds);
+      let isStarted = false;
       args[args.length - 1] = /** @this {unknown} */ function (/** @type {any[]} */ ...results) {
-        done();
+        free();
         return ReflectApply(callback, this, results);
       };
-      try {
-        return ReflectApply(original, this, args);
-      } catch (error) {
-        done();
-        throw error;
-      }
+      whenFree(() => {
+        try {
+          ReflectApply(original, this, args);
+        } catch (error) {
+          free();
+          // Wrong arguments: who called is still there, or waits.
+          if (!isStarted) throw error;
+          callback(error);
+        }
+      });
+      isStarted = true;
     };
     ObjectDefineProperties(checked, ObjectGetOwnPropertyDescriptors(original));
     exports[name] = checked;
