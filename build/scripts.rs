@@ -85,6 +85,12 @@ const MENDED: &[(&str, &str, &str)] = &[
   return readable;
 ",
     ),
+    // What a listener throws would end the turn of the event loop, as it ends a process.
+    (
+        "ext:deno_web/02_event.js",
+        "    core.reportUnhandledException(error);",
+        "    internals.edgehost.reportUncaught(error);",
+    ),
     // Descriptors of the process are shared by all isolates and the host.
     (
         "ext:deno_node/fs.ts",

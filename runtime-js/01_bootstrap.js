@@ -16,6 +16,7 @@ const {
   PromisePrototypeThen,
   PromiseReject,
   RegExpPrototypeExec,
+  SafeArrayIterator,
   SafeRegExp,
   StringPrototypeIncludes,
   SymbolToStringTag,
@@ -121,6 +122,72 @@ ObjectDefineProperty(Navigator.prototype, SymbolToStringTag, {
 ObjectDefineProperty(Navigator.prototype, "userAgent", { __proto__: null, enumerable: true });
 const userAgent = core.ops.op_edgehost_user_agent();
 const navigator = webidl.createBranded(Navigator);
+
+// Errors of ops arrive under these names.
+/** @type {Record<string, unknown>} */
+const errors = {
+  __proto__: null,
+  BadResource: core.BadResource,
+  Interrupted: core.Interrupted,
+  NotCapable: core.NotCapable,
+};
+for (
+  const name of new SafeArrayIterator([
+    "AddrInUse",
+    "AddrNotAvailable",
+    "AlreadyExists",
+    "BrokenPipe",
+    "Busy",
+    "ConnectionAborted",
+    "ConnectionRefused",
+    "ConnectionReset",
+    "FilesystemLoop",
+    "Http",
+    "InvalidData",
+    "IsADirectory",
+    "NetworkUnreachable",
+    "NotADirectory",
+    "NotConnected",
+    "NotFound",
+    "NotSupported",
+    "PermissionDenied",
+    "TimedOut",
+    "UnexpectedEof",
+    "WouldBlock",
+    "WriteZero",
+  ])
+) {
+  const type = class extends Error {
+    /** @param {string} message @param {ErrorOptions} [options] */
+    constructor(message, options) {
+      super(message, options);
+      this.name = name;
+    }
+  };
+  errors[name] = type;
+  core.registerErrorClass(name, type);
+}
+for (
+  const name of new SafeArrayIterator([
+    "AbortError",
+    "DataCloneError",
+    "DataError",
+    "IndexSizeError",
+    "InvalidAccessError",
+    "InvalidCharacterError",
+    "InvalidStateError",
+    "NetworkError",
+    "NotSupportedError",
+    "OperationError",
+    "QuotaExceededError",
+    "SyntaxError",
+    "TimeoutError",
+    "TypeMismatchError",
+  ])
+) {
+  core.registerErrorBuilder(`DOMException${name}`, (/** @type {string} */ message) =>
+    name === "QuotaExceededError" ? new QuotaExceededError(message) : new DOMException(message, name));
+}
 
 const REFUSED_ON_THE_WAY = new SafeRegExp('Requires net access to "[^"]*", run again with the --allow-net flag');
 
@@ -262,4 +329,4 @@ event.defineEventHandler(globalThis, "error", undefined, true);
 event.defineEventHandler(globalThis, "unhandledrejection");
 event.defineEventHandler(globalThis, "rejectionhandled");
 
-internals.edgehost = { ceilings, v8Console };
+internals.edgehost = { ceilings, errors, v8Console };

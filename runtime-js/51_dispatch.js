@@ -80,7 +80,8 @@ const routes = [];
  * A `length` of 0 alone does not say so (defaults, rest, `arguments`).
  */
 const NO_PARAMETERS = new SafeRegExp("^(?:async\\s*)?(?:function\\b\\s*\\*?\\s*[\\w$]*\\s*)?\\(\\s*\\)");
-const ARGUMENTS = new SafeRegExp("\\barguments\\b|\\beval\\b");
+// What is bound or proxied shows no source of its own.
+const ARGUMENTS = new SafeRegExp("\\barguments\\b|\\beval\\b|\\[native code\\]");
 
 /** @param {unknown} handler */
 function ignoresArguments(handler) {
@@ -455,6 +456,8 @@ internals.edgehost.reportException = (/** @type {unknown} */ error) => {
   if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
 };
 core.setReportExceptionCallback(internals.edgehost.reportException);
+// After listeners for it have been asked.
+internals.edgehost.reportUncaught = (/** @type {unknown} */ error) => report("Uncaught ", error);
 core.setWasmStreamingCallback(handleWasmStreaming);
 setTimeOrigin();
 

@@ -35,51 +35,6 @@ const {
 
 core.setBuildInfo(core.ops.op_edgehost_target());
 
-// Errors of ops arrive under these names.
-/** @type {Record<string, unknown>} */
-const errors = {
-  __proto__: null,
-  BadResource: core.BadResource,
-  Interrupted: core.Interrupted,
-  NotCapable: core.NotCapable,
-};
-for (
-  const name of [
-    "AddrInUse",
-    "AddrNotAvailable",
-    "AlreadyExists",
-    "BrokenPipe",
-    "Busy",
-    "ConnectionAborted",
-    "ConnectionRefused",
-    "ConnectionReset",
-    "FilesystemLoop",
-    "Http",
-    "InvalidData",
-    "IsADirectory",
-    "NetworkUnreachable",
-    "NotADirectory",
-    "NotConnected",
-    "NotFound",
-    "NotSupported",
-    "PermissionDenied",
-    "TimedOut",
-    "UnexpectedEof",
-    "WouldBlock",
-    "WriteZero",
-  ]
-) {
-  const type = class extends Error {
-    /** @param {string} message @param {ErrorOptions} [options] */
-    constructor(message, options) {
-      super(message, options);
-      this.name = name;
-    }
-  };
-  errors[name] = type;
-  core.registerErrorClass(name, type);
-}
-
 /**
  * A property that is there from the start and computed when it is asked for.
  * @param {any} target @param {string} name @param {() => unknown} read
@@ -114,7 +69,7 @@ const deno = {
   build: { ...core.build, standalone: false },
   // An isolate puts its own in the place of this.
   env: { get() {}, has: () => false, set() {}, delete() {}, toObject: () => ({}) },
-  errors,
+  errors: internals.edgehost.errors,
   exitCode: 0,
   internal: primordials.Symbol("internal"),
   mainModule: undefined,

@@ -17,8 +17,17 @@ use sha2::{Digest, Sha256};
 use super::{Bundle, Chunk, Conditions, Entry, Problem, SourceMap};
 use crate::project::{MethodSet, Project, Runtime};
 
-/// Changes whenever bundles are made differently.
-const FORMAT: u32 = 3;
+/// What bundles are made with: code that differs makes other bundles. The manifest pins
+/// the bundler's version.
+const MAKERS: [&str; 7] = [
+    include_str!("cache.rs"),
+    include_str!("mod.rs"),
+    include_str!("places.rs"),
+    include_str!("reach.rs"),
+    include_str!("rolldown.rs"),
+    include_str!("virtuals.rs"),
+    include_str!("../../Cargo.toml"),
+];
 
 /// Files that tell how modules are found, wherever they lie above the sources.
 const SETTINGS: [&str; 7] = [
@@ -34,8 +43,7 @@ const SETTINGS: [&str; 7] = [
 /// What the bundle depends on besides the content of files.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
-    format: u32,
-    version: String,
+    makers: String,
     routes: Vec<(String, String)>,
     conditions: Conditions,
 }
@@ -48,8 +56,7 @@ impl Key {
             .iter()
             .map(|route| (route.file.display().to_string(), route.segment.runtime.name().to_owned()));
         Self {
-            format: FORMAT,
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            makers: hex(&Sha256::digest(MAKERS.concat())),
             routes: routes.collect(),
             conditions: conditions.clone(),
         }

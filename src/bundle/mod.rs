@@ -4,10 +4,12 @@
 //! in the project's `.edgehost/`, and report everything that is wrong with it.
 //! Key types: [`Bundle`], [`Chunk`], [`Problem`], [`BundleError`].
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
-//! holds the modules that the host provides, `cache` the files in `.edgehost/`.
+//! holds the modules that the host provides, `places` what is changed in a source
+//! file, `reach` what code asks of Node.js, `cache` the files in `.edgehost/`.
 //! Never: V8, route matching.
 
 mod cache;
+mod places;
 mod problem;
 mod reach;
 mod rolldown;

@@ -6,7 +6,7 @@ use oxc::ast::ast::{Argument, BindingPattern, Expression, UnaryOperator};
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
 use oxc::semantic::{Semantic, SemanticBuilder};
-use oxc::span::{GetSpan, SourceType, Span};
+use oxc::span::SourceType;
 
 use super::virtuals::BUILTINS_SYMBOL;
 
@@ -17,12 +17,15 @@ const GLOBALS: [&str; 6] =
 /// Names of the object that has them.
 const GLOBAL_OBJECTS: [&str; 3] = ["globalThis", "self", "window"];
 
+/// Methods that only the timers of Node.js have.
+const TIMER_METHODS: [&str; 3] = ["hasRef", "unref", "refresh"];
+
 /// Whether the code needs the Node layer: it imports a built-in module, might do
 /// so under a name that it computes, or names a global of Node.js.
 ///
 /// In doubt it says yes, which costs memory; a wrong no would cost correctness.
 pub(super) fn wants_node(code: &str) -> bool {
-    let suspicious = GLOBALS.iter().any(|name| code.contains(name))
+    let suspicious = GLOBALS.iter().chain(&TIMER_METHODS).any(|name| code.contains(name))
         || code.contains("node:")
         || code.contains("import(")
         || code.contains(BUILTINS_SYMBOL);
@@ -69,7 +72,7 @@ fn uses(semantic: &Semantic<'_>, name: &str) -> Vec<Use> {
 }
 
 /// Where a name that nothing in the file declares is used.
-fn references(semantic: &Semantic<'_>, name: &str) -> Vec<oxc::semantic::NodeId> {
+pub(super) fn references(semantic: &Semantic<'_>, name: &str) -> Vec<oxc::semantic::NodeId> {
     let scoping = semantic.scoping();
     scoping
         .root_unresolved_references()
@@ -121,114 +124,30 @@ impl<'a> Visit<'a> for Imports {
     }
 
     fn visit_static_member_expression(&mut self, member: &oxc::ast::ast::StaticMemberExpression<'a>) {
+        let name = member.property.name.as_str();
         if let Expression::Identifier(object) = member.object.without_parentheses()
             && GLOBAL_OBJECTS.contains(&object.name.as_str())
         {
-            self.node |= GLOBALS.contains(&member.property.name.as_str());
+            self.node |= GLOBALS.contains(&name);
         }
         walk::walk_static_member_expression(self, member);
     }
-}
 
-/// What a source file says of its own place on disk.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
-    /// `import.meta.url`.
-    Url,
-    /// `import.meta.filename`, `__filename`.
-    File,
-    /// `import.meta.dirname`, `__dirname`.
-    Folder,
-    /// `require` other than of a name that is written out.
-    Require,
-}
-
-/// A mention of the file's own place.
-pub(super) struct Mention {
-    pub(super) span: Span,
-    pub(super) place: Place,
-    /// The name that has to be written before it: it is a property `{ __dirname }`.
-    pub(super) shorthand: Option<&'static str>,
-}
-
-/// Every mention of the file's own place. `require` is looked for if asked for.
-pub(super) fn places(code: &str, source_type: SourceType, with_require: bool) -> Vec<Mention> {
-    let with_require = with_require && code.contains("require");
-    let named = ["import.meta", "__dirname", "__filename"].iter().any(|name| code.contains(name));
-    if !(named || with_require && computes_require(code)) {
-        return Vec::new();
-    }
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, code, source_type).parse();
-    if parsed.panicked {
-        return Vec::new();
-    }
-    let mut meta = Meta::default();
-    meta.visit_program(&parsed.program);
-    let mut found: Vec<Mention> =
-        meta.0.into_iter().map(|(span, place)| Mention { span, place, shorthand: None }).collect();
-    let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
-    let nodes = semantic.nodes();
-    let shorthand = |node, name| {
-        matches!(nodes.parent_kind(node), AstKind::ObjectProperty(property) if property.shorthand)
-            .then_some(name)
-    };
-    for (name, place) in [("__dirname", Place::Folder), ("__filename", Place::File)] {
-        for node in references(&semantic, name) {
-            let span = nodes.get_node(node).kind().span();
-            found.push(Mention { span, place, shorthand: shorthand(node, name) });
+    fn visit_computed_member_expression(&mut self, member: &oxc::ast::ast::ComputedMemberExpression<'a>) {
+        if let (Expression::Identifier(object), Expression::StringLiteral(name)) =
+            (member.object.without_parentheses(), &member.expression)
+            && GLOBAL_OBJECTS.contains(&object.name.as_str())
+        {
+            self.node |= GLOBALS.contains(&name.value.as_str());
         }
+        walk::walk_computed_member_expression(self, member);
     }
-    if with_require {
-        for node in references(&semantic, "require") {
-            let span = nodes.get_node(node).kind().span();
-            let is_literal = matches!(
-                nodes.parent_kind(node),
-                AstKind::CallExpression(call) if call.callee.span() == span
-                    && match call.arguments.first() {
-                        Some(Argument::StringLiteral(_)) => true,
-                        Some(Argument::TemplateLiteral(template)) => template.expressions.is_empty(),
-                        _ => false,
-                    }
-            );
-            if !is_literal && !is_typeof(nodes.parent_kind(node)) {
-                found.push(Mention { span, place: Place::Require, shorthand: shorthand(node, "require") });
-            }
+
+    fn visit_call_expression(&mut self, call: &oxc::ast::ast::CallExpression<'a>) {
+        if let Some(member) = call.callee.get_inner_expression().as_member_expression() {
+            self.node |= member.static_property_name().is_some_and(|name| TIMER_METHODS.contains(&name));
         }
-    }
-    found
-}
-
-fn is_typeof(kind: AstKind<'_>) -> bool {
-    matches!(kind, AstKind::UnaryExpression(unary) if unary.operator == UnaryOperator::Typeof)
-}
-
-/// Whether some `require` is not followed by a quoted name; looks at the text only.
-fn computes_require(code: &str) -> bool {
-    code.match_indices("require").any(|(at, word)| {
-        let after = code[at + word.len()..].trim_start();
-        match after.strip_prefix('(') {
-            Some(argument) => !argument.trim_start().starts_with(['"', '\'']),
-            None => true,
-        }
-    })
-}
-
-#[derive(Default)]
-struct Meta(Vec<(Span, Place)>);
-
-impl<'a> Visit<'a> for Meta {
-    fn visit_static_member_expression(&mut self, member: &oxc::ast::ast::StaticMemberExpression<'a>) {
-        if matches!(member.object.without_parentheses(), Expression::ImportMeta(_)) {
-            let place = match member.property.name.as_str() {
-                "url" => Some(Place::Url),
-                "filename" => Some(Place::File),
-                "dirname" => Some(Place::Folder),
-                _ => None,
-            };
-            self.0.extend(place.map(|place| (member.span, place)));
-        }
-        walk::walk_static_member_expression(self, member);
+        walk::walk_call_expression(self, call);
     }
 }
 
@@ -308,6 +227,7 @@ mod tests {
             "// Buffer, process.exit(), import('node:fs')\nconst text = 'Buffer'; export { text };",
             "if (typeof process !== 'undefined') console.log(process.env['HOME']);",
             "import('./chunk.js'); const o = { Buffer: 1 }; o.Buffer; o.global;",
+            "const o = { unref: 1 }; o.unref;",
         ] {
             assert!(!wants_node(code), "{code}");
         }
@@ -323,6 +243,9 @@ mod tests {
             "const { Buffer } = globalThis; Buffer;",
             "typeof Buffer === 'function';",
             "globalThis.process?.versions;",
+            "globalThis['Buffer'].from('x');",
+            "const timer = setInterval(clean, 1000); timer.unref();",
+            "setTimeout(clean, 1000)?.unref?.();",
             "process.exit(1);",
             "const p = process;",
             "setImmediate(() => {});",

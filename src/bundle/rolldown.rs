@@ -27,7 +27,8 @@ use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
 
-use super::reach::{self, Mention, Place};
+use super::places::{self, Edit};
+use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
 use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
 use crate::project::Runtime;
@@ -473,32 +474,19 @@ fn source_type(kind: &ModuleType) -> Option<SourceType> {
     }
 }
 
-/// Replaces what a source file says of its own place by where it is on disk: in a
-/// bundle it would name a chunk.
-fn put_in_place(id: &str, code: &str, kind: &ModuleType, with_require: bool) -> Option<HookTransformOutput> {
+/// Writes otherwise what a bundle would change the meaning of.
+fn put_in_place(id: &str, code: &str, kind: &ModuleType, is_node: bool) -> Option<HookTransformOutput> {
     let path = Path::new(id);
     if !path.is_absolute() {
         return None;
     }
-    let found = reach::places(code, source_type(kind)?, with_require);
+    let found = places::edits(path, code, source_type(kind)?, is_node, !is_of_package(id));
     if found.is_empty() {
         return None;
     }
     let mut edited = MagicString::new(code);
-    for Mention { span, place, shorthand } in found {
-        let text = |value: String| serde_json::to_string(&value).ok();
-        let value = match place {
-            Place::Url => text(file_url(path))?,
-            Place::Folder => text(path.parent().unwrap_or(path).display().to_string())?,
-            Place::File => text(path.display().to_string())?,
-            Place::Require => format!(
-                "globalThis[Symbol.for({:?})](\"module\").createRequire({})",
-                virtuals::BUILTINS_SYMBOL,
-                text(path.display().to_string())?
-            ),
-        };
-        let value = shorthand.map_or(value.clone(), |name| format!("{name}: {value}"));
-        edited.update(span.start, span.end, value).ok()?;
+    for Edit { span, text } in found {
+        edited.update(span.start, span.end, text).ok()?;
     }
     let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };
     let map = edited.source_map(options);

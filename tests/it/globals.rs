@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::harness::{logged, serve_root};
+use super::harness::{logged, project, serve_root};
 
 /// ECMA-429, section 5: interfaces.
 const INTERFACES: &str = "AbortController AbortSignal Blob ByteLengthQueuingStrategy CompressionStream CountQueuingStrategy Crypto CryptoKey CustomEvent DOMException DecompressionStream ErrorEvent Event EventTarget File FormData Headers MessageChannel MessageEvent MessagePort Performance PromiseRejectionEvent ReadableByteStreamController ReadableStream ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL URLPattern URLSearchParams WritableStream WritableStreamDefaultController WritableStreamDefaultWriter";
@@ -120,4 +120,75 @@ async fn global_handlers_can_take_errors_over() {
     logged(&["handler saw taken over"]).await;
     logged(&["onerror saw", "timer taken over"]).await;
     assert!(!super::harness::log().contains("Uncaught (in promise) Error: taken over"));
+}
+
+#[tokio::test]
+async fn native_code_throws_the_errors_of_the_standards() {
+    let source = "
+        const name = async (what) => { try { await what(); return 'went through'; } catch (error) { return error?.name ?? String(error); } };
+        const { subtle } = crypto;
+        export async function GET() {
+            const key = await subtle.generateKey({ name: 'AES-GCM', length: 256 }, false, ['encrypt', 'decrypt']);
+            return Response.json([
+                await name(() => atob('*')),
+                await name(() => crypto.getRandomValues(new Uint8Array(70000))),
+                await name(() => crypto.getRandomValues(new Float32Array(1))),
+                await name(() => subtle.importKey('spki', new Uint8Array(4), { name: 'ECDSA', namedCurve: 'P-256' }, true, ['verify'])),
+                await name(() => subtle.decrypt({ name: 'AES-GCM', iv: new Uint8Array(12) }, key, new Uint8Array(32))),
+                await name(() => subtle.exportKey('raw', key)),
+                await name(() => subtle.digest('X', new Uint8Array(1))),
+                await name(() => structuredClone(() => {})),
+                await name(() => new Blob([]).stream().getReader().read(1)),
+                await name(() => fetch('http://127.0.0.1:9')),
+            ]);
+        }";
+    let expected = json!([
+        "InvalidCharacterError",
+        "QuotaExceededError",
+        "TypeMismatchError",
+        "DataError",
+        "OperationError",
+        "InvalidAccessError",
+        "NotSupportedError",
+        "DataCloneError",
+        "went through",
+        "TypeError",
+    ]);
+    for runtime in ["nodejs", "edge"] {
+        let app = project()
+            .file(
+                "app/route.ts",
+                format!("export const runtime = '{runtime}';\n{source}\nglobalThis.global ??= {{}};"),
+            )
+            .start()
+            .await;
+        app.get("/").await.is_json(expected.clone());
+    }
+}
+
+#[tokio::test]
+async fn a_listener_that_throws_stops_nobody_else() {
+    let source = "
+        export async function GET() {
+            const seen = [];
+            const target = new EventTarget();
+            target.addEventListener('a', () => { seen.push(1); throw new Error('of a listener'); });
+            target.addEventListener('a', () => seen.push(2));
+            target.dispatchEvent(new Event('a'));
+            const controller = new AbortController();
+            controller.signal.addEventListener('abort', () => { throw new Error('of an abort'); });
+            controller.abort();
+            const late = AbortSignal.timeout(1);
+            late.addEventListener('abort', () => { seen.push(3); throw new Error('of a timeout'); });
+            await new Promise((resolve) => setTimeout(resolve, 50));
+            reportError(new Error('reported by hand'));
+            return Response.json(seen);
+        }";
+    for layer in ["", "Buffer;"] {
+        let app = project().file("app/route.ts", format!("{source}\n{layer}")).start().await;
+        app.get("/").await.is_json(json!([1, 2, 3]));
+        for text in ["of a listener", "of an abort", "of a timeout", "reported by hand"] {
+            logged(&[&format!("Uncaught Error: {text}")]).await;
+        }
+    }
 }
