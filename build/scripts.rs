@@ -17,11 +17,15 @@ const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/internal/crypto/pbkdf2.ts", "pbkdf2"),
     ("ext:deno_node/internal/crypto/random.ts", "random"),
     ("ext:deno_node/internal/crypto/scrypt.ts", "scrypt"),
+    ("ext:deno_node/internal/http2/constants.ts", "http2_constants"),
     ("ext:deno_node/internal/stream_base_commons.ts", "stream_base"),
     ("ext:deno_node/internal_binding/pipe_wrap.ts", "pipe_wrap"),
     ("ext:deno_node/internal_binding/tcp_wrap.ts", "tcp_wrap"),
     ("ext:deno_node/net.ts", "net"),
+    ("ext:deno_node/os.ts", "os"),
+    ("ext:deno_node/sqlite.ts", "sqlite"),
     ("ext:deno_node/tty.js", "tty"),
+    ("ext:deno_node/util.ts", "util"),
     ("ext:deno_node/worker_threads.ts", "worker_threads"),
 ];
 
@@ -186,6 +190,13 @@ const MENDED: &[(&str, &str, &str)] = &[
     ]);
     const stdinFd = stdio.fds[0];",
     ),
+    // Its file operations ask no permission for what lies below a folder.
+    (
+        "ext:deno_node/wasi.ts",
+        "ArrayPrototypePush(preopens, [",
+        "__bootstrap.internals.edgehost.node.refusePreopen();
+        ArrayPrototypePush(preopens, [",
+    ),
     ("ext:deno_node/wasi.ts", "const stdoutFd = options.stdout ?? 1;", "const stdoutFd = stdio.fds[1];"),
     ("ext:deno_node/wasi.ts", "const stderrFd = options.stderr ?? 2;", "const stderrFd = stdio.fds[2];"),
     (
@@ -196,6 +207,55 @@ const MENDED: &[(&str, &str, &str)] = &[
     ),
     // And the child would see the variables of the host besides those of the app.
     ("ext:deno_node/internal/child_process.ts", "clearEnv: false", "clearEnv: true"),
+    // V8 trusts code that it has compiled before: bytes of another origin take the process down.
+    (
+        "ext:deno_node/vm.js",
+        "      columnOffset,
+      cachedData,
+      produceCachedData,",
+        "      columnOffset,
+      undefined,
+      produceCachedData,",
+    ),
+    (
+        "ext:deno_node/vm.js",
+        "    columnOffset,
+    cachedData,
+    produceCachedData,",
+        "    columnOffset,
+    undefined,
+    produceCachedData,",
+    ),
+    // The parser behind it ends the process on code that is nested deeply.
+    (
+        "node:module",
+        "const mode = options?.mode ?? \"strip\";",
+        "throw internals.edgehost.node.unavailable(
+    \"module\", \"stripTypeScriptTypes\", \"types are taken off when routes are bundled\",
+  );
+  const mode = options?.mode ?? \"strip\";",
+    ),
+    // The mode is that of a file which is made; one that is there keeps its own.
+    ("ext:deno_node/fs.ts", "function _writeFileGetRid(pathOrRid, flag = \"w\") {", "function _writeFileGetRid(pathOrRid, flag = \"w\", mode = 0o666) {"),
+    ("ext:deno_node/fs.ts", "function _writeFileGetRidSync(pathOrRid, flag = \"w\") {", "function _writeFileGetRidSync(pathOrRid, flag = \"w\", mode = 0o666) {"),
+    ("ext:deno_node/fs.ts", "await _writeFileGetRid(pathOrRid, flag)", "await _writeFileGetRid(pathOrRid, flag, mode)"),
+    ("ext:deno_node/fs.ts", "= _writeFileGetRidSync(pathOrRid, flag)", "= _writeFileGetRidSync(pathOrRid, flag, mode)"),
+    (
+        "ext:deno_node/fs.ts",
+        "return await op_node_open(pathOrRid, stringToFlags(flag), 0o666);",
+        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
+    if (full !== undefined) throw full;
+    return await op_node_open(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
+    ),
+    (
+        "ext:deno_node/fs.ts",
+        "return op_node_open_sync(pathOrRid, stringToFlags(flag), 0o666);",
+        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
+    if (full !== undefined) throw full;
+    return op_node_open_sync(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
+    ),
+    ("ext:deno_node/fs.ts", "await Deno.chmod(pathOrRid, mode);", ""),
+    ("ext:deno_node/fs.ts", "Deno.chmodSync(pathOrRid, mode);", ""),
     // A request whose kept socket was closed would be sent again, even one that the
     // caller has ended, or a POST. Node.js never does that.
     (

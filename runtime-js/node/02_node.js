@@ -16,11 +16,13 @@ const {
   Error,
   ErrorCaptureStackTrace,
   MathCeil,
+  NumberParseInt,
   ObjectAssign,
   ObjectDefineProperty,
   ObjectDefineProperties,
   ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertyDescriptors,
+  PromiseReject,
   Proxy,
   RangeError,
   ReflectApply,
@@ -53,7 +55,7 @@ const scripts = {
   "ext:deno_fs/30_fs.js": [
     "chdir", "chmod", "chmodSync", "chown", "chownSync", "copyFile", "copyFileSync", "cwd", "link", "linkSync",
     "lstat", "lstatSync", "mkdir", "mkdirSync", "readDir", "readDirSync", "readLink", "readLinkSync",
-    "realPath", "realPathSync", "remove", "removeSync", "rename", "renameSync", "stat", "statSync", "umask", "utime", "utimeSync",
+    "realPath", "realPathSync", "stat", "statSync", "umask", "utime", "utimeSync",
   ],
   "ext:deno_net/01_net.js": ["connect", "listen", "resolveDns"],
   "ext:deno_os/30_os.js": [
@@ -95,13 +97,43 @@ const deno = {
     throw unavailable("fs", "watch", NO_WATCHER);
   },
 };
-/** A place of a link, whose relative form would count from where the host was started. */
+/** A place whose relative form would count from where the host was started. */
 const absolute = (/** @type {unknown} */ path) =>
-  typeof path === "string" && path[0] !== "/" ? `${deno.cwd()}/${path}` : path;
+  typeof path === "string" && path !== "" && path[0] !== "/" && path[0] !== "\0" ? `${deno.cwd()}/${path}` : path;
 for (const name of ["symlink", "symlinkSync"]) {
   const original = core.loadExtScript("ext:deno_fs/30_fs.js")[name];
   deno[name] = (/** @type {unknown} */ to, /** @type {unknown} */ path, /** @type {unknown} */ options) =>
     original(to, absolute(path), options);
+}
+{
+  const files = core.loadExtScript("ext:deno_fs/30_fs.js");
+  // Permissions are lists of places: what they name must not come to lie elsewhere.
+  const keptError = (/** @type {unknown} */ path) =>
+    typeof path === "string" && core.ops.op_edgehost_keeps(path)
+      ? ObjectAssign(
+        new Error(`EACCES: permission denied, rename '${path}': it holds the project, or a place that permissions name`),
+        { code: "EACCES", errno: -13, path, syscall: "rename" },
+      )
+      : undefined;
+  deno.rename = (/** @type {unknown} */ from, /** @type {unknown} */ to) => {
+    const error = keptError(from);
+    return error === undefined ? files.rename(from, to) : PromiseReject(error);
+  };
+  deno.renameSync = (/** @type {unknown} */ from, /** @type {unknown} */ to) => {
+    const error = keptError(from);
+    if (error !== undefined) throw error;
+    files.renameSync(from, to);
+  };
+  // `unlink` gives no options. Of a directory, it is an error even if that is empty.
+  const folderError = () => ObjectAssign(new Error("Is a directory"), { os_errno: 21 });
+  deno.remove = async (/** @type {unknown} */ path, /** @type {unknown} */ options) => {
+    if (options === undefined && (await files.lstat(path)).isDirectory) throw folderError();
+    await files.remove(path, options);
+  };
+  deno.removeSync = (/** @type {unknown} */ path, /** @type {unknown} */ options) => {
+    if (options === undefined && files.lstatSync(path).isDirectory) throw folderError();
+    files.removeSync(path, options);
+  };
 }
 for (const script in scripts) {
   for (const name of /** @type {any} */ (scripts)[script]) {
@@ -290,6 +322,8 @@ const hooks = {
     exports.watch = () => {
       throw unavailable("fs", "watch", NO_WATCHER);
     };
+    const { F_OK, R_OK, W_OK, X_OK } = exports.constants;
+    ObjectAssign(exports, { F_OK, R_OK, W_OK, X_OK });
     const { existsSync } = exports;
     exports.existsSync = (/** @type {unknown} */ path) => {
       try {
@@ -302,7 +336,7 @@ const hooks = {
     const { fstatSync, readFile, readFileSync, statSync } = exports;
     const check = (/** @type {unknown} */ file) => {
       // Standard input is empty.
-      if (file === 0) return;
+      if (file === 0 || file === "/dev/null") return;
       let stats;
       try {
         stats = typeof file === "number" ? fstatSync(file) : statSync(file);
@@ -363,13 +397,18 @@ const hooks = {
     return exports;
   },
   diffiehellman: (exports) =>
-    before(exports, ["DiffieHellman"], (bits) => ({
-      what: "Finding a prime of this size",
-      seconds: typeof bits === "number" ? primeSeconds(bits) * 50 : 0,
-    })),
+    before(exports, ["DiffieHellman"], (bits) => {
+      internals.edgehost.node.refuseNoPrime(bits);
+      return {
+        what: "Finding a prime of this size",
+        seconds: typeof bits === "number" ? primeSeconds(bits) * 50 : 0,
+      };
+    }),
   keygen: (exports) =>
     before(exports, ["generateKeyPair", "generateKeyPairSync"], (type, options, ...rest) => {
-      const read = pinned(options, ["modulusLength", "primeLength"]);
+      const read = pinned(options, ["modulusLength", "prime", "primeLength", "publicExponent"]);
+      if (type === "dh") internals.edgehost.node.refuseNoPrime(read?.prime);
+      internals.edgehost.node.refuseNoExponent(read?.publicExponent);
       const bits = read?.modulusLength ?? read?.primeLength;
       return {
         what: `A key of ${bits} bits`,
@@ -458,6 +497,15 @@ const hooks = {
     // For the ends of pipes that a subprocess was just given.
     internals.edgehost.openPipe = (/** @type {any} */ pipe, /** @type {number} */ fd) => ReflectApply(open, pipe, [fd]);
     refuseMethods(exports.Pipe.prototype, ["open"], "Socket", NOT_OPENED);
+    const { connect } = exports.Pipe.prototype;
+    const value = /** @this {any} */ function (/** @type {unknown} */ request, /** @type {unknown} */ path) {
+      // Names without a file are in no list of places.
+      if (typeof path === "string" && path[0] === "\0" && core.ops.op_edgehost_is_confined()) {
+        throw unavailable("net", "connect", "the permission profile allows no socket without a path");
+      }
+      return ReflectApply(connect, this, [request, absolute(path)]);
+    };
+    ObjectDefineProperty(exports.Pipe.prototype, "connect", { __proto__: null, value });
     refuseMethods(exports.Pipe.prototype, ["bind", "fchmod", "listen"], "Server.listen", NO_SERVER);
     return exports;
   },
@@ -546,4 +594,29 @@ function wasiStdio(given) {
   };
 }
 
-internals.edgehost.node = { caller, hooks, kContext, refused, spawnFolder, spawnStdio, unavailable, wasiStdio };
+/** A folder for a WebAssembly program, which would follow links out of it. */
+function refusePreopen() {
+  if (core.ops.op_edgehost_is_confined()) {
+    throw unavailable(
+      "wasi",
+      "preopens",
+      "its file operations ask for no permission, and the permission profile limits files; `--permissions=off` would",
+    );
+  }
+}
+
+/** The mode of a file that is made. @param {unknown} mode a number, or octal digits */
+const fileMode = (mode) => typeof mode === "string" ? NumberParseInt(mode, 8) : mode ?? 0o666;
+
+internals.edgehost.node = {
+  caller,
+  fileMode,
+  hooks,
+  kContext,
+  refused,
+  refusePreopen,
+  spawnFolder,
+  spawnStdio,
+  unavailable,
+  wasiStdio,
+};

@@ -7,6 +7,7 @@
 // deno_core drops the source of one that is only loaded by another.
 
 import "ext:edgehost_node/02_node.js";
+import "ext:edgehost_node/02_gaps.js";
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { Agent } from "node:_http_agent";

@@ -8,6 +8,7 @@ const {
   ArrayPrototypePop,
   Error,
   ObjectDefineProperty,
+  ObjectEntries,
   ReflectDeleteProperty,
   SafeArrayIterator,
   SafeSet,
@@ -113,6 +114,13 @@ function startProcess() {
   process.abort = () => stop("process.abort()");
   process.reallyExit = process.exit = deno.exit;
   process.binding = binding(process.binding);
+  process.loadEnvFile = (/** @type {unknown} */ path = ".env") => {
+    const text = core.loadExtScript("ext:deno_node/fs.ts").readFileSync(path, "utf8");
+    const found = core.createLazyLoader("node:util")().default.parseEnv(text);
+    for (const { 0: name, 1: value } of new SafeArrayIterator(ObjectEntries(found))) {
+      if (!deno.env.has(name)) deno.env.set(name, value);
+    }
+  };
   process.kill = process._kill = (/** @type {number} */ pid, /** @type {unknown} */ signal) => {
     // Asks only whether the process is there.
     if (signal === 0 && (pid === deno.pid || pid === 0)) return true;
@@ -180,6 +188,10 @@ function builtin(name) {
 }
 
 function install() {
+  // V8 has them in isolates only, not while a snapshot is made.
+  const { toHex, setFromHex } = /** @type {any} */ (Uint8Array.prototype);
+  internals.uint8ArrayToHex = toHex && primordials.uncurryThis(toHex);
+  internals.uint8ArraySetFromHex = setFromHex && primordials.uncurryThis(setFromHex);
   const process = startProcess();
   define("Buffer", () => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer);
   // Bundled CommonJS code asks here.

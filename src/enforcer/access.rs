@@ -15,14 +15,16 @@ use deno_permissions::{
 use edgehost_ext::{AppSys, app_sys};
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use sys_traits::impls::RealSys;
 
 use crate::permissions::{Permissions, Profile};
 
 /// Link-local addresses, and those at which clouds hand out credentials to machines
-/// (AWS over IPv6, Alibaba, Azure, Oracle), also as NAT64 writes them.
-const LINK_LOCAL: [&str; 7] = [
+/// (AWS over IPv6, Alibaba, Azure, Oracle), also as NAT64, 6to4 and IPv4-compatible
+/// addresses write them.
+const LINK_LOCAL: [&str; 9] = [
     "169.254.0.0/16",
+    "::169.254.0.0/112",
+    "2002:a9fe::/32",
     "fe80::/10",
     "64:ff9b::a9fe:0/112",
     "fd00:ec2::254/128",
@@ -33,8 +35,8 @@ const LINK_LOCAL: [&str; 7] = [
 
 /// Addresses that are not of the public network: loopback, private (RFC 1918, 4193,
 /// 6598), this host (RFC 1122), protocols and tests (RFC 5736, 2544), groups (RFC 5771,
-/// 4291), reserved and broadcast (RFC 1112), and those that lead to them through NAT64
-/// and 6to4.
+/// 4291), reserved and broadcast (RFC 1112), and those that lead to them through NAT64,
+/// 6to4 and IPv4-compatible addresses.
 const NOT_PUBLIC: [&str; 16] = [
     "0.0.0.0/8",
     "10.0.0.0/8",
@@ -47,15 +49,20 @@ const NOT_PUBLIC: [&str; 16] = [
     "224.0.0.0/4",
     "240.0.0.0/4",
     "ff00::/8",
-    "::/127",
+    "::/96",
     "fc00::/7",
     "64:ff9b::/96",
     "64:ff9b:1::/48",
     "2002::/16",
 ];
 
-/// Where systems keep certificates, without their keys, time zones, and names of hosts.
-const SYSTEM_FILES: [&str; 12] = [
+/// Where systems keep certificates, without their keys, time zones, names of hosts,
+/// and the devices that every program may read.
+const SYSTEM_FILES: [&str; 16] = [
+    "/dev/null",
+    "/dev/zero",
+    "/dev/random",
+    "/dev/urandom",
     "/etc/ssl/certs",
     "/etc/ssl/cert.pem",
     "/etc/ssl/openssl.cnf",
@@ -69,6 +76,9 @@ const SYSTEM_FILES: [&str; 12] = [
     "/etc/resolv.conf",
     "/etc/hosts",
 ];
+
+/// Takes everything that is written to it.
+const NOTHING: &str = "/dev/null";
 
 /// Files of the host in a project folder.
 const OWN_FILES: [&str; 2] = [".edgehost", "edgehost.toml"];
@@ -113,6 +123,21 @@ impl Access {
     /// Whether any subprocess is allowed.
     pub(crate) fn may_spawn(&self) -> bool {
         self.permissions.profile == Profile::Off || self.permissions.allow_run.is_some()
+    }
+
+    /// Places that must stay where they are, since lists name them; none where files
+    /// are not limited.
+    pub(crate) fn kept(&self) -> Vec<PathBuf> {
+        if self.granted.read.is_allow_all() && self.granted.write.is_allow_all() {
+            return Vec::new();
+        }
+        let listed = [&self.permissions.deny_read, &self.permissions.deny_write];
+        let listed = listed.into_iter().flatten().flatten().map(String::as_str);
+        let mut kept = vec![self.root.clone()];
+        kept.extend(
+            OWN_FILES.into_iter().chain(listed).filter_map(|place| follow(&self.root.join(place), LINKS)),
+        );
+        kept
     }
 
     /// Why something was refused and what would allow it, in one sentence.
@@ -222,7 +247,7 @@ fn options(permissions: &Permissions, root: &Path) -> PermissionsOptions {
     let everything = || Some(Vec::new());
     let profile = permissions.profile;
     let mut read = vec![below("")];
-    let mut write = vec![below("")];
+    let mut write = vec![below(""), NOTHING.to_owned()];
     if profile == Profile::Project {
         let temporary = std::env::temp_dir();
         let temporary = temporary.canonicalize().unwrap_or(temporary).display().to_string();
@@ -232,7 +257,7 @@ fn options(permissions: &Permissions, root: &Path) -> PermissionsOptions {
     read.extend(strings(&SYSTEM_FILES));
     let (read, write) = match profile {
         Profile::Project => (Some(read), Some(write)),
-        Profile::Strict => (Some(read), None),
+        Profile::Strict => (Some(read), Some(vec![NOTHING.to_owned()])),
         Profile::Off => (everything(), everything()),
     };
     let own: Vec<String> = match profile {
@@ -312,6 +337,22 @@ fn cut(range: IpNet, exception: IpNet) -> Vec<IpNet> {
     halves.flat_map(|half| cut(half, exception)).collect()
 }
 
+/// How many links in a row are followed, as Linux has it.
+const LINKS: u32 = 40;
+
+/// Where a path leads, even if nothing is there yet: also through a link that dangles,
+/// at whose end a file would be made. None if it leads nowhere.
+fn follow(path: &Path, links: u32) -> Option<PathBuf> {
+    if let Ok(real) = path.canonicalize() {
+        return Some(real);
+    }
+    let parent = path.parent()?;
+    match path.read_link() {
+        Ok(target) => follow(&parent.join(target), links.checked_sub(1)?),
+        Err(_) => Some(follow(parent, links)?.join(path.file_name()?)),
+    }
+}
+
 /// Follows symbolic links before a path is checked: `deno_permissions` itself looks
 /// at the path as it was written.
 #[derive(Debug)]
@@ -339,7 +380,7 @@ impl Walls {
     /// The path to check in the place of `path`: the same one, if it leads nowhere
     /// where less is allowed.
     fn real(&self, path: &Path) -> Option<PathBuf> {
-        let real = deno_path_util::fs::canonicalize_path_maybe_not_exists(&RealSys, path).ok()?;
+        let real = follow(path, LINKS)?;
         if real == path {
             return None;
         }

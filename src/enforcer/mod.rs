@@ -5,18 +5,20 @@
 //! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
 //! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
 //! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
-//! memory, `clock` for thread CPU clocks, `access` for what code may reach.
+//! memory, `queries` for SQL, `clock` for thread CPU clocks, `access` for what code may reach.
 //! Never: requests, HTTP, what becomes of an isolate afterwards.
 
 mod access;
 mod clock;
 mod external;
 mod heap;
+mod queries;
 mod watchdog;
 
 pub(crate) use access::Access;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
+pub(crate) use queries::guard_queries;
 pub(crate) use watchdog::{Budget, Slot, Verdict};
 
 /// What the interrupt callback needs to find out on whose behalf code runs:

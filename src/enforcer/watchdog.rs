@@ -9,6 +9,7 @@
 //! decides, and every decision carries the number of its turn. An interrupt that
 //! arrives late finds another number and does nothing.
 
+use std::cell::RefCell;
 use std::ffi::c_void;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
@@ -133,7 +134,13 @@ impl Slot {
     }
 
     /// Arms the limits; they are disarmed by [`Turn::end`].
-    pub(crate) fn begin(&self, budget: Budget, now: Instant) -> Turn<'_> {
+    pub(crate) fn begin(self: &Arc<Self>, budget: Budget, now: Instant) -> Turn<'_> {
+        LATEST.with_borrow_mut(|latest| {
+            // Mostly a thread goes on with the isolate that it ran before.
+            if !std::ptr::eq(latest.as_ptr(), Arc::as_ptr(self)) {
+                *latest = Arc::downgrade(self);
+            }
+        });
         self.cpu_budget_ns.store(nanos(budget.cpu), Ordering::Relaxed);
         self.until_ns.store(nanos(budget.until.saturating_duration_since(epoch())), Ordering::Relaxed);
         let number = self.turn.load(Ordering::Relaxed) + 1;
@@ -187,8 +194,10 @@ impl Slot {
         if let Some((decided, exceeded, at)) = control.decided
             && decided == turn
         {
-            if control.verdict.is_none() && now.duration_since(at) >= PATIENCE {
-                control.verdict = Some(Verdict { exceeded, culprit: None });
+            // Again and again: native code that builds an error may swallow a termination.
+            // The turn cannot end in between, it takes the same lock.
+            if now.duration_since(at) >= PATIENCE {
+                control.verdict.get_or_insert(Verdict { exceeded, culprit: None });
                 if let Some(isolate) = self.isolate.get() {
                     isolate.terminate_execution();
                 }
@@ -258,6 +267,20 @@ impl Slot {
     pub(crate) fn quota(&self) -> &Quota {
         &self.quota
     }
+}
+
+thread_local! {
+    /// The isolate whose turn is, or was, the latest one of this thread.
+    static LATEST: RefCell<Weak<Slot>> = const { RefCell::new(Weak::new()) };
+}
+
+/// Whether it was decided to end the turn that runs on this thread, for native code
+/// that asks now and then.
+pub(super) fn is_turn_over() -> bool {
+    let Some(slot) = LATEST.with_borrow(Weak::upgrade) else { return false };
+    let turn = slot.turn.load(Ordering::SeqCst);
+    let decided = slot.control.lock().decided;
+    !turn.is_multiple_of(2) && decided.is_some_and(|(decided, ..)| decided == turn)
 }
 
 /// Heap and buffers of an isolate, in bytes.

@@ -15,7 +15,7 @@ use super::invoke::Functions;
 use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::{App, current};
-use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap};
+use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap, guard_queries};
 use crate::project::Runtime;
 
 /// What isolates of a layer start from. Scripts that a snapshot did not consume are
@@ -70,6 +70,7 @@ pub(crate) fn init_platform() {
         // One that the embedding program has chosen stays.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
         JsRuntime::init_platform(None);
+        guard_queries();
     });
 }
 
@@ -102,6 +103,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
             draft_secret: app.draft_secret.as_str().into(),
             production: app.production,
             may_spawn: app.access.may_spawn(),
+            kept: app.access.kept().into(),
             edge: kind == Runtime::Edge,
             ceilings: Ceilings {
                 cpu: limits.cpu.as_secs_f64(),

@@ -8,6 +8,10 @@ use std::thread::JoinHandle;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+/// Stack of a shard, in bytes of address space. V8 ends JavaScript that is nested too
+/// deeply within one of them; native code below it has the rest.
+const STACK: usize = 16 * 1024 * 1024;
+
 /// Work for a shard thread: what to do with its service.
 pub(crate) type Work<S> = Box<dyn FnOnce(Rc<S>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
@@ -48,7 +52,8 @@ impl ShardThread {
     ) -> io::Result<(Self, Remote<S>)> {
         let (sender, mut receiver) = mpsc::channel::<Work<S>>(capacity);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        let join = std::thread::Builder::new().name(format!("edgehost-shard-{index}")).spawn(move || {
+        let thread = std::thread::Builder::new().name(format!("edgehost-shard-{index}")).stack_size(STACK);
+        let join = thread.spawn(move || {
             let local = LocalSet::new();
             local.block_on(&runtime, async move {
                 let service = Rc::new(make());

@@ -684,3 +684,41 @@ async fn web_sockets() {
     );
     serve_root(&source).await.get("/").await.is_json(json!([["error", 3, "number"], "SyntaxError"]));
 }
+
+#[tokio::test]
+async fn what_deno_lacks_of_node() {
+    let app = project()
+        .file(".env.more", "MORE=1\nGIVEN=other\n")
+        .file(
+            "app/route.ts",
+            "import fs from 'node:fs';
+            import os from 'node:os';
+            import util from 'node:util';
+            import http2 from 'node:http2';
+            export async function GET() {
+                const code = (run: () => unknown) => { try { run(); return 'went through'; } catch (error) { return (error as NodeJS.ErrnoException).code; } };
+                process.loadEnvFile('.env.more');
+                fs.mkdirSync('empty');
+                fs.writeFileSync('mode.txt', 'a', { mode: 0o600 });
+                fs.appendFileSync('mode.txt', 'b', { mode: 0o644 });
+                fs.writeFileSync('octal.txt', 'a', { mode: '0640' as any });
+                await fs.promises.writeFile('mode.txt', 'c', { mode: 0o644 });
+                return Response.json([
+                    process.env.MORE, process.env.GIVEN,
+                    code(() => fs.unlinkSync('empty')), await fs.promises.unlink('empty').catch((error) => error.code), fs.existsSync('empty'),
+                    (fs.statSync('mode.txt').mode & 0o777).toString(8), (fs.statSync('octal.txt').mode & 0o777).toString(8),
+                    (fs as any).F_OK, (fs as any).R_OK, os.availableParallelism() > 0,
+                    (util as any).isString('x'), (util as any).isRegExp(/x/), (util as any).isDate(1),
+                    http2.constants.HTTP_STATUS_TEAPOT, http2.constants.HTTP_STATUS_OK, http2.constants.HTTP2_METHOD_PATCH,
+                    Buffer.from('00ff10', 'hex').toString('hex'), Buffer.alloc(3).write('zz', 'hex'),
+                ]);
+            }",
+        )
+        .env("GIVEN", "given")
+        .start()
+        .await;
+    app.get("/").await.is_json(json!([
+        "1", "given", "EISDIR", "EISDIR", true, "600", "640", 0, 4, true, true, true, false, 418, 200,
+        "PATCH", "00ff10", 0
+    ]));
+}

@@ -248,3 +248,42 @@ async fn ten_thousand_sockets() {
     assert_eq!(open.load(std::sync::atomic::Ordering::SeqCst), 0, "sockets stay open");
     app.get("/ok").await.is(200, "ok");
 }
+
+#[tokio::test]
+async fn endless_queries() {
+    let endless = "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n";
+    let source = format!(
+        "import {{ DatabaseSync }} from 'node:sqlite';
+        export function GET() {{
+            for (;;) try {{ new DatabaseSync(':memory:').prepare({endless:?}).get(); }} catch {{ /* and again */ }}
+        }}"
+    );
+    ends(&source, 503, "CPU_LIMIT").await;
+}
+
+#[tokio::test]
+async fn arguments_that_native_code_does_not_survive() {
+    for attempt in [
+        "import { createDiffieHellman } from 'crypto'; const attempt = () => createDiffieHellman(Buffer.from([0, 0])).generateKeys();",
+        "import { generateKeyPairSync } from 'crypto'; const attempt = () => generateKeyPairSync('dh', { prime: Buffer.from([1, 0]), generator: 2 });",
+        "import { generateKeyPairSync } from 'crypto'; const attempt = () => generateKeyPairSync('rsa', { modulusLength: 1024, publicExponent: 4 });",
+        "import { generateKeyPairSync } from 'crypto'; const attempt = () => generateKeyPairSync('rsa', { modulusLength: 1024, publicExponent: 1 });",
+    ] {
+        is_refused(attempt, "ERR_OUT_OF_RANGE").await;
+    }
+    is_refused(
+        "import { stripTypeScriptTypes } from 'module'; const attempt = () => stripTypeScriptTypes('('.repeat(1e6));",
+        "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM",
+    )
+    .await;
+    let app = hostile(
+        "import vm from 'vm';
+        export function GET() {
+            const good = new vm.Script('1 + 1', { produceCachedData: true }).cachedData;
+            for (let at = 0; at < good.length; at += 8) good[at] ^= 255;
+            return Response.json([new vm.Script('1 + 1', { cachedData: good }).runInThisContext(), vm.compileFunction('return 2', [], { cachedData: good })()]);
+        }",
+    )
+    .await;
+    app.get("/hostile").await.is_json(json!([2, 2]));
+}

@@ -59,6 +59,40 @@ impl Tried {
     }
 }
 
+/// What permissions name stays where it is, and no file operation goes around them.
+#[tokio::test]
+async fn places_that_permissions_name_stay_where_they_are() {
+    let project = attempts(project()).file("secret/key.txt", "key").file("kept/data.txt", "x").permissions(
+        Profile::Project,
+        |permissions| {
+            permissions.deny_read = Some(vec!["secret/key.txt".into()]);
+        },
+    );
+    // A link that dangles leads to where a file would be made.
+    std::os::unix::fs::symlink("/etc/edgehost-not-there", project.path().join("dangling")).expect("linked");
+    let app = Tried(project.start().await);
+    for name in ["secret", ".", "./kept/../secret", "secret/key.txt"] {
+        let answer = app.run(&format!("fs.renameSync({name:?}, os.tmpdir() + '/moved')")).await;
+        let code = answer["code"].as_str();
+        assert!(matches!(code, Some("EACCES" | "ERR_ACCESS_DENIED")), "{name}: {answer}");
+        let answer = app.run(&format!("await fs.promises.rename({name:?}, os.tmpdir() + '/moved')")).await;
+        let code = answer["code"].as_str();
+        assert!(matches!(code, Some("EACCES" | "ERR_ACCESS_DENIED")), "{name}: {answer}");
+    }
+    app.allows(
+        "fs.renameSync('kept', 'other'); if (!fs.existsSync('other/data.txt')) throw new Error('lost')",
+    )
+    .await;
+    app.refuses("fs.writeFileSync('dangling', 'x')", &["/etc/edgehost-not-there"]).await;
+    let answer = app
+        .run("const { WASI } = process.getBuiltinModule('wasi'); new WASI({ version: 'preview1', preopens: { '/': '.' } })")
+        .await;
+    assert_eq!(answer["code"], "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "{answer}");
+    let answer = app.run("await connect('\\0abstract')").await;
+    assert_eq!(answer["code"], "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM", "{answer}");
+    app.allows("if (fs.readFileSync('/dev/null').length) throw new Error('not empty'); fs.writeFileSync('/dev/null', 'x')").await;
+}
+
 /// A file outside of the project and of the temporary folder, which is readable.
 const OUTSIDE: &str = "/etc/passwd";
 

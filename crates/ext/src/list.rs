@@ -46,6 +46,7 @@ impl Default for Settings {
                 draft_secret: "".into(),
                 production: true,
                 may_spawn: false,
+                kept: Rc::default(),
                 edge: false,
                 explain: Rc::new(|_, _| String::new()),
                 ceilings: Ceilings { cpu: 0.0, memory: 0.0, sockets: 0.0 },

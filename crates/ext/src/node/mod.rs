@@ -55,6 +55,8 @@ deno_core::extension!(
         op_bootstrap_unstable_args,
         op_create_worker,
         op_current_thread_cpu_usage,
+        op_edgehost_is_confined,
+        op_edgehost_keeps,
         op_edgehost_may_spawn,
         op_edgehost_open_nothing,
         op_edgehost_owns_descriptor,
@@ -82,6 +84,7 @@ deno_core::extension!(
     esm = [
         dir "../../runtime-js",
         "ext:edgehost_node/02_node.js" = "node/02_node.js",
+        "ext:edgehost_node/02_gaps.js" = "node/02_gaps.js",
         "ext:edgehost_node/03_builtins.js" = "node/03_builtins.js",
         "ext:runtime/98_global_scope_shared.js" = "node/00_global_scope.js",
     ],

@@ -165,6 +165,30 @@ pub(crate) fn op_edgehost_may_spawn(state: &OpState) -> bool {
     facts.may_spawn
 }
 
+/// Whether permissions limit files. Called by runtime-js/node/02_node.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_confined(state: &OpState) -> bool {
+    !state.borrow::<AppFacts>().kept.is_empty()
+}
+
+/// Whether a place is, or holds, one that must stay where it is. Called by
+/// runtime-js/node/02_node.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_keeps(state: &OpState, #[string] path: &str) -> bool {
+    let kept = &state.borrow::<AppFacts>().kept;
+    if kept.is_empty() {
+        return false;
+    }
+    let sys = state.borrow::<AppSys>();
+    let Ok(folder) = sys.env_current_dir() else { return false };
+    let path = deno_path_util::normalize_path(Cow::Owned(folder.join(path)));
+    // A link itself is moved, not what it leads to.
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else { return true };
+    let Ok(parent) = parent.canonicalize() else { return false };
+    let real = parent.join(name);
+    kept.iter().any(|place| place.starts_with(&real))
+}
+
 /// The host's process and its parent. Called by runtime-js/node/41_globals.js.
 #[op2]
 #[serde]

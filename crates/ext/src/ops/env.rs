@@ -1,5 +1,6 @@
 //! Variables of the app and facts about the isolate.
 
+use std::path::PathBuf;
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
@@ -29,6 +30,9 @@ pub struct AppFacts {
     pub production: bool,
     /// Whether any subprocess is allowed.
     pub may_spawn: bool,
+    /// Places that must stay where they are, since permissions name them. None where
+    /// permissions do not limit files.
+    pub kept: Rc<[PathBuf]>,
     /// Whether the isolate runs edge routes.
     pub edge: bool,
     /// What native code is held to.
@@ -54,7 +58,7 @@ pub(crate) fn op_edgehost_env<'s>(
     object
 }
 
-/// The secret of `draftMode()`. Called by runtime-js/33_headers_api.js.
+/// The secret of `draftMode()`. Called by runtime-js/next/headers.js.
 #[op2]
 #[string]
 pub(crate) fn op_edgehost_draft_secret(state: &OpState) -> String {
@@ -84,7 +88,7 @@ pub(crate) fn op_edgehost_explain(state: &OpState, #[string] kind: &str, #[strin
     explain(kind, target)
 }
 
-/// Whether the app runs in production mode. Called by runtime-js/33_headers_api.js.
+/// Whether the app runs in production mode. Called by runtime-js/next/headers.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_is_production(state: &OpState) -> bool {
     state.borrow::<AppFacts>().production

@@ -1,0 +1,163 @@
+// @ts-check
+// Runs after 02_node.js, while the snapshot of the Node layer is made: what deno_node
+// lacks of Node.js 22, and arguments that its native code does not survive.
+
+import { core, internals, primordials } from "ext:core/mod.js";
+
+const {
+  ArrayIsArray,
+  ArrayPrototypeMap,
+  Error,
+  ObjectAssign,
+  ObjectEntries,
+  ObjectPrototypeToString,
+  RangeError,
+  ReflectApply,
+  RegExpPrototypeExec,
+  SafeArrayIterator,
+  SafeRegExp,
+  SafeWeakSet,
+  StringPrototypeReplaceAll,
+  StringPrototypeToUpperCase,
+  WeakSetPrototypeAdd,
+  WeakSetPrototypeHas,
+} = primordials;
+const { hooks, unavailable } = internals.edgehost.node;
+
+/** Names of HTTP_STATUS_* that do not follow from the phrase. @type {Record<number, string>} */
+const STATUS_NAMES = {
+  203: "NON_AUTHORITATIVE_INFORMATION",
+  226: "IM_USED",
+  418: "TEAPOT",
+  505: "HTTP_VERSION_NOT_SUPPORTED",
+};
+
+/** Status codes with a phrase. RFC 9110, section 15, and the IANA registry. */
+const STATUS = {
+  102: "Processing", 201: "Created", 202: "Accepted", 203: "", 206: "Partial Content", 207: "Multi Status",
+  208: "Already Reported", 226: "", 300: "Multiple Choices", 301: "Moved Permanently", 302: "Found", 303: "See Other",
+  305: "Use Proxy", 307: "Temporary Redirect", 308: "Permanent Redirect", 400: "Bad Request", 401: "Unauthorized",
+  402: "Payment Required", 403: "Forbidden", 404: "Not Found", 406: "Not Acceptable",
+  407: "Proxy Authentication Required", 408: "Request Timeout", 409: "Conflict", 410: "Gone", 411: "Length Required",
+  412: "Precondition Failed", 413: "Payload Too Large", 414: "Uri Too Long", 415: "Unsupported Media Type",
+  416: "Range Not Satisfiable", 418: "", 422: "Unprocessable Entity", 423: "Locked", 424: "Failed Dependency",
+  425: "Too Early", 426: "Upgrade Required", 428: "Precondition Required", 429: "Too Many Requests",
+  431: "Request Header Fields Too Large", 451: "Unavailable For Legal Reasons", 500: "Internal Server Error",
+  501: "Not Implemented", 502: "Bad Gateway", 503: "Service Unavailable", 504: "Gateway Timeout", 505: "",
+  506: "Variant Also Negotiates", 507: "Insufficient Storage", 508: "Loop Detected", 509: "Bandwidth Limit Exceeded",
+  510: "Not Extended", 511: "Network Authentication Required",
+};
+
+/** Methods of the IANA registry. */
+const METHODS = [
+  "ACL", "BASELINE-CONTROL", "BIND", "CHECKIN", "CHECKOUT", "COPY", "LABEL", "LINK", "LOCK", "MERGE", "MKACTIVITY",
+  "MKCALENDAR", "MKCOL", "MKREDIRECTREF", "MKWORKSPACE", "MOVE", "OPTIONS", "ORDERPATCH", "PATCH", "POST", "PRI",
+  "PROPFIND", "PROPPATCH", "PUT", "REBIND", "REPORT", "SEARCH", "TRACE", "UNBIND", "UNCHECKOUT", "UNLINK", "UNLOCK",
+  "UPDATE", "UPDATEREDIRECTREF", "VERSION-CONTROL",
+];
+
+/** @param {string} phrase */
+const constantName = (phrase) =>
+  StringPrototypeReplaceAll(StringPrototypeReplaceAll(StringPrototypeToUpperCase(phrase), " ", "_"), "-", "_");
+
+/** Those of Node.js 22 that later versions have no more; packages of some age ask them. */
+const QUESTIONS = {
+  isBoolean: (/** @type {unknown} */ value) => typeof value === "boolean",
+  isBuffer: (/** @type {unknown} */ value) => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer.isBuffer(value),
+  isDate: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object Date]",
+  isError: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object Error]" || value instanceof Error,
+  isFunction: (/** @type {unknown} */ value) => typeof value === "function",
+  isNull: (/** @type {unknown} */ value) => value === null,
+  isNullOrUndefined: (/** @type {unknown} */ value) => value === null || value === undefined,
+  isNumber: (/** @type {unknown} */ value) => typeof value === "number",
+  isObject: (/** @type {unknown} */ value) => typeof value === "object" && value !== null,
+  isPrimitive: (/** @type {unknown} */ value) => value === null || typeof value !== "object" && typeof value !== "function",
+  isRegExp: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object RegExp]",
+  isString: (/** @type {unknown} */ value) => typeof value === "string",
+  isSymbol: (/** @type {unknown} */ value) => typeof value === "symbol",
+  isUndefined: (/** @type {unknown} */ value) => value === undefined,
+};
+
+// These would be the settings of every database of the process.
+const PROCESS_WIDE = new SafeRegExp("(?:temp|data)_store_directory", "i");
+
+/** Databases that have their ceiling. */
+const limited = new SafeWeakSet();
+
+/** @param {any} database @param {unknown} sql */
+function checkSql(database, sql) {
+  if (typeof sql === "string" && RegExpPrototypeExec(PROCESS_WIDE, sql) !== null) {
+    throw unavailable("sqlite", "PRAGMA temp_store_directory", "it concerns every database of the process");
+  }
+  if (WeakSetPrototypeHas(limited, database)) return;
+  // V8 has no strings of half a gigabyte.
+  database.limits.length = 1 << 28;
+  WeakSetPrototypeAdd(limited, database);
+}
+
+ObjectAssign(hooks, {
+  os(/** @type {any} */ exports) {
+    const { cpus } = exports;
+    const changed = {
+      availableParallelism: () => cpus().length || 1,
+      cpus: () => ArrayPrototypeMap(cpus(), (/** @type {any} */ cpu) => ({ ...cpu, times: { ...cpu.times } })),
+    };
+    ObjectAssign(exports, changed);
+    if (exports.default) ObjectAssign(exports.default, changed);
+    return exports;
+  },
+  util: (/** @type {any} */ exports) => ObjectAssign(exports, QUESTIONS),
+  http2_constants(/** @type {any} */ exports) {
+    for (const { 0: code, 1: phrase } of new SafeArrayIterator(ObjectEntries(STATUS))) {
+      exports[`HTTP_STATUS_${STATUS_NAMES[code] ?? constantName(phrase)}`] = +code;
+    }
+    for (const method of new SafeArrayIterator(METHODS)) exports[`HTTP2_METHOD_${constantName(method)}`] = method;
+    return exports;
+  },
+  sqlite(/** @type {any} */ exports) {
+    const { exec, prepare } = exports.DatabaseSync.prototype;
+    exports.DatabaseSync.prototype.exec = function (/** @type {unknown} */ sql) {
+      checkSql(this, sql);
+      return ReflectApply(exec, this, [sql]);
+    };
+    exports.DatabaseSync.prototype.prepare = function (/** @type {unknown[]} */ ...args) {
+      checkSql(this, args[0]);
+      return ReflectApply(prepare, this, args);
+    };
+    const { prototype } = exports.StatementSync;
+    for (const name of new SafeArrayIterator(["all", "get", "iterate", "run"])) {
+      const original = prototype[name];
+      prototype[name] = function (/** @type {any[]} */ ...args) {
+        const named = args[0];
+        // Traps and getters run before native code holds the statement, not while.
+        if (typeof named === "object" && named !== null && !ArrayBuffer.isView(named) && !ArrayIsArray(named)) {
+          args[0] = { __proto__: null, ...named };
+        }
+        return ReflectApply(original, this, args);
+      };
+    }
+    return exports;
+  },
+});
+
+/**
+ * The native code divides by what it is given as a prime.
+ * @param {unknown} prime
+ */
+internals.edgehost.node.refuseNoPrime = (/** @type {unknown} */ prime) => {
+  if (!ArrayBuffer.isView(prime) || prime.byteLength === 0) return;
+  const bytes = new Uint8Array(prime.buffer, prime.byteOffset, prime.byteLength);
+  let sum = 0;
+  for (let i = 0; i < bytes.length && sum < 2; i++) sum += bytes[i];
+  // Zero and one, and any power of 256, divide nothing.
+  if (sum < 2) throw ObjectAssign(new RangeError("The prime is none"), { code: "ERR_OUT_OF_RANGE" });
+};
+
+/**
+ * Nor does it find a key for an exponent that is even, or one.
+ * @param {unknown} exponent
+ */
+internals.edgehost.node.refuseNoExponent = (/** @type {unknown} */ exponent) => {
+  if (typeof exponent !== "number" || exponent >= 3 && exponent % 2 === 1) return;
+  throw ObjectAssign(new RangeError("The public exponent is odd, and at least 3"), { code: "ERR_OUT_OF_RANGE" });
+};
