@@ -214,6 +214,12 @@ fn hints(project: &Project) -> Vec<String> {
             file.strip_prefix(&project.root).unwrap_or(file).display()
         ));
     }
+    for (path, effect) in &project.ignored.beside {
+        hints.push(format!(
+            "{} is not supported: {effect}.",
+            path.strip_prefix(&project.root).unwrap_or(path).display()
+        ));
+    }
     if project.ignored.conventions > 0 {
         hints.push(format!(
             "{} files of other Next.js conventions (pages, layouts, metadata) are not served.",
@@ -229,8 +235,8 @@ fn app(
     limits: Limits,
     permissions: Permissions,
 ) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
-    let access =
-        Access::new(permissions, &project.root).map_err(|error| Error::Permissions(error.to_string()))?;
+    let access = Access::new(permissions, &project.root, &bundle.packages_above(&project.root))
+        .map_err(|error| Error::Permissions(error.to_string()))?;
     let routes = project
         .routes
         .routes()

@@ -85,6 +85,18 @@ impl Bundle {
             self.inputs.iter().filter_map(|path| package_of(path)).collect();
         packages.len()
     }
+
+    /// The `node_modules` outside of the project that it was made from, as a workspace
+    /// has them: packages read files of their own.
+    pub(crate) fn packages_above(&self, root: &Path) -> Vec<PathBuf> {
+        let outside = self.inputs.iter().filter(|path| !path.starts_with(root));
+        let folders = outside.filter_map(|path| {
+            let (above, _) = path.to_str()?.split_once("/node_modules/")?;
+            Some(Path::new(above).join("node_modules"))
+        });
+        let folders: std::collections::BTreeSet<_> = folders.collect();
+        folders.into_iter().collect()
+    }
 }
 
 /// The specifier, with `node:`, of a built-in module of Node.js that routes of a

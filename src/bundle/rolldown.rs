@@ -2,7 +2,7 @@
 //! no stable API.
 
 use std::borrow::Cow;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -30,7 +30,7 @@ use url::Url;
 use super::places::{self, Edit};
 use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
-use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of};
+use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of, package_of};
 use crate::project::Runtime;
 
 /// A build that takes longer is taken for stuck: a panic in one of the bundler's
@@ -137,14 +137,21 @@ async fn build(
         message: "'client-only' cannot be imported from a Server Component module. It should only be used from a Client Component.".to_owned(),
         ..reader.unresolved(importer, "client-only")
     }));
-    part.warnings.extend(plugin.addons.lock().iter().map(|(importer, shown)| Problem {
-        message: virtuals::addon_message(shown),
-        ..reader.unresolved(importer, shown.rsplit('/').next().unwrap_or_default())
-    }));
-    part.warnings.extend(plugin.loaders.lock().iter().map(|(importer, loader)| Problem {
-        message: virtuals::loader_message(importer, loader),
-        ..reader.unresolved(importer, loader)
-    }));
+    // Once for each package: it looks for its addon in several places.
+    let mut told: HashSet<String> = HashSet::new();
+    let mut is_news = |importer: &str| package_of(Path::new(importer)).is_none_or(|name| told.insert(name));
+    for (importer, shown) in plugin.addons.lock().iter().filter(|(importer, _)| is_news(importer)) {
+        part.warnings.push(Problem {
+            message: virtuals::addon_message(shown),
+            ..reader.unresolved(importer, shown.rsplit('/').next().unwrap_or_default())
+        });
+    }
+    for (importer, loader) in plugin.loaders.lock().iter().filter(|(importer, _)| is_news(importer)) {
+        part.warnings.push(Problem {
+            message: virtuals::loader_message(importer, loader),
+            ..reader.unresolved(importer, loader)
+        });
+    }
     let chunks: Vec<_> = output
         .assets
         .iter()

@@ -115,10 +115,31 @@ pub(super) fn addon_id(shown: &str) -> String {
 /// What a compiled addon says.
 pub(super) fn addon_message(shown: &str) -> String {
     let package = super::package_of(std::path::Path::new(&format!("/{shown}")));
+    let instead = instead(package.as_deref().unwrap_or_default());
     let package = package.map(|package| format!(" of the package '{package}'")).unwrap_or_default();
     format!(
-        "The native addon {shown}{package} cannot be loaded: edgehost runs JavaScript and WebAssembly only. Many packages have a variant without native code"
+        "The native addon {shown}{package} cannot be loaded: edgehost runs JavaScript and WebAssembly only. {instead}"
     )
+}
+
+/// What people use in the place of a package with native code; names by their beginnings.
+const INSTEAD: [(&str, &str); 9] = [
+    ("@img/sharp", "'jimp' has no native code"),
+    ("@libsql/", "'@libsql/client/web' has no native code"),
+    ("argon2", "'hash-wasm' has no native code"),
+    ("bcrypt", "'bcryptjs' has no native code"),
+    ("better-sqlite3", "The module 'node:sqlite' is there without a package"),
+    ("canvas", "'@resvg/resvg-wasm' draws without native code"),
+    ("libsql", "'@libsql/client/web' has no native code"),
+    ("sharp", "'jimp' has no native code"),
+    ("sqlite3", "The module 'node:sqlite' is there without a package"),
+];
+
+fn instead(package: &str) -> &'static str {
+    INSTEAD
+        .iter()
+        .find(|(name, _)| package.starts_with(name))
+        .map_or("Many packages have a variant without native code", |(_, instead)| instead)
 }
 
 /// Why an edge route cannot have a built-in module.
@@ -132,7 +153,8 @@ pub(super) fn not_at_the_edge(name: &str, importer: &str) -> String {
 pub(super) fn loader_message(importer: &str, loader: &str) -> String {
     let package = super::package_of(std::path::Path::new(importer)).unwrap_or_default();
     format!(
-        "The package '{package}' loads a native addon (with '{loader}'), which edgehost cannot: it runs JavaScript and WebAssembly only. Many packages have a variant without native code"
+        "The package '{package}' loads a native addon (with '{loader}'), which edgehost cannot: it runs JavaScript and WebAssembly only. {}",
+        instead(&package)
     )
 }
 

@@ -30,6 +30,11 @@ pub(super) fn warning(text: &str) {
     anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {text}");
 }
 
+/// "1 route", "2 routes".
+pub(super) fn count(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
 pub(super) fn heading(text: &str) -> String {
     format!("{BOLD}{text}{BOLD:#}")
 }

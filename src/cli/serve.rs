@@ -82,13 +82,15 @@ fn show(progress: Progress<'_>) {
     match progress {
         Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
         Progress::Bundling { routes } => {
-            output::line(&output::faint(&format!("bundling {routes} routes ...")))
+            output::line(&output::faint(&format!("bundling {} ...", output::count(routes, "route"))))
         }
         Progress::Bundled { routes, packages, cached, took, warnings } => {
             warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
             let how = if cached { "unchanged since the last bundle" } else { "bundled" };
             output::line(&output::faint(&format!(
-                "{routes} routes, {packages} packages: {how}, {} ms",
+                "{}, {}: {how}, {} ms",
+                output::count(routes, "route"),
+                output::count(packages, "package"),
                 took.as_millis()
             )));
         }

@@ -92,9 +92,13 @@ pub(crate) struct Access {
 }
 
 impl Access {
-    /// Reads the lists.
-    pub(crate) fn new(permissions: Permissions, root: &Path) -> Result<Self, PermissionsFromOptionsError> {
-        let options = options(&permissions, root);
+    /// Reads the lists. `packages` are folders outside of the project that may be read.
+    pub(crate) fn new(
+        permissions: Permissions,
+        root: &Path,
+        packages: &[PathBuf],
+    ) -> Result<Self, PermissionsFromOptionsError> {
+        let options = options(&permissions, root, packages);
         let parser = Walls::new(&app_sys(root), deno_permissions::Permissions::allow_all());
         let granted = match permissions.profile {
             // Relative paths begin at the project, which the crate sees to only where
@@ -224,7 +228,7 @@ fn strings(list: &[&str]) -> Vec<String> {
 }
 
 /// The profile and its lists as `deno_permissions` takes them.
-fn options(permissions: &Permissions, root: &Path) -> PermissionsOptions {
+fn options(permissions: &Permissions, root: &Path, packages: &[PathBuf]) -> PermissionsOptions {
     let below = |path: &str| root.join(path).display().to_string();
     let places = |granted: Option<Vec<String>>, more: &Option<Vec<String>>| match (granted, more) {
         (_, Some(more)) if more.is_empty() => Some(Vec::new()),
@@ -255,6 +259,7 @@ fn options(permissions: &Permissions, root: &Path) -> PermissionsOptions {
         write.push(temporary);
     }
     read.extend(strings(&SYSTEM_FILES));
+    read.extend(packages.iter().map(|path| path.display().to_string()));
     let (read, write) = match profile {
         Profile::Project => (Some(read), Some(write)),
         Profile::Strict => (Some(read), Some(vec![NOTHING.to_owned()])),

@@ -147,7 +147,8 @@ impl From<ShardError> for Refusal {
                 CallError::Exceeded(Exceeded::Memory) => Self::MemoryLimit,
                 CallError::Reset | CallError::NotStarted(_) => Self::IsolateReset,
                 CallError::ModuleInit => Self::ModuleInitFailed,
-                CallError::Startup => Self::StartupTimeout,
+                CallError::Startup(Exceeded::Memory) => Self::MemoryLimit,
+                CallError::Startup(_) => Self::StartupTimeout,
             },
         }
     }

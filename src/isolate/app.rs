@@ -9,7 +9,7 @@ use edgehost_ext::Layer;
 
 use crate::bundle::{Chunk, Entry};
 use crate::enforcer::Access;
-use crate::limits::Limits;
+use crate::limits::{Exceeded, Limits};
 use crate::project::{MethodSet, Route, Runtime};
 
 /// A route, as far as an isolate needs to know it.
@@ -33,7 +33,8 @@ pub(crate) struct AppRoute {
     pub(crate) entry: String,
     /// Exported methods: what the bundler saw, then what the module really has.
     methods: AtomicU8,
-    /// Set when loading the module ran into a limit: it is not tried again.
+    /// The limit that loading the module ran into, by its place in [`Exceeded::ALL`]
+    /// counted from one: it is not tried again.
     startup_failed: AtomicU8,
 }
 
@@ -64,12 +65,14 @@ impl AppRoute {
         self.methods.store(methods.bits(), Ordering::Relaxed);
     }
 
-    pub(super) fn startup_failed(&self) -> bool {
-        self.startup_failed.load(Ordering::Relaxed) != 0
+    pub(super) fn startup_failed(&self) -> Option<Exceeded> {
+        let stored = usize::from(self.startup_failed.load(Ordering::Relaxed));
+        stored.checked_sub(1).and_then(|index| Exceeded::ALL.get(index)).copied()
     }
 
-    pub(super) fn mark_startup_failed(&self) {
-        self.startup_failed.store(1, Ordering::Relaxed);
+    pub(super) fn mark_startup_failed(&self, limit: Exceeded) {
+        let index = Exceeded::ALL.iter().position(|known| *known == limit).unwrap_or_default();
+        self.startup_failed.store(u8::try_from(index + 1).unwrap_or(u8::MAX), Ordering::Relaxed);
     }
 }
 

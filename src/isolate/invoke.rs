@@ -57,7 +57,7 @@ pub(crate) enum CallError {
     /// The route module failed to load; it is in the log.
     ModuleInit,
     /// Loading the route module ran into a limit.
-    Startup,
+    Startup(Exceeded),
     /// The isolate ended before the handler was called: try its successor.
     NotStarted(Box<Invocation>),
 }
@@ -269,7 +269,7 @@ impl Isolate {
         match self.load(route).await {
             Ok(()) => {}
             Err(LoadError::Failed) => return Err(CallError::ModuleInit),
-            Err(LoadError::Exceeded) => return Err(CallError::Startup),
+            Err(LoadError::Exceeded(limit)) => return Err(CallError::Startup(limit)),
             Err(LoadError::IsolateOver) => return Err(CallError::NotStarted(Box::new(invocation))),
         }
         match self.begin(invocation) {
@@ -388,11 +388,12 @@ impl Isolate {
         }
         let timer = stream.map(|stream| {
             let isolate = Rc::downgrade(self);
+            let request = self.request_of(handle);
             let pattern = self.app.routes.get(self.route_of(handle)).map_or("", |route| route.pattern.as_str()).to_owned();
             tokio::task::spawn_local(async move {
                 tokio::time::sleep_until(deadline.into()).await;
                 if let Some(isolate) = isolate.upgrade() {
-                    tracing::error!(route = pattern, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
+                    tracing::error!(route = pattern, request, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
                     isolate.ends.push(handle, Ended::TimedOut);
                 }
                 stream.end(StreamEnd::Broken);
@@ -443,6 +444,12 @@ impl Isolate {
             });
         }
         self.let_go(handle);
+    }
+
+    /// The id of a request, for the log.
+    fn request_of(&self, handle: Handle) -> String {
+        let mut exchanges = self.exchanges.borrow_mut();
+        exchanges.get(handle).map(|exchange| exchange.head.id.to_string()).unwrap_or_default()
     }
 
     fn let_go(&self, handle: Handle) {
@@ -496,6 +503,7 @@ impl Waiting {
         isolate.ends.push(self.handle, Ended::TimedOut);
         tracing::error!(
             route = of_route.pattern,
+            request = isolate.request_of(self.handle),
             limit = %Exceeded::Wall,
             allowed = ?of_route.first_byte,
             "wall time limit passed: no answer"

@@ -35,9 +35,12 @@ pub(super) enum ModuleState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum LoadError {
     Failed,
-    Exceeded,
+    Exceeded(Exceeded),
     IsolateOver,
 }
+
+/// How many reports are held back at most.
+const MOST_HELD: usize = 64;
 
 /// Tells rejections of modules that failed to load from others. deno_core reports such an
 /// error twice: to who loads the module, and as a promise that nobody caught.
@@ -66,7 +69,7 @@ impl Rejections {
             failed.swap_remove(at);
             return false;
         }
-        if self.waiting.get() > 0 {
+        if self.waiting.get() > 0 && self.held.borrow().len() < MOST_HELD {
             self.held.borrow_mut().push(report.to_owned());
             return false;
         }
@@ -105,10 +108,10 @@ impl Isolate {
         loop {
             let loading = match &self.modules.borrow()[route] {
                 ModuleState::Ready => return Ok(()),
-                ModuleState::Failed if self.app.routes[route].startup_failed() => {
-                    return Err(LoadError::Exceeded);
+                ModuleState::Failed => {
+                    let limit = self.app.routes[route].startup_failed();
+                    return Err(limit.map_or(LoadError::Failed, LoadError::Exceeded));
                 }
-                ModuleState::Failed => return Err(LoadError::Failed),
                 ModuleState::Loading(notify) => Some(notify.clone()),
                 ModuleState::Unloaded => None,
             };
@@ -127,7 +130,7 @@ impl Isolate {
 
     fn begin_load(self: &Rc<Self>, route: usize) {
         let of_route = &self.app.routes[route];
-        if of_route.startup_failed() {
+        if of_route.startup_failed().is_some() {
             self.modules.borrow_mut()[route] = ModuleState::Failed;
             return;
         }
@@ -168,7 +171,7 @@ impl Isolate {
                 }
                 Err(_elapsed) => {
                     let of_route = &isolate.app.routes[route];
-                    of_route.mark_startup_failed();
+                    of_route.mark_startup_failed(Exceeded::Wall);
                     tracing::error!(
                         route = of_route.pattern,
                         file = of_route.file,
@@ -191,14 +194,25 @@ impl Isolate {
         let of_route = &self.app.routes[route];
         let is_first = self.loaded.get() == 0;
         if exceeded != Exceeded::Memory || is_first {
-            of_route.mark_startup_failed();
+            of_route.mark_startup_failed(exceeded);
         }
+        let limits = &self.app.limits;
+        let (allowed, flag) = match exceeded {
+            Exceeded::Cpu => (format!("{:?}", limits.startup_cpu), "--limit-startup-cpu"),
+            Exceeded::Wall => (format!("{:?}", limits.startup_wall), "--limit-startup-wall"),
+            Exceeded::Memory => (format!("{} MiB", limits.memory / (1024 * 1024)), "--limit-memory"),
+        };
         tracing::error!(
             route = of_route.pattern,
             file = of_route.file,
             limit = %exceeded,
+            allowed,
             "{exceeded} limit passed while the module loaded{}",
-            if exceeded == Exceeded::Memory && !is_first { ", beside others: it is tried again without them" } else { "" }
+            if exceeded == Exceeded::Memory && !is_first {
+                ", beside others: it is tried again without them".to_owned()
+            } else {
+                format!(": it is not tried again; {flag} allows more")
+            }
         );
     }
 

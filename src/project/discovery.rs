@@ -37,11 +37,24 @@ const OTHER_CONVENTIONS: [&str; 18] = [
     "twitter-image",
 ];
 
+/// What lies beside `app/` in the project or its `src/`, by base name, and what Next.js does with it.
+const BESIDE: [(&str, &str); 4] = [
+    (
+        "middleware",
+        "no middleware runs before a route: what it checks or rewrites is not checked or rewritten",
+    ),
+    ("proxy", "no proxy runs before a route: what it checks or rewrites is not checked or rewritten"),
+    ("instrumentation", "it does not run"),
+    ("next.config", "its rewrites, redirects, headers and basePath have no effect"),
+];
+
 /// Files that Next.js would use and edgehost leaves alone.
 #[derive(Debug, Default)]
 pub(crate) struct IgnoredFiles {
     /// Pages, layouts, metadata files and the like.
     pub conventions: usize,
+    /// Files and folders beside `app/` that change what Next.js serves, and what that is.
+    pub beside: Vec<(PathBuf, &'static str)>,
     /// `route.mjs` and other extensions that `pageExtensions` does not list.
     pub extensions: Vec<PathBuf>,
     /// Routes below interception markers such as `(.)photo`, which plain HTTP never reaches.
@@ -127,6 +140,19 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
                 show(root, route),
                 show(root, page),
             ));
+        }
+    }
+
+    for folder in [root, &root.join("src")] {
+        for (stem, effect) in BESIDE {
+            let names = ["ts", "js", "mjs", "cjs", "mts", "tsx", "jsx"]
+                .map(|extension| format!("{stem}.{extension}"));
+            let found = names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file());
+            ignored.beside.extend(found.map(|path| (path, effect)));
+        }
+        let api = folder.join("pages").join("api");
+        if api.is_dir() {
+            ignored.beside.push((api, "routes are served from `app/` only"));
         }
     }
 

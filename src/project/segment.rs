@@ -94,7 +94,11 @@ impl SegmentConfig {
                 Statement::ExportDeclaration(export) => match &export.declaration {
                     Declaration::VariableDeclaration(declaration) => {
                         for declarator in &declaration.declarations {
-                            let BindingPattern::BindingIdentifier(name) = &declarator.id else { continue };
+                            let BindingPattern::BindingIdentifier(name) = &declarator.id else {
+                                let bound = declarator.id.get_binding_identifiers();
+                                names.extend(bound.iter().map(|name| name.name.to_string()));
+                                continue;
+                            };
                             names.push(name.name.to_string());
                             if let Some(init) = &declarator.init {
                                 config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
@@ -229,5 +233,6 @@ mod tests {
         assert!(read("const a = 1").0.hints[0].contains("No HTTP methods exported"));
         assert!(read("export { runtime, GET } from './x'").0.hints[0].contains("re-exported"));
         assert!(read("export * from './x'").0.hints.is_empty());
+        assert!(read("export const { GET, handlers: [POST] } = auth").0.hints.is_empty());
     }
 }

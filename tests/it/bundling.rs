@@ -292,3 +292,83 @@ async fn react_is_the_one_that_renders() {
     app.get("/").await.is_json(json!(["node with whole react", "for the server"]));
     app.get("/edge").await.is(200, "edge with whole react");
 }
+
+#[tokio::test]
+async fn names_in_one_chunk_do_not_hide_one_another() {
+    // Files of the same name: the bundler numbers its wrappers, by the same rule as other
+    // tools have numbered the names that are in published code.
+    let names = "const require_context = require('a'), require_context$1 = require('b'), require_context$2 = require('a');";
+    let app = project()
+        .file("node_modules/a/package.json", r#"{ "name": "a", "main": "context.cjs" }"#)
+        .file("node_modules/a/context.cjs", "exports.name = 'a';")
+        .file("node_modules/b/package.json", r#"{ "name": "b", "main": "context.cjs" }"#)
+        .file("node_modules/b/context.cjs", "exports.name = 'b';")
+        .file("node_modules/c/package.json", r#"{ "name": "c", "main": "context.cjs" }"#)
+        .file("node_modules/c/context.cjs", format!("{names} exports.names = () => [require_context, require_context$1, require_context$2].map((m) => m.name);"))
+        .file("app/route.ts", "import a from 'a'; import b from 'b'; import { names } from 'c'; export const GET = () => Response.json([a.name, b.name, ...names()]);")
+        .start()
+        .await;
+    app.get("/").await.is_json(json!(["a", "b", "a", "b", "a"]));
+}
+
+#[tokio::test]
+async fn bound_and_proxied_handlers_get_their_arguments() {
+    let app = project()
+        .file(
+            "app/[id]/route.ts",
+            "class Api { prefix = 'id '; async get(request: Request, { params }: any) { return new Response(this.prefix + (await params).id + new URL(request.url).search); } }
+            const api = new Api();
+            export const GET = api.get.bind(api);
+            export const PUT = new Proxy(api.get, { apply: (target, _this, args: any) => Reflect.apply(target, api, args) });",
+        )
+        .start()
+        .await;
+    app.get("/7?x=1").await.is(200, "id 7?x=1");
+    app.send(http::Method::PUT, "/8", &[], "").await.is(200, "id 8");
+}
+
+#[tokio::test]
+async fn modules_whose_names_are_put_together() {
+    let app = project()
+        .file("app/messages/en.ts", "export default { hello: 'Hello' };")
+        .file("app/messages/de.ts", "export default { hello: 'Hallo' };")
+        .file("app/messages/more/fr.json", r#"{ "hello": "Bonjour" }"#)
+        .file(
+            "app/route.ts",
+            "export async function GET(request: Request) {
+                const language = new URL(request.url).searchParams.get('l');
+                const at = (language === 'fr') ? await import(`./messages/more/${language}.json`) : await import(`./messages/${language}.ts`);
+                return new Response(at.default.hello);
+            }",
+        )
+        .start()
+        .await;
+    app.get("/?l=en").await.is(200, "Hello");
+    app.get("/?l=de").await.is(200, "Hallo");
+    app.get("/?l=fr").await.is(200, "Bonjour");
+    assert_eq!(app.get("/?l=xx").await.code(), "HANDLER_ERROR");
+}
+
+#[tokio::test]
+async fn a_workspace_keeps_its_packages_above_the_project() {
+    let workspace = project()
+        .file("node_modules/above/package.json", r#"{ "name": "above", "main": "i.cjs" }"#)
+        .file("node_modules/above/i.cjs", "const fs = require('fs'), path = require('path'); exports.read = () => fs.readFileSync(path.join(__dirname, 'data.txt'), 'utf8'); exports.secret = () => fs.readFileSync(path.join(__dirname, '../../secret.txt'), 'utf8');")
+        .file("node_modules/above/data.txt", "from above")
+        .file("secret.txt", "secret")
+        .file(
+            "apps/web/app/route.ts",
+            "import { read, secret } from 'above';
+            export const GET = () => { let code; try { code = secret(); } catch (error: any) { code = error.code; } return Response.json([read(), code]); };",
+        )
+        ;
+    let root = workspace.path();
+    let permissions = edgehost::Permissions::from(edgehost::Profile::Strict);
+    let host = edgehost::EdgeHost::builder(root.join("apps/web"))
+        .permissions(permissions)
+        .build()
+        .await
+        .expect("built");
+    let app = super::harness::App::serve(host, None).await;
+    app.get("/").await.is_json(json!(["from above", "ERR_ACCESS_DENIED"]));
+}

@@ -78,7 +78,10 @@ async fn t33_lower_case_and_default_exports_are_pointed_out() {
     let seen = hints.clone();
     let project = project()
         .file("app/lower/route.ts", "export function get() {}")
-        .file("app/default/route.ts", "export default () => new Response('x');");
+        .file("app/default/route.ts", "export default () => new Response('x');")
+        .file("middleware.ts", "export function middleware() {}")
+        .file("src/instrumentation.js", "export function register() {}")
+        .file("pages/api/x.ts", "export default () => {}");
     let host = project
         .builder()
         .on_progress(move |progress| {
@@ -95,6 +98,9 @@ async fn t33_lower_case_and_default_exports_are_pointed_out() {
     let hints = hints.lock().expect("not poisoned").join("\n");
     assert!(hints.contains("Detected lowercase method 'get' in 'app/lower/route.ts'"), "{hints}");
     assert!(hints.contains("Detected default export in 'app/default/route.ts'"), "{hints}");
+    assert!(hints.contains("middleware.ts is not supported: no middleware runs"), "{hints}");
+    assert!(hints.contains("src/instrumentation.js is not supported"), "{hints}");
+    assert!(hints.contains("pages/api is not supported: routes are served from `app/` only"), "{hints}");
 }
 
 #[tokio::test]
