@@ -289,11 +289,14 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         code = without_types(specifier, &code)?;
     }
     if specifier == "ext:deno_node/_process/process.ts" {
+        assert!(code.contains("__NODE_VERSION__"), "{specifier} has changed");
         code = code.replace("__NODE_VERSION__", NODE_VERSION);
     }
     if specifier == "ext:deno_fs/30_fs.js" {
         // It makes a function from text, which sees globals alone.
-        let os = if cfg!(target_os = "macos") { "darwin" } else { env::consts::OS };
+        assert!(code.contains("Deno.build.os"), "{specifier} has changed");
+        let os = env::var("CARGO_CFG_TARGET_OS").map_err(|error| error.to_string())?;
+        let os = if os == "macos" { "darwin" } else { os.as_str() };
         code = code.replace("Deno.build.os", &format!("{os:?}"));
     }
     for (file, from, to) in MENDED.iter().copied() {
