@@ -295,6 +295,7 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
     if specifier == "ext:deno_fs/30_fs.js" {
         // It makes a function from text, which sees globals alone.
         assert!(code.contains("Deno.build.os"), "{specifier} has changed");
+        #[allow(clippy::disallowed_methods, reason = "cargo tells build scripts the target so")]
         let os = env::var("CARGO_CFG_TARGET_OS").map_err(|error| error.to_string())?;
         let os = if os == "macos" { "darwin" } else { os.as_str() };
         code = code.replace("Deno.build.os", &format!("{os:?}"));

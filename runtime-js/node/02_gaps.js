@@ -12,7 +12,9 @@ const {
   ObjectEntries,
   ObjectPrototypeToString,
   RangeError,
+  Proxy,
   ReflectApply,
+  ReflectConstruct,
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
@@ -124,6 +126,14 @@ ObjectAssign(hooks, {
       checkSql(this, args[0]);
       return ReflectApply(prepare, this, args);
     };
+    // Node.js takes a URL as well.
+    exports.DatabaseSync = new Proxy(exports.DatabaseSync, {
+      __proto__: null,
+      construct(/** @type {any} */ target, /** @type {any[]} */ args, /** @type {Function} */ newTarget) {
+        if (typeof args[0]?.href === "string") args[0] = core.loadExtScript("ext:deno_node/url.ts").fileURLToPath(args[0]);
+        return ReflectConstruct(target, args, newTarget);
+      },
+    });
     const { prototype } = exports.StatementSync;
     for (const name of new SafeArrayIterator(["all", "get", "iterate", "run"])) {
       const original = prototype[name];

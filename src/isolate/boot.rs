@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
 
-use deno_core::{JsRuntime, RuntimeOptions, v8};
+use deno_core::{CrossIsolateStore, JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
@@ -138,6 +138,8 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
         create_params: Some(
             v8::CreateParams::default().heap_limits(0, heap).array_buffer_allocator(quota.allocator()),
         ),
+        // Without one, a transferred buffer would be copied and stay with its sender.
+        shared_array_buffer_store: Some(CrossIsolateStore::default()),
         ..Default::default()
     })
     .map_err(|error| BootError(error.to_string()))?;

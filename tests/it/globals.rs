@@ -192,3 +192,21 @@ async fn a_listener_that_throws_stops_nobody_else() {
         }
     }
 }
+
+#[tokio::test]
+async fn buffers_and_ports_are_transferred() {
+    let app = serve_root(
+        "export async function GET() {
+            const cloned = new ArrayBuffer(8), twin = structuredClone({ cloned }, { transfer: [cloned] }).cloned;
+            const stays = new ArrayBuffer(8), copy = structuredClone(stays);
+            const { port1, port2 } = new MessageChannel();
+            const sent = new Uint8Array([1, 2, 3]);
+            const got = new Promise<Uint8Array>((resolve) => { port2.onmessage = ({ data }) => resolve(data); });
+            port1.postMessage(sent, [sent.buffer]);
+            const twice = (() => { try { structuredClone(cloned, { transfer: [cloned] }); } catch (error: any) { return error.name; } })();
+            return Response.json([cloned.byteLength, twin.byteLength, stays.byteLength, copy.byteLength, [...await got], sent.length, twice]);
+        }",
+    )
+    .await;
+    app.get("/").await.is_json(json!([0, 8, 8, 8, [1, 2, 3], 0, "DataCloneError"]));
+}
