@@ -7,6 +7,7 @@ const { ObjectDefineProperty, ObjectGetOwnPropertyNames, ReflectHas, SafeWeakSet
 const { Console, inspect } = core.loadExtScript("ext:deno_web/01_console.js");
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
+const ERROR = 3;
 const UNCAUGHT = 4;
 
 /** @param {number} level @param {string} text */
@@ -41,9 +42,11 @@ function report(prefix, error, handle) {
 }
 
 function install() {
-  const console = new Console((/** @type {string} */ text, /** @type {number} */ level) =>
-    log(level, text)
-  );
+  const console = new Console((/** @type {string} */ text, /** @type {number} */ level) => {
+    // Deno prints what `console.trace` has to say one level above errors, in two parts.
+    if (level > ERROR && text === "\n") return;
+    log(level > ERROR ? ERROR : level, text);
+  });
   // Methods that only V8's console has reach the inspector.
   const { v8Console } = internals.edgehost;
   for (const name of ObjectGetOwnPropertyNames(v8Console)) {

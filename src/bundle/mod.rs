@@ -206,7 +206,12 @@ pub(crate) async fn bundle(
     whole.inputs.dedup();
     for (entry, route) in entries.into_iter().zip(routes) {
         let missing = || BundleError::Bundler(format!("no output for {}", route.shown));
-        whole.entries.push(entry.ok_or_else(missing)?);
+        let mut entry = entry.ok_or_else(missing)?;
+        if route.segment.only_default {
+            // To the bundler it looks like a CommonJS module.
+            entry.methods = MethodSet::default();
+        }
+        whole.entries.push(entry);
     }
     cache::store(&project.root, &key, &whole);
     give_back();

@@ -14,7 +14,7 @@ use edgehost_ext::message::{
     RequestId, ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response, StatusCode};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use ipnet::IpNet;
@@ -202,8 +202,7 @@ impl Front {
             return Err(Refusal::UrlTooLong);
         }
         // HTTP/1 heads are counted by hyper as well; those of HTTP/2 only here.
-        let size =
-            |(name, value): (&http::HeaderName, &http::HeaderValue)| name.as_str().len() + value.len() + 4;
+        let size = |(name, value): (&http::HeaderName, &HeaderValue)| name.as_str().len() + value.len() + 4;
         if parts.headers.len() > limits.header_count
             || parts.headers.iter().map(size).sum::<usize>() > limits.headers
         {
@@ -317,6 +316,8 @@ struct AccessLine {
     id: RequestId,
     started: Instant,
     status: StatusCode,
+    /// Why there is no answer of a handler.
+    error: Option<HeaderValue>,
 }
 
 impl AccessLine {
@@ -327,11 +328,13 @@ impl AccessLine {
             id,
             started,
             status: StatusCode::OK,
+            error: None,
         }
     }
 
     fn follow(mut self, response: Response<ResponseBody>) -> Response<ResponseBody> {
         self.status = response.status();
+        self.error = response.headers().get(respond::ERROR_CODE).cloned();
         response.map(|body| body.with_end(self))
     }
 }
@@ -344,6 +347,7 @@ impl BodyEnd for AccessLine {
             method = self.method.as_str(),
             path = self.path,
             status = self.status.as_u16(),
+            error = self.error.as_ref().and_then(|code| code.to_str().ok()),
             ms = (ms * 1000.0).round() / 1000.0,
             bytes,
             request = %self.id,

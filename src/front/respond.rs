@@ -9,7 +9,7 @@ use crate::limits::Exceeded;
 use crate::project::MethodSet;
 use crate::shard::ShardError;
 
-const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
+pub(super) const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How Next.js forbids to keep its error pages.

@@ -38,6 +38,8 @@ pub(crate) struct SegmentConfig {
     pub runtime: Runtime,
     /// `export const maxDuration`, in seconds: the wall limit of an invocation.
     pub max_duration: Option<u32>,
+    /// Whether it exports a default and no method at all, as an ECMAScript module.
+    pub only_default: bool,
     /// Things worth telling the author once, each a full sentence.
     pub hints: Vec<String>,
 }
@@ -168,6 +170,7 @@ impl SegmentConfig {
             ));
         }
         if !opaque && !names.iter().any(|name| METHODS.contains(&name.as_str())) {
+            self.only_default = names.iter().any(|name| name == "default");
             self.hints.push(format!(
                 "No HTTP methods exported in '{shown}'. Export a named export for each HTTP method."
             ));

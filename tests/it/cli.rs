@@ -178,7 +178,8 @@ fn serving_prints_address_and_logs_json_and_ends_on_sigterm() {
     let mut served = Served::start(&project.path(), &[], |_| {});
     assert!(served.get("/hello").ends_with("\r\n\r\nhello"));
     let deadline = std::time::Instant::now() + Duration::from_secs(5);
-    while !served.log().contains("edgehost::access") && std::time::Instant::now() < deadline {
+    served.get("/missing");
+    while served.log().matches("edgehost::access").count() < 2 && std::time::Instant::now() < deadline {
         std::thread::sleep(Duration::from_millis(10));
     }
     let log = served.log();
@@ -192,7 +193,9 @@ fn serving_prints_address_and_logs_json_and_ends_on_sigterm() {
         (&access["method"], &access["path"], &access["status"], &access["bytes"]),
         (&"GET".into(), &"/hello".into(), &200.into(), &5.into())
     );
-    assert!(access["ms"].as_f64().is_some());
+    assert!(access["ms"].as_f64().is_some() && access.get("error").is_none());
+    let missing = lines.iter().find(|line| line["path"] == "/missing").expect("its access line");
+    assert_eq!((&missing["status"], &missing["error"]), (&404.into(), &"NOT_FOUND".into()));
 
     // A request in flight finishes, then the program ends with 0.
     std::thread::scope(|scope| {

@@ -686,6 +686,17 @@ async fn web_sockets() {
 }
 
 #[tokio::test]
+async fn a_trace_is_one_line_of_the_request() {
+    let app = serve_root(
+        "export const GET = () => { console.trace('traced here', 1); return new Response('ok'); };",
+    )
+    .await;
+    app.get("/").await.is(200, "ok");
+    let line = logged(&["Trace: traced here 1"]).await;
+    assert!(line.contains("edgehost::console") && line.contains("app/route.ts:1:"), "{line}");
+}
+
+#[tokio::test]
 async fn what_deno_lacks_of_node() {
     let app = project()
         .file(".env.more", "MORE=1\nGIVEN=other\n")
