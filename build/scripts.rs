@@ -105,15 +105,13 @@ const MENDED: &[(&str, &str, &str)] = &[
     (
         "ext:deno_node/fs.ts",
         "return op_node_open_sync(path, flags, mode);",
-        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
-      if (full !== undefined) throw full;
+        "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
       return op_node_open_sync(path, flags, mode);",
     ),
     (
         "ext:deno_websocket/01_websocket.js",
         "    const cancelRid = op_ws_check_permission_and_cancel_handle(",
-        "    const full = internals.edgehost.ceilings.roomError(\"connect\", true);
-    if (full !== undefined) throw full;
+        "    internals.edgehost.ceilings.needRoom(\"connect\", true);
     const cancelRid = op_ws_check_permission_and_cancel_handle(",
     ),
     // `spawnSync` would drop every error but one.
@@ -243,15 +241,13 @@ const MENDED: &[(&str, &str, &str)] = &[
     (
         "ext:deno_node/fs.ts",
         "return await op_node_open(pathOrRid, stringToFlags(flag), 0o666);",
-        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
-    if (full !== undefined) throw full;
+        "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
     return await op_node_open(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
     ),
     (
         "ext:deno_node/fs.ts",
         "return op_node_open_sync(pathOrRid, stringToFlags(flag), 0o666);",
-        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
-    if (full !== undefined) throw full;
+        "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
     return op_node_open_sync(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
     ),
     ("ext:deno_node/fs.ts", "await Deno.chmod(pathOrRid, mode);", ""),

@@ -178,5 +178,11 @@ function guardWebCrypto(prototype) {
   guard("generateKey", "modulusLength", (bits) => refuseLongWork(`A key of ${bits} bits`, primeSeconds(bits)));
 }
 
-return { ROUND, free, guardWebCrypto, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError, whenFree };
+/** As `roomError`, thrown. @param {string} syscall @param {boolean} isSocket */
+function needRoom(syscall, isSocket) {
+  const full = roomError(syscall, isSocket);
+  if (full !== undefined) throw full;
+}
+
+return { ROUND, free, guardWebCrypto, needRoom, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError, whenFree };
 })();

@@ -52,7 +52,7 @@ fn content_type(kind: u32, value: &str) -> HeaderMap {
 }
 
 /// Answers 200 with a string body and at most a content type.
-/// Called by runtime-js/50_dispatch.js for Responses whose fast slots are filled.
+/// Called by runtime-js/51_dispatch.js for Responses whose fast slots are filled.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond_text(
     state: &OpState,
@@ -112,7 +112,7 @@ fn header_map(scope: &mut v8::PinScope<'_, '_>, flat: v8::Local<'_, v8::Array>) 
 }
 
 /// Answers with any status and headers. The body is null, a string, or a
-/// Uint8Array, which is copied. Called by runtime-js/50_dispatch.js.
+/// Uint8Array, which is copied. Called by runtime-js/51_dispatch.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond(
     state: &OpState,
@@ -142,7 +142,7 @@ pub(crate) fn op_edgehost_respond(
 }
 
 /// Answers with a head now and bytes later (`op_edgehost_stream_write`).
-/// False if the request is over. Called by runtime-js/50_dispatch.js.
+/// False if the request is over. Called by runtime-js/51_dispatch.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond_stream(
     state: &OpState,
@@ -184,14 +184,14 @@ fn writer(state: &OpState, handle: f64) -> Option<StreamWriter> {
 }
 
 /// Queues one chunk. False when the caller has to wait (`op_edgehost_stream_ready`).
-/// Called by runtime-js/51_stream.js.
+/// Called by runtime-js/50_stream.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_stream_write(state: &OpState, handle: f64, #[buffer] chunk: &[u8]) -> bool {
     writer(state, handle).is_some_and(|writer| writer.write(Bytes::copy_from_slice(chunk)))
 }
 
 /// Waits until the client has taken enough. False when nobody reads any more.
-/// Called by runtime-js/51_stream.js; does not block.
+/// Called by runtime-js/50_stream.js; does not block.
 #[op2]
 pub(crate) async fn op_edgehost_stream_ready(state: Rc<RefCell<OpState>>, handle: f64) -> bool {
     let writer = writer(&state.borrow(), handle);
@@ -201,7 +201,7 @@ pub(crate) async fn op_edgehost_stream_ready(state: Rc<RefCell<OpState>>, handle
     }
 }
 
-/// Ends a streamed answer, cleanly or by cutting the connection. Called by runtime-js/51_stream.js.
+/// Ends a streamed answer, cleanly or by cutting the connection. Called by runtime-js/50_stream.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_stream_end(state: &OpState, handle: f64, complete: bool) {
     if let Some(writer) = writer(state, handle) {
@@ -210,7 +210,7 @@ pub(crate) fn op_edgehost_stream_end(state: &OpState, handle: f64, complete: boo
 }
 
 /// Reports that there will be no answer: 0 the handler failed, 1 the method is
-/// not exported after all. Called by runtime-js/50_dispatch.js.
+/// not exported after all. Called by runtime-js/51_dispatch.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
@@ -225,7 +225,7 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
 }
 
 /// Asks to be told when the answer has been sent or given up. Called by
-/// runtime-js/30_request.js for `signal` and runtime-js/50_dispatch.js for `after`.
+/// runtime-js/30_request.js for `signal` and runtime-js/51_dispatch.js for `after`.
 #[op2(fast)]
 pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
