@@ -26,6 +26,7 @@ const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/sqlite.ts", "sqlite"),
     ("ext:deno_node/tty.js", "tty"),
     ("ext:deno_node/util.ts", "util"),
+    ("ext:deno_node/v8.ts", "v8"),
     ("ext:deno_node/worker_threads.ts", "worker_threads"),
 ];
 
@@ -252,6 +253,27 @@ const MENDED: &[(&str, &str, &str)] = &[
     ),
     ("ext:deno_node/fs.ts", "await Deno.chmod(pathOrRid, mode);", ""),
     ("ext:deno_node/fs.ts", "Deno.chmodSync(pathOrRid, mode);", ""),
+    (
+        "ext:deno_node/_fs/_fs_copy.ts",
+        "throw new Error(`A file exists at the destination: ${destStr}`);",
+        "throw Object.assign(
+        new Error(`EEXIST: file already exists, copyfile '${srcStr}' -> '${destStr}'`),
+        { code: \"EEXIST\", errno: -17, syscall: \"copyfile\", path: srcStr, dest: destStr },
+      );",
+    ),
+    // As Node.js has it; packages ask for the code.
+    (
+        "ext:deno_web/00_url.js",
+        "throw new TypeError(
+      `Invalid URL: '${href}'` +
+        (maybeBase ? ` with base '${maybeBase}'` : \"\"),
+    );",
+        "throw primordials.ObjectAssign(
+      new TypeError(\"Invalid URL\"),
+      { code: \"ERR_INVALID_URL\", input: href },
+      maybeBase ? { base: maybeBase } : null,
+    );",
+    ),
     // A request whose kept socket was closed would be sent again, even one that the
     // caller has ended, or a POST. Node.js never does that.
     (

@@ -8,6 +8,7 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
+  ErrorPrototype,
   Error,
   ObjectDefineProperties,
   ObjectDefineProperty,
@@ -191,6 +192,22 @@ for (
 
 const REFUSED_ON_THE_WAY = new SafeRegExp('Requires net access to "[^"]*", run again with the --allow-net flag');
 
+/** What the message of a failed connection says, and what Node.js has as the code of its cause. */
+const FETCH_CODES = [
+  ["failed to lookup address", "ENOTFOUND"],
+  ["no record found", "ENOTFOUND"],
+  ["Connection refused", "ECONNREFUSED"],
+  ["Connection reset", "ECONNRESET"],
+  ["Broken pipe", "EPIPE"],
+  ["timed out", "ETIMEDOUT"],
+  ["No route to host", "EHOSTUNREACH"],
+  ["Network is unreachable", "ENETUNREACH"],
+  ["certificate: Expired", "CERT_HAS_EXPIRED"],
+  ["NotValidForName", "ERR_TLS_CERT_ALTNAME_INVALID"],
+  ["UnknownIssuer", "UNABLE_TO_VERIFY_LEAF_SIGNATURE"],
+  ["connection closed before message completed", "UND_ERR_SOCKET"],
+];
+
 /**
  * Gives a failed `fetch` the refusal as its cause, where an address was refused that
  * a name or a redirect led to.
@@ -201,6 +218,15 @@ function withRefusal(error) {
   if (found !== null && !ObjectPrototypeIsPrototypeOf(core.NotCapable.prototype, error)) {
     const refusal = new core.NotCapable(found[0]);
     error = new TypeError(`fetch failed: ${refusal.message}`, { cause: refusal });
+  }
+  const { cause } = error ?? {};
+  if (ObjectPrototypeIsPrototypeOf(ErrorPrototype, cause) && cause.code === undefined) {
+    for (const { 0: words, 1: code } of new SafeArrayIterator(FETCH_CODES)) {
+      if (StringPrototypeIncludes(cause.message, words)) {
+        ObjectDefineProperty(cause, "code", shown(code));
+        break;
+      }
+    }
   }
   throw error;
 }

@@ -24,7 +24,7 @@ const {
   WeakSetPrototypeAdd,
   WeakSetPrototypeHas,
 } = primordials;
-const { hooks, unavailable } = internals.edgehost.node;
+const { hooks, limit, unavailable } = internals.edgehost.node;
 
 /** Names of HTTP_STATUS_* that do not follow from the phrase. @type {Record<number, string>} */
 const STATUS_NAMES = {
@@ -106,7 +106,7 @@ ObjectAssign(hooks, {
     };
     ObjectAssign(exports, changed);
     if (exports.default) ObjectAssign(exports.default, changed);
-    return exports;
+    return limit("os", exports);
   },
   util: (/** @type {any} */ exports) => ObjectAssign(exports, QUESTIONS),
   http2_constants(/** @type {any} */ exports) {

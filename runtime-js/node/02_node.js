@@ -93,6 +93,9 @@ const deno = {
     core.ops.op_runtime_cpu_usage(values);
     return { system: values[0], user: values[1] };
   },
+  test() {
+    throw unavailable("test", "test", "no test runner stands behind it");
+  },
   watchFs() {
     throw unavailable("fs", "watch", NO_WATCHER);
   },
@@ -180,6 +183,7 @@ const NO_SERVER = "edgehost itself listens, and calls the exported handlers of r
 const NO_DEBUGGER = "the inspector would show every app of the process";
 const NO_WATCHER = "a route handler ends with its answer";
 const NO_TERMINAL = "a route handler has no terminal";
+const PROCESS_WIDE = "it concerns the whole process, which is the host's";
 const NOT_OPENED = "the descriptor is not one that this app has opened";
 
 /** By module: functions that are refused when they are called, and why. */
@@ -187,7 +191,22 @@ const REFUSED = {
   __proto__: null,
   cluster: { fork: ONE_THREAD, setupMaster: ONE_THREAD, setupPrimary: ONE_THREAD, Worker: ONE_THREAD },
   inspector: { open: NO_DEBUGGER, Session: NO_DEBUGGER, waitForDebugger: NO_DEBUGGER },
+  os: { setPriority: PROCESS_WIDE },
+  process: {
+    initgroups: PROCESS_WIDE,
+    setegid: PROCESS_WIDE,
+    seteuid: PROCESS_WIDE,
+    setgid: PROCESS_WIDE,
+    setgroups: PROCESS_WIDE,
+    setuid: PROCESS_WIDE,
+  },
   repl: { REPLServer: NO_TERMINAL, start: NO_TERMINAL },
+  v8: {
+    getHeapSnapshot: PROCESS_WIDE,
+    setFlagsFromString: PROCESS_WIDE,
+    setHeapSnapshotNearHeapLimit: PROCESS_WIDE,
+    writeHeapSnapshot: PROCESS_WIDE,
+  },
   worker_threads: { Worker: ONE_THREAD, postMessageToThread: ONE_THREAD },
 };
 
@@ -458,6 +477,7 @@ const hooks = {
       };
     }),
   inspector: (exports) => limit("inspector", exports),
+  v8: (exports) => limit("v8", exports),
   worker_threads: (exports) => limit("worker_threads", exports),
   // Bytes arrive outside of any JavaScript, and so without an async context.
   stream_base(exports) {
@@ -613,6 +633,7 @@ internals.edgehost.node = {
   fileMode,
   hooks,
   kContext,
+  limit,
   refused,
   refusePreopen,
   spawnFolder,

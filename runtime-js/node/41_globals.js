@@ -114,6 +114,12 @@ function startProcess() {
   process.abort = () => stop("process.abort()");
   process.reallyExit = process.exit = deno.exit;
   process.binding = binding(process.binding);
+  edgehost.node.limit("process", process);
+  const { umask } = process;
+  process.umask = (/** @type {unknown} */ mask) => {
+    if (mask !== undefined) throw edgehost.node.unavailable("process", "umask", "it concerns the whole process");
+    return umask();
+  };
   process.loadEnvFile = (/** @type {unknown} */ path = ".env") => {
     const text = core.loadExtScript("ext:deno_node/fs.ts").readFileSync(path, "utf8");
     const found = core.createLazyLoader("node:util")().default.parseEnv(text);

@@ -176,6 +176,9 @@ impl Access {
         if is_place && OWN_FILES.iter().any(|own| path.starts_with(self.root.join(own))) {
             return "it belongs to the host".to_owned();
         }
+        if is_place && ["/proc", "/sys", "/dev"].iter().any(|system| path.starts_with(system)) {
+            return "it belongs to the system, and no permission profile allows it".to_owned();
+        }
         let rule = match (kind, profile) {
             ("net" | "env" | "sys", _) if allowed.as_ref().is_some_and(|list| !list.is_empty()) => {
                 format!("--allow-{kind} does not list it")
@@ -199,7 +202,10 @@ impl Access {
         };
         let flag =
             if target.is_empty() { format!("--allow-{kind}") } else { format!("--allow-{kind}={target}") };
-        format!("{rule}; {flag} would allow it")
+        // Where everything is granted, a list narrows.
+        let only =
+            if kind == "net" && allowed.is_none() { ", and nothing else besides what it lists" } else { "" };
+        format!("{rule}; {flag} would allow it{only}")
     }
 }
 

@@ -155,6 +155,10 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
             ignored.beside.push((api, "routes are served from `app/` only"));
         }
     }
+    let public = root.join("public");
+    if public.is_dir() {
+        ignored.beside.push((public, "its files are not served"));
+    }
 
     if routes.is_empty() && problems.is_empty() {
         return Err(ProjectError::NoRoutes(app_dir.to_owned()));

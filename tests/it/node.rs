@@ -697,6 +697,41 @@ async fn a_trace_is_one_line_of_the_request() {
 }
 
 #[tokio::test]
+async fn errors_have_the_codes_of_node() {
+    let closed =
+        tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let app = project().env("CLOSED", &closed.to_string()).file("app/route.ts",
+        "import fs from 'fs'; import os from 'os'; import v8 from 'v8'; import { test } from 'node:test';
+        export async function GET() {
+            const code = async (run: () => unknown) => { try { await run(); return 'went through'; } catch (error: any) { return error.cause?.code ?? error.code ?? error.message; } };
+            fs.writeFileSync('a.txt', 'a'); fs.writeFileSync('b.txt', 'b');
+            const refused: any = {};
+            for (const [name, run] of Object.entries({ priority: () => os.setPriority(1), flags: () => v8.setFlagsFromString('--x'), snapshot: () => v8.getHeapSnapshot(), uid: () => process.setuid!(0), umask: () => process.umask(0), test: () => test('x', () => {}) })) {
+                refused[name] = await code(run);
+            }
+            return Response.json([
+                await code(() => fetch(`http://${process.env.CLOSED}/`)), await code(() => fetch('http://nobody.invalid/')),
+                await code(() => new URL('nope')), await code(() => new URL('//', 'base:')),
+                await code(() => fs.copyFileSync('a.txt', 'b.txt', fs.constants.COPYFILE_EXCL)), fs.readFileSync('b.txt', 'utf8'),
+                [...new Set(Object.values(refused))], process.umask(),
+            ]);
+        }",
+    )
+    .start()
+    .await;
+    app.get("/").await.is_json(json!([
+        "ECONNREFUSED",
+        "ENOTFOUND",
+        "ERR_INVALID_URL",
+        "ERR_INVALID_URL",
+        "EEXIST",
+        "b",
+        ["ERR_FEATURE_UNAVAILABLE_ON_PLATFORM"],
+        18
+    ]));
+}
+
+#[tokio::test]
 async fn what_deno_lacks_of_node() {
     let app = project()
         .file(".env.more", "MORE=1\nGIVEN=other\n")
