@@ -253,6 +253,12 @@ const MENDED: &[(&str, &str, &str)] = &[
     ),
     ("ext:deno_node/fs.ts", "await Deno.chmod(pathOrRid, mode);", ""),
     ("ext:deno_node/fs.ts", "Deno.chmodSync(pathOrRid, mode);", ""),
+    // What is longer than a string of V8 may be ends the process.
+    (
+        "ext:deno_node/sqlite.ts",
+        "target[prop] = value;",
+        "target[prop] = __bootstrap.internals.edgehost.node.databaseLimit(prop, value);",
+    ),
     (
         "ext:deno_node/_fs/_fs_copy.ts",
         "throw new Error(`A file exists at the destination: ${destStr}`);",

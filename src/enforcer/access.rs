@@ -1,6 +1,7 @@
 //! Checks of what user code may reach, for `deno_permissions`.
 
 use std::borrow::Cow;
+use std::io;
 use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -19,9 +20,11 @@ use parking_lot::Mutex;
 use crate::permissions::{Permissions, Profile};
 
 /// Link-local addresses, and those at which clouds hand out credentials to machines
-/// (AWS over IPv6, Alibaba, Azure, Oracle), also as NAT64, 6to4 and IPv4-compatible
-/// addresses write them.
-const LINK_LOCAL: [&str; 9] = [
+/// (AWS over IPv6, Alibaba, Azure, Oracle), also as NAT64, SIIT, 6to4 and
+/// IPv4-compatible addresses write them.
+const LINK_LOCAL: [&str; 11] = [
+    "::ffff:0:a9fe:0/112",
+    "64:ff9b:1::/48",
     "169.254.0.0/16",
     "::169.254.0.0/112",
     "2002:a9fe::/32",
@@ -36,8 +39,9 @@ const LINK_LOCAL: [&str; 9] = [
 /// Addresses that are not of the public network: loopback, private (RFC 1918, 4193,
 /// 6598), this host (RFC 1122), protocols and tests (RFC 5736, 2544), groups (RFC 5771,
 /// 4291), reserved and broadcast (RFC 1112), and those that lead to them through NAT64,
-/// 6to4 and IPv4-compatible addresses.
-const NOT_PUBLIC: [&str; 16] = [
+/// SIIT, 6to4 and IPv4-compatible addresses.
+const NOT_PUBLIC: [&str; 17] = [
+    "::ffff:0:0:0/96",
     "0.0.0.0/8",
     "10.0.0.0/8",
     "100.64.0.0/10",
@@ -138,9 +142,7 @@ impl Access {
         let listed = [&self.permissions.deny_read, &self.permissions.deny_write];
         let listed = listed.into_iter().flatten().flatten().map(String::as_str);
         let mut kept = vec![self.root.clone()];
-        kept.extend(
-            OWN_FILES.into_iter().chain(listed).filter_map(|place| follow(&self.root.join(place), LINKS)),
-        );
+        kept.extend(OWN_FILES.into_iter().chain(listed).filter_map(|place| follow(&self.root.join(place))));
         kept
     }
 
@@ -287,11 +289,23 @@ fn options(permissions: &Permissions, root: &Path, packages: &[PathBuf]) -> Perm
     let paths = |list: &Option<Vec<String>>| {
         list.as_ref().map(|list| list.iter().map(|path| below(path)).collect::<Vec<_>>())
     };
+    // What a link is refused for, it is refused for by its other name as well.
+    let denied = |list: &Option<Vec<String>>| {
+        paths(list).map(|mut list| {
+            let real: Vec<String> = list
+                .iter()
+                .filter_map(|path| follow(path.as_ref()))
+                .map(|path| path.display().to_string())
+                .collect();
+            list.extend(real);
+            list
+        })
+    };
     PermissionsOptions {
         allow_read: places(read, &permissions.allow_read),
-        deny_read: refused(own.clone(), &paths(&permissions.deny_read)),
+        deny_read: refused(own.clone(), &denied(&permissions.deny_read)),
         allow_write: places(write, &permissions.allow_write),
-        deny_write: refused(own, &paths(&permissions.deny_write)),
+        deny_write: refused(own, &denied(&permissions.deny_write)),
         allow_net: permissions.allow_net.clone().or_else(everything),
         deny_net: refused(out_of_reach, &permissions.deny_net),
         // Variables are those of the app; the process's own are not for it.
@@ -348,20 +362,42 @@ fn cut(range: IpNet, exception: IpNet) -> Vec<IpNet> {
     halves.flat_map(|half| cut(half, exception)).collect()
 }
 
+/// How SQLite names files that the connections to a database share memory through.
+const SHARED_MEMORY: &[u8] = b"-shm";
+
 /// How many links in a row are followed, as Linux has it.
-const LINKS: u32 = 40;
+const LINKS: usize = 40;
+
+/// The longest path that Linux takes, in bytes.
+const LONGEST: usize = 4095;
 
 /// Where a path leads, even if nothing is there yet: also through a link that dangles,
 /// at whose end a file would be made. None if it leads nowhere.
-fn follow(path: &Path, links: u32) -> Option<PathBuf> {
-    if let Ok(real) = path.canonicalize() {
-        return Some(real);
+fn follow(path: &Path) -> Option<PathBuf> {
+    let mut path = path.to_owned();
+    'links: for _ in 0..=LINKS {
+        if path.as_os_str().len() > LONGEST {
+            return None;
+        }
+        let mut missing = Vec::new();
+        let mut there = path.as_path();
+        loop {
+            if let Ok(mut real) = there.canonicalize() {
+                real.extend(missing.into_iter().rev());
+                return Some(real);
+            }
+            let above = there.parent()?;
+            if let Ok(target) = there.read_link() {
+                let mut next = above.join(target);
+                next.extend(missing.into_iter().rev());
+                path = next;
+                continue 'links;
+            }
+            missing.push(there.file_name()?);
+            there = above;
+        }
     }
-    let parent = path.parent()?;
-    match path.read_link() {
-        Ok(target) => follow(&parent.join(target), links.checked_sub(1)?),
-        Err(_) => Some(follow(parent, links)?.join(path.file_name()?)),
-    }
+    None
 }
 
 /// Follows symbolic links before a path is checked: `deno_permissions` itself looks
@@ -391,7 +427,7 @@ impl Walls {
     /// The path to check in the place of `path`: the same one, if it leads nowhere
     /// where less is allowed.
     fn real(&self, path: &Path) -> Option<PathBuf> {
-        let real = follow(path, LINKS)?;
+        let real = follow(path)?;
         if real == path {
             return None;
         }
@@ -411,6 +447,13 @@ impl PermissionDescriptorParser for Walls {
             return Ok(query);
         }
         let absolute = query.as_descriptor().into_path_buf();
+        if absolute.as_os_str().as_encoded_bytes().ends_with(SHARED_MEMORY) {
+            let why = format!(
+                "{} is mapped into memory by SQLite: cut short, it would end the process",
+                absolute.display()
+            );
+            return Err(PathResolveError::Canonicalize(io::Error::new(io::ErrorKind::PermissionDenied, why)));
+        }
         match self.real(&absolute) {
             Some(real) => Ok(PathQueryDescriptor::new_known_absolute(Cow::Owned(real))),
             None => Ok(query),

@@ -19,7 +19,7 @@ pub(crate) use access::Access;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use queries::guard_queries;
-pub(crate) use watchdog::{Budget, Slot, Verdict};
+pub(crate) use watchdog::{Budget, Slot, Verdict, is_turn_over};
 
 /// What the interrupt callback needs to find out on whose behalf code runs:
 /// the context, and the key of the request scope in an async context frame.

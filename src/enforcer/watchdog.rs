@@ -276,7 +276,7 @@ thread_local! {
 
 /// Whether it was decided to end the turn that runs on this thread, for native code
 /// that asks now and then.
-pub(super) fn is_turn_over() -> bool {
+pub(crate) fn is_turn_over() -> bool {
     let Some(slot) = LATEST.with_borrow(Weak::upgrade) else { return false };
     let turn = slot.turn.load(Ordering::SeqCst);
     let decided = slot.control.lock().decided;

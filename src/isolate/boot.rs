@@ -15,7 +15,7 @@ use super::invoke::Functions;
 use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::{App, current};
-use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap, guard_queries};
+use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap, guard_queries, is_turn_over};
 use crate::project::Runtime;
 
 /// What isolates of a layer start from. Scripts that a snapshot did not consume are
@@ -110,6 +110,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
                 memory: limits.memory as f64,
                 sockets: limits.sockets as f64,
             },
+            is_over: is_turn_over,
             explain: {
                 let app = app.clone();
                 Rc::new(move |kind, target| app.access.explain(kind, target))

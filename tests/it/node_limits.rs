@@ -287,3 +287,116 @@ async fn arguments_that_native_code_does_not_survive() {
     .await;
     app.get("/hostile").await.is_json(json!([2, 2]));
 }
+
+/// Runs the body of an async function; the answer tells what it returned or threw.
+async fn databases(permissions: edgehost::Profile) -> App {
+    project()
+        .file(
+            "app/route.ts",
+            "import fs from 'node:fs'; import * as sqlite from 'node:sqlite';
+            export async function POST(request: Request) {
+                const run = new Function('fs', 'sqlite', 'M', `return (async () => { ${await request.text()} })()`);
+                try { return Response.json((await run(fs, sqlite, () => new sqlite.DatabaseSync(':memory:'))) ?? null); }
+                catch (error: any) { return Response.json(`${error.code}: ${error.message}`); }
+            }",
+        )
+        .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
+        .permissions(permissions, |_| {})
+        .shards(1)
+        .limits(|limits| {
+            limits.cpu = Duration::from_millis(500);
+            limits.wall = Duration::from_secs(2);
+            limits.first_byte = Duration::from_secs(2);
+        })
+        .start()
+        .await
+}
+
+#[tokio::test]
+async fn databases_stay_within_the_limits() {
+    let app = databases(edgehost::Profile::Project).await;
+    for (code, limit) in [
+        (
+            "const d = M(); d.function('f', () => { for (;;); }); for (;;) try { d.prepare('select f()').all() } catch {}",
+            "CPU_LIMIT",
+        ),
+        ("const d = M(); d.function('f', () => { for (;;); }); d.prepare('select f()').all()", "CPU_LIMIT"),
+        (
+            "const d = M(); d.setAuthorizer(() => { for (;;); }); for (;;) try { d.prepare('select 1') } catch {}",
+            "CPU_LIMIT",
+        ),
+        (
+            "const d = M(); d.aggregate('a', { start: 0, step(sum, x) { for (;;); } }); d.prepare('select a(1)').get()",
+            "CPU_LIMIT",
+        ),
+        (
+            "const a = new sqlite.DatabaseSync('lock.db'); a.exec('begin exclusive'); const b = new sqlite.DatabaseSync('lock.db', { timeout: 1e9 }); b.exec('create table q(x)')",
+            "HANDLER_TIMEOUT",
+        ),
+        (
+            "const a = new sqlite.DatabaseSync('wait.db'); a.exec('begin exclusive'); const b = new sqlite.DatabaseSync('wait.db'); b.exec('pragma busy_timeout=60000; create table q(x)')",
+            "HANDLER_TIMEOUT",
+        ),
+    ] {
+        let began = Instant::now();
+        let answer = app.post("/", code).await;
+        assert_eq!(answer.code(), limit, "{code}: {}", answer.text());
+        assert!(began.elapsed() < Duration::from_secs(5), "{code} took {:?}", began.elapsed());
+        app.get("/ok").await.is(200, "ok");
+    }
+}
+
+#[tokio::test]
+async fn databases_do_not_reach_beyond_themselves() {
+    let app = databases(edgehost::Profile::Project).await;
+    for code in [
+        "M().exec(\"PRAGMA temp_store_directory='/var/tmp'\")",
+        "Object.getPrototypeOf(sqlite.DatabaseSync.prototype).exec.call(M(), \"PRAGMA temp_store_directory='/var/tmp'\")",
+        "const q = [\"PRAGMA temp_store_directory='/var/tmp'\"]; M().createTagStore().run(Object.assign(q, { raw: q }))",
+        "M().prepare('pragma hard_heap_limit=1').all()",
+        "M().exec('pragma soft_heap_limit = 1')",
+        "M().exec('pragma busy_timeout=2147483647')",
+    ] {
+        let answer = app.post("/", code).await;
+        assert!(answer.text().contains("ERR_FEATURE_UNAVAILABLE_ON_PLATFORM"), "{code}: {}", answer.text());
+    }
+    for code in [
+        "const d = M(); d.setAuthorizer(() => { d.setAuthorizer(null); return 0; }); d.exec('create table t(x)')",
+        "const d = M(); d.setAuthorizer(() => { d.exec('select 1'); return 0; }); d.exec('create table t(x)')",
+        "const d = M(); const st = d.createTagStore(); d.function('f', () => { st.clear(); return 1; }); return st.all`select f()`",
+        "const d = M(); d.exec('create table t(x); insert into t values (zeroblob(100000))'); await sqlite.backup(d, 'out.db', { rate: 1, progress() { d.close(); } }); d.exec('select 1')",
+        "const d = M(); d.limits.length = 1e9; d.prepare('select hex(zeroblob(300000000)) x').get()",
+        "const d = new sqlite.DatabaseSync(':memory:', { limits: { length: 1e9 } }); d.prepare('select hex(zeroblob(300000000)) x').get()",
+        "const d = new sqlite.DatabaseSync('w.db'); d.exec('pragma journal_mode=wal; create table t(x); insert into t values(1)'); fs.truncateSync('w.db-shm', 0); d.exec('insert into t values(2)')",
+        "const a = new sqlite.DatabaseSync('locked.db'); a.exec('begin exclusive'); await sqlite.backup(M(), 'locked.db')",
+        "Object.getPrototypeOf(sqlite.DatabaseSync)(':memory:').exec('select 1')",
+    ] {
+        let answer = app.post("/", code).await;
+        assert_eq!(answer.status, 200, "{code}: {}", answer.text());
+        assert!(answer.text().contains(": "), "{code} went through: {}", answer.text());
+    }
+    // Mapped files would be a way as well: a database is read, not mapped.
+    let mapped = "const d = new sqlite.DatabaseSync('m.db'); d.exec('pragma mmap_size=100000000; create table t(x)'); for (let i = 0; i < 100; i++) d.exec('insert into t values (zeroblob(100000))'); const all = d.prepare('select length(x) l from t').iterate(); all.next(); fs.truncateSync('m.db', 0); try { for (const row of all); } catch {} return d.prepare('pragma mmap_size').get()";
+    assert!(!app.post("/", mapped).await.text().contains("100000000"));
+    // What people do goes on.
+    let usual = "const d = M(); d.exec('create table t(x)'); d.function('twice', (x) => d.prepare('select ? * 2 as y').get(x).y);
+        d.aggregate('total', { start: 0, step: (sum, x) => sum + x, result: (sum) => sum });
+        d.setAuthorizer(() => sqlite.constants.SQLITE_OK); d.setAuthorizer(null);
+        const insert = d.prepare('insert into t values ($x)'); for (const x of [1, 2, 3]) insert.run({ x });
+        const sql = d.createTagStore(); const least = 2;
+        await sqlite.backup(d, 'copy.db'); const copy = new sqlite.DatabaseSync('copy.db', { timeout: 1000 });
+        return [d.prepare('select twice(x) y from t').all().map((row) => row.y), d.prepare('select total(x) s from t').get().s, sql.all`select x from t where x >= ${least}`.length, copy.prepare('select count(*) n from t').get().n, d.limits.length > 1e6, d instanceof sqlite.DatabaseSync]";
+    app.post("/", usual).await.is_json(json!([[2, 4, 6], 6, 2, 3, true, true]));
+    app.get("/ok").await.is(200, "ok");
+}
+
+#[tokio::test]
+async fn paths_of_any_length() {
+    let app = databases(edgehost::Profile::Strict).await;
+    let began = Instant::now();
+    for parts in [1_000, 2_000, 150_000] {
+        let code = format!("return fs.existsSync('/x' + '/a'.repeat({parts}))");
+        app.post("/", &code).await.is_json(json!(false));
+    }
+    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+}

@@ -48,6 +48,7 @@ impl Default for Settings {
                 may_spawn: false,
                 kept: Rc::default(),
                 edge: false,
+                is_over: || false,
                 explain: Rc::new(|_, _| String::new()),
                 ceilings: Ceilings { cpu: 0.0, memory: 0.0, sockets: 0.0 },
             },

@@ -56,6 +56,7 @@ deno_core::extension!(
         op_create_worker,
         op_current_thread_cpu_usage,
         op_edgehost_is_confined,
+        op_edgehost_is_over,
         op_edgehost_keeps,
         op_edgehost_may_spawn,
         op_edgehost_open_nothing,

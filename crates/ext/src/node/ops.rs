@@ -7,7 +7,7 @@ use std::os::fd::AsRawFd;
 use std::path::Path;
 use std::rc::Rc;
 
-use deno_core::{OpDecl, OpState, op2};
+use deno_core::{OpDecl, OpState, op2, v8};
 use deno_error::JsErrorBox;
 use deno_io::StdFileResourceInner;
 use deno_permissions::{OpenAccessKind, PermissionsContainer};
@@ -163,6 +163,17 @@ pub(crate) fn op_edgehost_open_nothing(state: &mut OpState) -> Result<i32, std::
 pub(crate) fn op_edgehost_may_spawn(state: &OpState) -> bool {
     let facts = state.borrow::<AppFacts>();
     facts.may_spawn
+}
+
+/// Whether it was decided to end this turn; terminates it once more, if so. Called by
+/// runtime-js/node/02_gaps.js around native code that swallows terminations.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_over(state: &OpState, scope: &mut v8::PinScope<'_, '_>) -> bool {
+    let is_over = (state.borrow::<AppFacts>().is_over)();
+    if is_over {
+        scope.terminate_execution();
+    }
+    is_over
 }
 
 /// Whether permissions limit files. Called by runtime-js/node/02_node.js.

@@ -37,6 +37,8 @@ pub struct AppFacts {
     pub edge: bool,
     /// What native code is held to.
     pub ceilings: Ceilings,
+    /// Whether the turn that runs on this thread is to end.
+    pub is_over: fn() -> bool,
     /// Says why something was refused, from its kind and what was asked for.
     pub explain: Explain,
 }
