@@ -8,6 +8,7 @@
 
 import "ext:edgehost_node/02_node.js";
 import "ext:edgehost_node/02_gaps.js";
+import "ext:edgehost_node/02_sqlite.js";
 
 import { core, internals, primordials } from "ext:core/mod.js";
 import { Agent } from "node:_http_agent";

@@ -86,6 +86,7 @@ deno_core::extension!(
         dir "../../runtime-js",
         "ext:edgehost_node/02_node.js" = "node/02_node.js",
         "ext:edgehost_node/02_gaps.js" = "node/02_gaps.js",
+        "ext:edgehost_node/02_sqlite.js" = "node/02_sqlite.js",
         "ext:edgehost_node/03_builtins.js" = "node/03_builtins.js",
         "ext:runtime/98_global_scope_shared.js" = "node/00_global_scope.js",
     ],

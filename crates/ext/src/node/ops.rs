@@ -166,7 +166,7 @@ pub(crate) fn op_edgehost_may_spawn(state: &OpState) -> bool {
 }
 
 /// Whether it was decided to end this turn; terminates it once more, if so. Called by
-/// runtime-js/node/02_gaps.js around native code that swallows terminations.
+/// runtime-js/node/02_sqlite.js around native code that swallows terminations.
 #[op2(fast)]
 pub(crate) fn op_edgehost_is_over(state: &OpState, scope: &mut v8::PinScope<'_, '_>) -> bool {
     let is_over = (state.borrow::<AppFacts>().is_over)();
