@@ -113,7 +113,7 @@ function plainParameters(args) {
 const MOST_SECONDS = 60;
 
 /** @type {any} */
-const MOST = { __proto__: null, length: 1 << 28, likePatternLength: 1000 };
+const MOST = { __proto__: null, length: 1 << 26, likePatternLength: 256 };
 
 /** A limit of a database, as far as it may be raised. @param {string} name @param {unknown} value */
 internals.edgehost.node.databaseLimit = (name, value) =>

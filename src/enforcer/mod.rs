@@ -5,12 +5,13 @@
 //! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
 //! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
 //! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
-//! memory, `queries` for SQL, `clock` for thread CPU clocks, `access` for what code may reach.
+//! memory, `queries` and `functions` for SQL, `clock` for thread CPU clocks, `access` for what code may reach.
 //! Never: requests, HTTP, what becomes of an isolate afterwards.
 
 mod access;
 mod clock;
 mod external;
+mod functions;
 mod heap;
 mod queries;
 mod watchdog;

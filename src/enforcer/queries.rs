@@ -10,16 +10,16 @@ use libsqlite3_sys::{
     sqlite3_vfs, sqlite3_vfs_find,
 };
 
-use super::watchdog;
+use super::{functions, watchdog};
 
 /// Steps of SQLite's virtual machine between two looks: about a hundred microseconds.
 const STEPS: c_int = 1000;
 
-/// Bytes of a string or blob. V8 has no strings of half a gigabyte.
-const LENGTH: c_int = 1 << 28;
+/// Bytes of a string or blob: half of an isolate's memory by default.
+pub(super) const LENGTH: c_int = 1 << 26;
 
 /// Bytes of a pattern of LIKE: matching takes its length times that of the text.
-const PATTERN: c_int = 1000;
+const PATTERN: c_int = 256;
 
 /// How the system's VFS sleeps.
 type Sleep = unsafe extern "C" fn(*mut sqlite3_vfs, c_int) -> c_int;
@@ -63,8 +63,8 @@ unsafe extern "C" fn on_open(
         sqlite3_progress_handler(database, STEPS, Some(is_over), std::ptr::null_mut());
         sqlite3_limit(database, SQLITE_LIMIT_LENGTH, LENGTH);
         sqlite3_limit(database, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN);
+        functions::register(database)
     }
-    SQLITE_OK
 }
 
 /// Waits for a lock in small steps, until the turn is over.

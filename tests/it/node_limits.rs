@@ -317,6 +317,14 @@ async fn databases_stay_within_the_limits() {
     let app = databases(edgehost::Profile::Project).await;
     for (code, limit) in [
         (
+            "const d = M(); for (;;) d.prepare(\"select instr(zeroblob(20000000), cast(zeroblob(10000000) as blob)||x'01')\").get()",
+            "CPU_LIMIT",
+        ),
+        (
+            "const d = M(); const s = d.prepare(\"select trim(?, ?), replace(?1, ?2, 'x')\"); for (;;) s.get('a'.repeat(1e7), Array.from({ length: 1e5 }, (_, i) => String.fromCharCode(300 + i % 5e4)).join(''))",
+            "CPU_LIMIT",
+        ),
+        (
             "const d = M(); d.function('f', () => { for (;;); }); for (;;) try { d.prepare('select f()').all() } catch {}",
             "CPU_LIMIT",
         ),
@@ -388,6 +396,49 @@ async fn databases_do_not_reach_beyond_themselves() {
         return [d.prepare('select twice(x) y from t').all().map((row) => row.y), d.prepare('select total(x) s from t').get().s, sql.all`select x from t where x >= ${least}`.length, copy.prepare('select count(*) n from t').get().n, d.limits.length > 1e6, d instanceof sqlite.DatabaseSync]";
     app.post("/", usual).await.is_json(json!([[2, 4, 6], 6, 2, 3, true, true]));
     app.get("/ok").await.is(200, "ok");
+}
+
+#[tokio::test]
+async fn functions_of_sql_answer_as_those_of_sqlite() {
+    let app = databases(edgehost::Profile::Project).await;
+    // What SQLite 3.40 answers.
+    for (sql, answer) in [
+        ("instr('hello','l')", json!(3)),
+        ("instr('hello','')", json!(1)),
+        ("instr('','')", json!(1)),
+        ("instr('h\u{e9}llo','l')", json!(3)),
+        ("instr(x'00ff10',x'10')", json!(3)),
+        ("instr('abc',x'62')", json!(2)),
+        ("instr(12345,34)", json!(3)),
+        ("instr(null,'a')", json!(null)),
+        ("instr('a',null)", json!(null)),
+        ("instr('a','b')", json!(0)),
+        ("instr('','a')", json!(0)),
+        ("replace('aXbX','X','--')", json!("a--b--")),
+        ("replace('aaa','aa','b')", json!("ba")),
+        ("replace('abc','','z')", json!("abc")),
+        ("replace(null,'a','b')", json!(null)),
+        ("replace('abc','b',null)", json!(null)),
+        ("replace('abc',null,'x')", json!(null)),
+        ("replace(121,1,9)", json!("929")),
+        ("typeof(replace(5,'',9))", json!("integer")),
+        ("replace(x'6162','b','c')", json!("ac")),
+        ("trim('xxhixx','x')", json!("hi")),
+        ("ltrim('xxhixx','x')", json!("hixx")),
+        ("rtrim('xxhixx','x')", json!("xxhi")),
+        ("trim('abcXcba','abc')", json!("X")),
+        ("trim('h\u{e9}\u{e9}','\u{e9}')", json!("h")),
+        ("trim('xx','x')", json!("")),
+        ("trim('abc','')", json!("abc")),
+        ("trim(null,'a')", json!(null)),
+        ("trim('a',null)", json!(null)),
+        ("trim(121,1)", json!("2")),
+        ("typeof(trim(x'6161','a'))", json!("text")),
+        ("trim('  hi ')", json!("hi")),
+    ] {
+        let code = format!("return M().prepare({:?}).get().v", format!("select {sql} as v"));
+        app.post("/", &code).await.is_json(answer);
+    }
 }
 
 #[tokio::test]
