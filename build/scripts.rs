@@ -30,6 +30,30 @@ const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/worker_threads.ts", "worker_threads"),
 ];
 
+/// Names that modules of Node.js export, and the scripts of deno_node only as properties
+/// of an object: of which one.
+const EXPORTED: &[(&str, &str, &[&str])] = &[
+    ("node:assert/strict", "strict", &["Assert", "CallTracker"]),
+    ("node:fs", "mod.constants", &["F_OK", "R_OK", "W_OK", "X_OK"]),
+    ("node:path/posix", "mod.posix", &["matchesGlob"]),
+    ("node:path/win32", "mod.win32", &["matchesGlob"]),
+    ("node:perf_hooks", "globalThis", &["Performance", "PerformanceMark", "PerformanceMeasure"]),
+    (
+        "node:process",
+        "process",
+        &[
+            "config",
+            "debugPort",
+            "features",
+            "getgroups",
+            "hasUncaughtExceptionCaptureCallback",
+            "release",
+            "setUncaughtExceptionCaptureCallback",
+            "uptime",
+        ],
+    ),
+];
+
 /// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
 const MENDED: &[(&str, &str, &str)] = &[
     // A signal made of others is held by them through weak references only. Without
@@ -291,7 +315,9 @@ const MENDED: &[(&str, &str, &str)] = &[
 
 /// Fails for a name above that no extension has any more: its change would be lost.
 pub(super) fn assert_known(is_known: impl Fn(&str) -> bool) {
-    for name in HOOKED.iter().map(|(name, _)| name).chain(MENDED.iter().map(|(name, _, _)| name)) {
+    let hooked = HOOKED.iter().map(|(name, _)| name);
+    let exported = EXPORTED.iter().map(|(name, _, _)| name);
+    for name in hooked.chain(exported).chain(MENDED.iter().map(|(name, _, _)| name)) {
         assert!(is_known(name), "there is no script {name} any more");
     }
 }
@@ -328,6 +354,15 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         if specifier == file {
             assert!(code.contains(from), "{specifier} has changed: there is no {from:?}");
             code = code.replace(from, to);
+        }
+    }
+    for (_, object, names) in EXPORTED.iter().filter(|(module, _, _)| *module == specifier) {
+        for name in *names {
+            // The script may have a variable of that name.
+            let _ = write!(
+                code,
+                "\nconst edgehost_{name} = {object}.{name}; export {{ edgehost_{name} as {name} }};"
+            );
         }
     }
     let names_deno = code.match_indices("Deno").any(|(at, _)| {

@@ -742,6 +742,11 @@ async fn what_deno_lacks_of_node() {
             import util from 'node:util';
             import http2 from 'node:http2';
             import { DatabaseSync } from 'node:sqlite';
+            import { W_OK } from 'node:fs';
+            import { Assert } from 'node:assert/strict';
+            import { matchesGlob } from 'path/posix';
+            import { PerformanceMark } from 'perf_hooks';
+            import { release, uptime } from 'process';
             export async function GET() {
                 const code = (run: () => unknown) => { try { run(); return 'went through'; } catch (error) { return (error as NodeJS.ErrnoException).code; } };
                 process.loadEnvFile('.env.more');
@@ -757,6 +762,7 @@ async fn what_deno_lacks_of_node() {
                     (fs as any).F_OK, (fs as any).R_OK, os.availableParallelism() > 0,
                     (util as any).isString('x'), (util as any).isRegExp(/x/), (util as any).isDate(1),
                     new DatabaseSync(new URL('made.db', import.meta.url)) instanceof DatabaseSync, fs.existsSync('app/made.db'),
+                    W_OK, typeof Assert, matchesGlob('a.ts', '*.ts'), typeof PerformanceMark, uptime() > 0, release.name,
                     http2.constants.HTTP_STATUS_TEAPOT, http2.constants.HTTP_STATUS_OK, http2.constants.HTTP2_METHOD_PATCH,
                     Buffer.from('00ff10', 'hex').toString('hex'), Buffer.alloc(3).write('zz', 'hex'),
                 ]);
@@ -766,7 +772,7 @@ async fn what_deno_lacks_of_node() {
         .start()
         .await;
     app.get("/").await.is_json(json!([
-        "1", "given", "EISDIR", "EISDIR", true, "600", "640", 0, 4, true, true, true, false, true, true, 418,
-        200, "PATCH", "00ff10", 0
+        "1", "given", "EISDIR", "EISDIR", true, "600", "640", 0, 4, true, true, true, false, true, true, 2,
+        "function", true, "function", true, "node", 418, 200, "PATCH", "00ff10", 0
     ]));
 }

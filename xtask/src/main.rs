@@ -76,7 +76,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
 fn serve(rest: &[&str]) -> anyhow::Result<()> {
     v8::set_up()?;
     say(
-        "Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 10 minutes on 2 cores.",
+        "Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 15 minutes on 2 cores.",
     );
     cargo(&["build", "--release", "--bin", "edgehost"])?;
     let mut program = Command::new(root().join("target/release/edgehost"));
