@@ -129,12 +129,18 @@ for (const name of ["symlink", "symlinkSync"]) {
   };
   // `unlink` gives no options. Of a directory, it is an error even if that is empty.
   const folderError = () => ObjectAssign(new Error("Is a directory"), { os_errno: 21 });
-  deno.remove = async (/** @type {unknown} */ path, /** @type {unknown} */ options) => {
-    if (options === undefined && (await files.lstat(path)).isDirectory) throw folderError();
-    await files.remove(path, options);
+  // Who may write there need not be allowed to look.
+  const isFolder = (/** @type {unknown} */ path) => {
+    try {
+      return files.lstatSync(path).isDirectory;
+    } catch {
+      return false;
+    }
   };
+  deno.remove = (/** @type {unknown} */ path, /** @type {unknown} */ options) =>
+    options === undefined && isFolder(path) ? PromiseReject(folderError()) : files.remove(path, options);
   deno.removeSync = (/** @type {unknown} */ path, /** @type {unknown} */ options) => {
-    if (options === undefined && files.lstatSync(path).isDirectory) throw folderError();
+    if (options === undefined && isFolder(path)) throw folderError();
     files.removeSync(path, options);
   };
 }

@@ -41,7 +41,7 @@ const depth = { any: 0, authorizer: 0 };
 
 /** @param {string} name @param {boolean} alone */
 function checkCall(name, alone) {
-  if (core.ops.op_edgehost_is_over()) throw new Error("interrupted");
+  if (core.ops.op_edgehost_end_if_over()) throw new Error("interrupted");
   if (depth.authorizer > 0 || alone && depth.any > 0) {
     throw ObjectAssign(new Error(`${name} cannot be called by a function that SQLite has called`), { code: "ERR_INVALID_STATE" });
   }
@@ -54,7 +54,7 @@ function called(original, isAuthorizer = false) {
     __proto__: null,
     apply(/** @type {any} */ target, /** @type {unknown} */ self, /** @type {unknown[]} */ args) {
       // What SQLite calls is native code's: it goes on after a termination.
-      if (core.ops.op_edgehost_is_over()) throw new Error("interrupted");
+      if (core.ops.op_edgehost_end_if_over()) throw new Error("interrupted");
       depth.any++;
       if (isAuthorizer) depth.authorizer++;
       try {
@@ -94,7 +94,7 @@ function guard(prototype, names, alone, change = undefined) {
       try {
         return ReflectApply(original, this, change?.(args) ?? args);
       } finally {
-        core.ops.op_edgehost_is_over();
+        core.ops.op_edgehost_end_if_over();
       }
     } }[name];
     ObjectDefineProperty(prototype, name, { __proto__: null, ...found, value });
@@ -112,8 +112,8 @@ function plainParameters(args) {
 /** How long a database may wait for a lock. */
 const MOST_SECONDS = 60;
 
-/** @type {any} */
-const MOST = { __proto__: null, length: 1 << 26, likePatternLength: 256 };
+/** Limits that are not raised: what a database has when it is opened. @type {any} */
+const MOST = { __proto__: null, length: undefined, likePatternLength: undefined };
 
 /** A limit of a database, as far as it may be raised. @param {string} name @param {unknown} value */
 internals.edgehost.node.databaseLimit = (name, value) =>
@@ -126,9 +126,15 @@ ObjectAssign(hooks, {
     // The way to these that is checked is the one of `exports`.
     ReflectDeleteProperty(native, "limits");
     ObjectSetPrototypeOf(exports.DatabaseSync, Function.prototype);
+    const { DatabaseSync: Original } = exports;
     const setLimits = (/** @type {any} */ database) => {
       if (!database.isOpen) return;
-      const found = ReflectApply(/** @type {any} */ (limits), database, []);
+      const limitsOf = (/** @type {any} */ one) => ReflectApply(/** @type {any} */ (limits), one, []);
+      if (MOST.length === undefined) {
+        const given = limitsOf(new Original(":memory:"));
+        for (const name in MOST) MOST[name] = given[name];
+      }
+      const found = limitsOf(database);
       for (const name in MOST) if (found[name] > MOST[name]) found[name] = MOST[name];
     };
     const check = (/** @type {any[]} */ args) => checkSql(args[0]);

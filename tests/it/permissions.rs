@@ -197,6 +197,10 @@ async fn link_local_addresses_are_out_of_reach_by_default_whatever_they_are_call
         "await fetch('http://[fe80::1]/')",
         "await fetch('http://0xa9fea9fe/')",
         "await fetch('http://[::ffff:169.254.169.254]/')",
+        "await fetch('http://[::ffff:0:169.254.169.254]/')",
+        "await fetch('http://[::169.254.169.254]/')",
+        "await fetch('http://[2002:a9fe:a9fe::1]/')",
+        "await fetch('http://[64:ff9b:1::a9fe:a9fe]/')",
         "await connect(80, '169.254.169.254')",
         "await connect(80, '::ffff:169.254.169.254')",
         "await new Promise((resolve, reject) => http.get('http://169.254.169.254/').on('error', reject).on('response', resolve))",
@@ -284,14 +288,17 @@ async fn lists_refine_a_profile() {
     let outside = tempfile::tempdir_in("/var/tmp").expect("a folder");
     std::fs::write(outside.path().join("file"), "x").expect("written");
     let place = outside.path().display().to_string();
+    let drop = tempfile::tempdir_in("/var/tmp").expect("a folder");
+    let dropped = drop.path().display().to_string();
+    let project = attempts(project()).file("private/key", "x").file("behind/key", "x");
+    std::os::unix::fs::symlink("behind", project.path().join("alias")).expect("linked");
     let app = Tried(
-        attempts(project())
-            .file("private/key", "x")
+        project
             .permissions(Profile::Strict, |permissions| {
                 permissions.allow_net = Some(vec![format!("127.0.0.1:{open}"), format!("localhost:{open}")]);
                 permissions.allow_read = Some(vec![place.clone()]);
-                permissions.deny_read = Some(vec!["private".to_owned()]);
-                permissions.allow_write = Some(vec!["writable".to_owned()]);
+                permissions.deny_read = Some(vec!["private".to_owned(), "alias".to_owned()]);
+                permissions.allow_write = Some(vec!["writable".to_owned(), dropped.clone()]);
                 permissions.allow_run = Some(vec!["env".to_owned()]);
                 permissions.deny_sys = Some(vec!["hostname".to_owned()]);
             })
@@ -308,6 +315,11 @@ async fn lists_refine_a_profile() {
     .await;
     app.allows(&format!("return fs.readFileSync('{place}/file', 'utf8')")).await;
     app.refuses("fs.readFileSync('private/key')", &["--deny-read names it"]).await;
+    app.refuses("fs.readFileSync('alias/key')", &["read access"]).await;
+    app.refuses("fs.readFileSync('behind/key')", &["read access"]).await;
+    // What may be written and not read can be removed all the same.
+    app.allows(&format!("fs.writeFileSync('{dropped}/x', 'x'); fs.unlinkSync('{dropped}/x'); fs.writeFileSync('{dropped}/y', 'y'); await fs.promises.unlink('{dropped}/y')")).await;
+    app.refuses(&format!("fs.readFileSync('{dropped}/x')"), &["read access"]).await;
     app.allows("fs.mkdirSync('writable'); fs.writeFileSync('writable/x', 'x')").await;
     app.refuses("fs.writeFileSync('elsewhere', 'x')", &["write access"]).await;
     let own = json!({ "value": "NEXT_RUNTIME=nodejs\nNODE_ENV=production\n" });

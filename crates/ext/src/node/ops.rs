@@ -165,10 +165,10 @@ pub(crate) fn op_edgehost_may_spawn(state: &OpState) -> bool {
     facts.may_spawn
 }
 
-/// Whether it was decided to end this turn; terminates it once more, if so. Called by
+/// Terminates this turn once more, if it was decided to end it; true if so. Called by
 /// runtime-js/node/02_sqlite.js around native code that swallows terminations.
 #[op2(fast)]
-pub(crate) fn op_edgehost_is_over(state: &OpState, scope: &mut v8::PinScope<'_, '_>) -> bool {
+pub(crate) fn op_edgehost_end_if_over(state: &OpState, scope: &mut v8::PinScope<'_, '_>) -> bool {
     let is_over = (state.borrow::<AppFacts>().is_over)();
     if is_over {
         scope.terminate_execution();
