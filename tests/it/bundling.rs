@@ -316,7 +316,7 @@ async fn bound_and_proxied_handlers_get_their_arguments() {
     let app = project()
         .file(
             "app/[id]/route.ts",
-            "class Api { prefix = 'id '; async get(request: Request, { params }: any) { return new Response(this.prefix + (await params).id + new URL(request.url).search); } }
+            "class Api { prefix = 'id '; async get(...[request, { params }]: any[]) { return new Response(this.prefix + (await params).id + new URL(request.url).search); } }
             const api = new Api();
             export const GET = api.get.bind(api);
             export const PUT = new Proxy(api.get, { apply: (target, _this, args: any) => Reflect.apply(target, api, args) });",

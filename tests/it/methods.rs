@@ -93,9 +93,10 @@ async fn t33_lower_case_and_default_exports_are_pointed_out() {
         .await
         .expect("built");
     let app = super::harness::App::serve(host, None).await;
+    // Known from the files, before any of them is loaded.
+    assert!(app.host.routes().iter().all(|route| route.methods.is_empty()), "{:?}", app.host.routes());
     assert_eq!(app.get("/lower").await.status, 405);
     assert_eq!(app.get("/default").await.status, 405);
-    assert!(app.host.routes().iter().all(|route| route.methods.is_empty()), "{:?}", app.host.routes());
     let hints = hints.lock().expect("not poisoned").join("\n");
     assert!(hints.contains("Detected lowercase method 'get' in 'app/lower/route.ts'"), "{hints}");
     assert!(hints.contains("Detected default export in 'app/default/route.ts'"), "{hints}");
