@@ -313,11 +313,46 @@ const MENDED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+/// What errors say, where code that was written for Node.js looks at it: as [`MENDED`].
+const WORDED: &[(&str, &str, &str)] = &[
+    (
+        "ext:deno_web/03_abort_signal.js",
+        "new DOMException(\"The signal has been aborted\", \"AbortError\")",
+        "new DOMException(\"This operation was aborted\", \"AbortError\")",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "throw new TypeError(\"Body already consumed\");",
+        "throw new TypeError(\"Body is unusable: Body has already been read\");",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "      const parsedURL = new URL(input, baseURL);",
+        "      let parsedURL;
+      try {
+        parsedURL = new URL(input, baseURL);
+      } catch (cause) {
+        throw new TypeError(`Failed to parse URL from ${input}`, { cause });
+      }",
+    ),
+    (
+        "ext:deno_fetch/23_response.js",
+        "    const parsedURL = new URL(url, baseURL);",
+        "    let parsedURL;
+    try {
+      parsedURL = new URL(url, baseURL);
+    } catch (cause) {
+      throw new TypeError(`Failed to parse URL from ${url}`, { cause });
+    }",
+    ),
+];
+
 /// Fails for a name above that no extension has any more: its change would be lost.
 pub(super) fn assert_known(is_known: impl Fn(&str) -> bool) {
     let hooked = HOOKED.iter().map(|(name, _)| name);
     let exported = EXPORTED.iter().map(|(name, _, _)| name);
-    for name in hooked.chain(exported).chain(MENDED.iter().map(|(name, _, _)| name)) {
+    let mended = MENDED.iter().chain(WORDED).map(|(name, _, _)| name);
+    for name in hooked.chain(exported).chain(mended) {
         assert!(is_known(name), "there is no script {name} any more");
     }
 }
@@ -350,7 +385,7 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         let os = if os == "macos" { "darwin" } else { os.as_str() };
         code = code.replace("Deno.build.os", &format!("{os:?}"));
     }
-    for (file, from, to) in MENDED.iter().copied() {
+    for (file, from, to) in MENDED.iter().chain(WORDED).copied() {
         if specifier == file {
             assert!(code.contains(from), "{specifier} has changed: there is no {from:?}");
             code = code.replace(from, to);

@@ -16,10 +16,12 @@ const {
   ObjectSetPrototypeOf,
   PromisePrototypeThen,
   PromiseReject,
+  PromiseResolve,
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
   StringPrototypeIncludes,
+  StringPrototypeStartsWith,
   SymbolToStringTag,
   TypeError,
 } = primordials;
@@ -231,8 +233,45 @@ function withRefusal(error) {
   throw error;
 }
 
+/**
+ * The address of what is to be fetched, if it is that of a file.
+ * @param {any} input
+ */
+function fileUrl(input) {
+  const text = typeof input === "string"
+    ? input
+    : ObjectPrototypeIsPrototypeOf(url.URLPrototype, input)
+    ? input.href
+    : ObjectPrototypeIsPrototypeOf(Request.prototype, input)
+    ? input.url
+    : undefined;
+  return typeof text === "string" && StringPrototypeStartsWith(text, "file:") ? text : undefined;
+}
+
+/**
+ * Edge routes fetch files of the project and its packages, which Next.js bundles. As
+ * there, the method and other options do not matter.
+ * @param {string} file
+ */
+function fetchFile(file) {
+  /** @param {string} why @param {unknown} cause */
+  const failed = (why, cause) => PromiseReject(new TypeError(`fetch failed: ${file}: ${why}`, { cause }));
+  if (!core.ops.op_edgehost_is_edge()) {
+    // The words of Node.js.
+    return failed("files are fetched by edge routes alone; node:fs reads them", new Error("not implemented... yet..."));
+  }
+  try {
+    ceilings.needRoom("open", false);
+    return PromiseResolve(new Response(streams.readableStreamForRid(core.ops.op_edgehost_asset(file))));
+  } catch (error) {
+    return failed(/** @type {any} */ (error).message, error);
+  }
+}
+
 /** Fetch Standard, section 5.6. @param {any} input @param {any} [init] */
 function fetch(input, init = undefined) {
+  const file = fileUrl(input);
+  if (file !== undefined) return fetchFile(file);
   const full = ceilings.roomError("connect", true);
   if (full !== undefined) return PromiseReject(new TypeError("fetch failed", { cause: full }));
   return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
@@ -344,6 +383,17 @@ ObjectDefineProperties(globalThis, {
   setInterval: shown(timers.setInterval),
   setTimeout: shown(timers.setTimeout),
   structuredClone: shown(messagePort.structuredClone),
+});
+
+// Fetch Standard, section 5.4.
+ObjectDefineProperty(Request.prototype, "duplex", {
+  __proto__: null,
+  get: /** @this {unknown} */ function duplex() {
+    webidl.assertBranded(this, Request.prototype);
+    return "half";
+  },
+  enumerable: true,
+  configurable: true,
 });
 
 // HTML, section 8.1.8.1: the global scope is an event target with these handlers.

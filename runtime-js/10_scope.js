@@ -45,6 +45,8 @@ class Scope {
     /** @type {((reason: unknown) => void) | null} */
     this.cancelBody = null;
     this.watched = false;
+    /** Whether the answer has been sent, or was given up. */
+    this.over = false;
   }
 }
 
@@ -86,15 +88,20 @@ function leave() {
 }
 
 /**
- * Asks the host to call `ended` for this scope.
+ * Asks the host to call `ended` for this scope. Tells whether it will: not where the
+ * request is over.
  * @param {Scope} scope
  */
 function watch(scope) {
-  if (!scope.watched) {
-    scope.watched = true;
-    MapPrototypeSet(watching, scope.handle, scope);
-    op_edgehost_watch_end(scope.handle);
+  if (scope.over) return false;
+  if (scope.watched) return true;
+  if (!op_edgehost_watch_end(scope.handle)) {
+    scope.over = true;
+    return false;
   }
+  scope.watched = true;
+  MapPrototypeSet(watching, scope.handle, scope);
+  return true;
 }
 
 /**
@@ -104,6 +111,7 @@ function watch(scope) {
 function unwatch(handle) {
   const scope = MapPrototypeGet(watching, handle);
   MapPrototypeDelete(watching, handle);
+  if (scope !== undefined) scope.over = true;
   return scope;
 }
 

@@ -128,6 +128,27 @@ function serialise(cookie) {
   return ArrayPrototypeJoin(parts, "; ");
 }
 
+/**
+ * A `Set-Cookie` line with `Path=/` where it names no path: a browser would keep such a
+ * cookie for the folder of the route alone.
+ * @param {string} line
+ */
+function withPath(line) {
+  const parts = StringPrototypeSplit(line, ";");
+  const kept = [parts[0], " Path=/"];
+  for (let i = 1; i < parts.length; i++) {
+    const part = StringPrototypeTrim(parts[i]);
+    const at = StringPrototypeIndexOf(part, "=");
+    const name = at === -1 ? part : StringPrototypeTrim(StringPrototypeSlice(part, 0, at));
+    if (StringPrototypeToLowerCase(name) !== "path") {
+      ArrayPrototypePush(kept, parts[i]);
+    } else if (at !== -1 && StringPrototypeTrim(StringPrototypeSlice(part, at + 1)) !== "") {
+      return line;
+    }
+  }
+  return ArrayPrototypeJoin(kept, ";");
+}
+
 /** @param {unknown} name @returns {string} */
 function nameOf(name) {
   return typeof name === "object" && name !== null ? String(/** @type {any} */ (name).name) : String(name);
@@ -363,8 +384,8 @@ class RequestScopeCookies extends CookieStore {
   }
 
   /**
-   * The `Set-Cookie` lines of an answer that has `own` ones: its own first, then
-   * what was set here, in store order; on equal names the answer's own wins.
+   * The `Set-Cookie` lines of an answer that has `own` ones: its own first, each with a
+   * path, then what was set here, in store order; on equal names the answer's own wins.
    * @param {string[]} own
    * @returns {string[]}
    */
@@ -375,7 +396,7 @@ class RequestScopeCookies extends CookieStore {
     for (const line of new SafeArrayIterator(own)) {
       const cookie = parseSetCookie(line);
       if (cookie !== undefined) MapPrototypeSet(names, cookie.name, true);
-      ArrayPrototypePush(lines, line);
+      ArrayPrototypePush(lines, withPath(line));
     }
     for (const entry of new SafeMapIterator(this.cookies)) {
       if (MapPrototypeHas(this.#modified, entry[0]) && !MapPrototypeHas(names, entry[0])) {

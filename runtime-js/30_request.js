@@ -314,11 +314,13 @@ const RESERVED = new SafeSet([
 ]);
 
 /**
- * A promise of the route parameters that also shows each of them as a property.
+ * A promise of the route parameters that also shows each of them as a property; the
+ * parameters themselves in projects on Next.js 13 and 14.
  * @param {any} scope
  */
 function paramsFor(scope) {
   const params = scope.route.captures ? op_edgehost_request_params(scope.handle) : {};
+  if (scope.route.sync) return params;
   const promise = PromiseResolve(params);
   const names = ObjectKeys(params);
   for (let i = 0; i < names.length; i++) {

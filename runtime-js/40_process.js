@@ -1,14 +1,21 @@
 // @ts-check
 // `process.env`: the variables that the app was given, and NEXT_RUNTIME, which
-// depends on the route on whose behalf code runs.
+// depends on the route on whose behalf code runs. Globals that most apps never touch.
 (function () {
 const { core, primordials } = __bootstrap;
 const { op_edgehost_env } = core.ops;
 const { ObjectDefineProperty } = primordials;
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { setZone } = core.loadExtScript("ext:edgehost/15_zone.js");
+
+let hasZone = false;
 
 function createEnv() {
   const env = op_edgehost_env();
+  if (!hasZone) {
+    hasZone = true;
+    setZone(env.TZ);
+  }
   ObjectDefineProperty(env, "NEXT_RUNTIME", {
     __proto__: null,
     get: () => current()?.route.runtime ?? "nodejs",
@@ -27,6 +34,30 @@ function createEnv() {
   return env;
 }
 
+/**
+ * A global that is loaded when it is first read and can be overwritten.
+ * @param {string} name @param {() => unknown} read @param {boolean} [enumerable]
+ */
+function define(name, read, enumerable = false) {
+  const settle = (/** @type {unknown} */ value) => {
+    ObjectDefineProperty(globalThis, name, {
+      __proto__: null,
+      value,
+      writable: true,
+      enumerable,
+      configurable: true,
+    });
+    return value;
+  };
+  ObjectDefineProperty(globalThis, name, {
+    __proto__: null,
+    get: () => settle(read()),
+    set: settle,
+    enumerable,
+    configurable: true,
+  });
+}
+
 /** For apps that use nothing else of `process`. */
 function install() {
   ObjectDefineProperty(globalThis, "process", {
@@ -38,5 +69,5 @@ function install() {
   });
 }
 
-return { createEnv, install };
+return { createEnv, define, install };
 })();

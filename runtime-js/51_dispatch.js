@@ -58,6 +58,7 @@ const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
 const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.loadExtScript(
   "ext:edgehost/30_request.js",
 );
+const { runTasks } = core.loadExtScript("ext:edgehost/32_after.js");
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
 const { report } = consoleScript;
@@ -69,7 +70,7 @@ const FAILED = 0;
 const NOT_EXPORTED = 1;
 
 /** In the order of `Method` in the host's route table. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
 const HEAD = 1;
 
 /** @type {import("./internal").Route[]} */
@@ -92,7 +93,7 @@ function ignoresArguments(handler) {
 
 /**
  * Takes a loaded route module. Returns the methods it exports, GET in bit 0.
- * @param {{ index: number, file: string, runtime: string, captures: boolean }} facts
+ * @param {import("./internal").Route & { index: number }} facts
  * @param {any} namespace
  */
 function register(facts, namespace) {
@@ -115,8 +116,8 @@ function register(facts, namespace) {
     handlers[HEAD] = handlers[0];
     plain[HEAD] = plain[0];
   }
-  const { index, file, runtime, captures } = facts;
-  routes[index] = { file, runtime, captures, handlers, plain };
+  const { index, file, pattern, runtime, captures, sync } = facts;
+  routes[index] = { file, pattern, runtime, captures, sync, handlers, plain };
   return bits;
 }
 
@@ -414,24 +415,7 @@ function ended(handle, how) {
     }
     leave();
   }
-  runAfter(scope);
-}
-
-/** @param {any} scope */
-function runAfter(scope) {
-  const { after } = scope;
-  if (after === null) return;
-  scope.after = null;
-  for (const { task, frame } of new SafeArrayIterator(after)) {
-    core.setAsyncContext(frame);
-    try {
-      PromisePrototypeThen(PromiseResolve(task()), undefined, (/** @type {unknown} */ error) =>
-        report("An error occurred in a function passed to `after()`: ", error, scope.handle));
-    } catch (error) {
-      report("An error occurred in a function passed to `after()`: ", error, scope.handle);
-    }
-  }
-  leave();
+  runTasks(scope);
 }
 
 // Errors that nobody caught.
@@ -464,6 +448,12 @@ setTimeOrigin();
 consoleScript.install();
 const node = internals.edgehost.node === undefined ? undefined : core.loadExtScript("ext:edgehost_node/41_globals.js");
 (node ?? processScript).install();
+if (node === undefined) {
+  processScript.define(
+    "AsyncLocalStorage",
+    () => core.loadExtScript("ext:edgehost/11_async_local_storage.js").AsyncLocalStorage,
+  );
+}
 
 // Libraries look here for `waitUntil` (next/after, @vercel/functions).
 const requestContext = ObjectFreeze({

@@ -4,9 +4,13 @@
 export interface Route {
   /** The source file, as messages show it. */
   file: string;
+  /** The pattern, such as `/items/[id]`. */
+  pattern: string;
   runtime: string;
   /** Whether its pattern has parameters. */
   captures: boolean;
+  /** Whether `params`, `cookies()` and their like come without a promise, as before Next.js 15. */
+  sync: boolean;
   /** By method, in the order of the host's route table. */
   handlers: any[];
   /** By method: whether the handler takes no arguments. */

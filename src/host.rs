@@ -258,6 +258,7 @@ fn app(
             .map(|(name, value)| (name.to_owned(), value.to_owned()))
             .collect(),
         production,
+        sync_params: project.sync_params,
         limits,
         access,
     };

@@ -1,6 +1,6 @@
 // @ts-check
-// What `next/headers` exports. Each call gives a promise that can also be used
-// as if it had been awaited, as files written for Next.js 14 do.
+// What `next/headers` exports. Each call gives a promise that can also be used as if
+// it had been awaited; in projects on Next.js 13 and 14, what it would resolve to.
 (function () {
 const { core, primordials } = __bootstrap;
 const { op_edgehost_draft_secret, op_edgehost_is_production } = core.ops;
@@ -15,7 +15,7 @@ const {
   SymbolIterator,
 } = primordials;
 const { Headers, headersFromHeaderListLazyTarget } = core.loadExtScript("ext:deno_fetch/20_headers.js");
-const { HANDLER, required } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { HANDLER, current, required } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { RequestScopeCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
 const { InnerRequest } = core.loadExtScript("ext:edgehost/30_request.js");
 
@@ -25,6 +25,7 @@ const { InnerRequest } = core.loadExtScript("ext:edgehost/30_request.js");
  * @param {string[]} [accessors]
  */
 function hybrid(store, methods, accessors = []) {
+  if (current().route.sync) return store;
   const promise = PromiseResolve(store);
   for (const name of new SafeArrayIterator(methods)) {
     ObjectDefineProperty(promise, name, {
@@ -120,13 +121,24 @@ class DraftMode {
   }
 
   enable() {
+    this.#check("enable");
     storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), ...attributes() });
     this.#enabled = true;
   }
 
   disable() {
+    this.#check("disable");
     storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: "", expires: new Date(0), ...attributes() });
     this.#enabled = false;
+  }
+
+  /** @param {string} name */
+  #check(name) {
+    if (this.#scope.over) {
+      throw new Error(
+        `Route ${this.#scope.route.pattern} used "draftMode().${name}()" inside \`after()\`. The enabled status of \`draftMode()\` can be read inside \`after()\` but you cannot enable or disable \`draftMode()\`. See more info here: https://nextjs.org/docs/app/api-reference/functions/after`,
+      );
+    }
   }
 }
 

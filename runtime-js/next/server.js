@@ -2,22 +2,23 @@
 // What `next/server` exports.
 (function () {
 const { core, primordials } = __bootstrap;
-const { ArrayPrototypePush, Error, PromisePrototypeThen, PromiseResolve } = primordials;
+const { Error, PromisePrototypeThen, PromiseResolve } = primordials;
 const { URLPattern } = core.loadExtScript("ext:deno_web/01_urlpattern.js");
 const { required, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 const { userAgent, userAgentFromString } = core.loadExtScript("ext:edgehost/23_user_agent.js");
 const { innerOf, NextRequest } = core.loadExtScript("ext:edgehost/30_request.js");
 const { NextResponse } = core.loadExtScript("ext:edgehost/31_response.js");
+const { addTask } = core.loadExtScript("ext:edgehost/32_after.js");
 
 /** @param {any} task */
 function after(task) {
   const scope = required("after");
   if (scope.request !== null) innerOf(scope.request).keep?.();
-  watch(scope);
   if (typeof task === "function") {
-    ArrayPrototypePush(scope.after ??= [], { task, frame: core.getAsyncContext() });
+    addTask(scope, task);
   } else if (typeof task?.then === "function") {
+    watch(scope);
     PromisePrototypeThen(PromiseResolve(task), undefined, (/** @type {unknown} */ error) =>
       report("A promise passed to `after()` rejected: ", error, scope.handle));
   } else {

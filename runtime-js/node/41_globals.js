@@ -17,8 +17,10 @@ const {
   SymbolFor,
 } = primordials;
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { setZone } = core.loadExtScript("ext:edgehost/15_zone.js");
 const { log, report, markReported } = core.loadExtScript("ext:edgehost/20_console.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
+const { define } = processScript;
 const { deno, edgehost } = internals;
 
 const FAILED = 0;
@@ -94,10 +96,12 @@ function startProcess() {
     set(/** @type {string} */ name, /** @type {string} */ value) {
       env[name] = value;
       op_edgehost_set_env(name, value);
+      if (name === "TZ") setZone(value);
     },
     delete(/** @type {string} */ name) {
       ReflectDeleteProperty(env, name);
       op_edgehost_set_env(name, undefined);
+      if (name === "TZ") setZone(undefined);
     },
     toObject: () => ({ ...env }),
   };
@@ -153,30 +157,6 @@ function lazyStream(process, name, make) {
   });
 }
 
-/**
- * A global that is loaded when it is first read and can be overwritten.
- * @param {string} name @param {() => unknown} read @param {boolean} [enumerable]
- */
-function define(name, read, enumerable = false) {
-  const settle = (/** @type {unknown} */ value) => {
-    ObjectDefineProperty(globalThis, name, {
-      __proto__: null,
-      value,
-      writable: true,
-      enumerable,
-      configurable: true,
-    });
-    return value;
-  };
-  ObjectDefineProperty(globalThis, name, {
-    __proto__: null,
-    get: () => settle(read()),
-    set: settle,
-    enumerable,
-    configurable: true,
-  });
-}
-
 /** Built-in modules that edge routes may have. */
 const EDGE = new SafeSet(["assert", "async_hooks", "buffer", "events", "util"]);
 
@@ -202,9 +182,9 @@ function install() {
   define("Buffer", () => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer);
   // Bundled CommonJS code asks here.
   ObjectDefineProperty(globalThis, SymbolFor("edgehost.builtin"), { __proto__: null, value: builtin });
+  define("AsyncLocalStorage", () => core.loadExtScript("ext:deno_node/async_hooks.ts").AsyncLocalStorage);
   if (op_edgehost_is_edge()) {
     processScript.install();
-    define("AsyncLocalStorage", () => core.loadExtScript("ext:deno_node/async_hooks.ts").AsyncLocalStorage);
     return;
   }
   const timers = () => core.loadExtScript("ext:deno_node/timers.ts");

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use oxc::allocator::Allocator;
 use oxc::ast::AstKind;
 use oxc::ast::ast::{
-    Argument, Expression, ImportExpression, ImportMeta, StaticMemberExpression, UnaryOperator,
+    Argument, Expression, ImportExpression, ImportMeta, NewExpression, StaticMemberExpression, UnaryOperator,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
@@ -179,6 +179,17 @@ impl<'a> Visit<'a> for Seen<'_> {
         self.edits.push(Edit { span: member.span, text });
     }
 
+    fn visit_new_expression(&mut self, new: &NewExpression<'a>) {
+        walk::walk_new_expression(self, new);
+        if let [Argument::StringLiteral(name), base] = new.arguments.as_slice()
+            && new.callee.is_specific_id("URL")
+            && is_own_url(base)
+            && let Some(file) = file_of_package(self.path, name.value.as_str())
+        {
+            self.edits.push(Edit { span: name.span, text: url(&file) });
+        }
+    }
+
     fn visit_import_meta(&mut self, meta: &ImportMeta) {
         let (url, filename, dirname) = (url(self.path), quoted(self.path), quoted(folder(self.path)));
         let text = format!("({{ __proto__: null, url: {url}, filename: {filename}, dirname: {dirname} }})");
@@ -214,6 +225,41 @@ impl<'a> Visit<'a> for Seen<'_> {
         self.edits.push(Edit { span: Span::new(import.span.start, source.start), text: before });
         self.edits.push(Edit { span: Span::new(source.end, import.span.end), text: ")".to_owned() });
     }
+}
+
+/// Whether an argument is `import.meta.url`.
+fn is_own_url(argument: &Argument<'_>) -> bool {
+    argument
+        .as_expression()
+        .and_then(|argument| argument.get_inner_expression().as_member_expression())
+        .is_some_and(|member| {
+            member.static_property_name() == Some("url")
+                && matches!(member.object().get_inner_expression(), Expression::ImportMeta(_))
+        })
+}
+
+/// The file of an installed package that `new URL(name, import.meta.url)` means: bundlers
+/// look for it where there is no file of that name beside the importer.
+fn file_of_package(importer: &Path, name: &str) -> Option<PathBuf> {
+    let name = name.split(['?', '#']).next()?;
+    let folder = folder(importer);
+    // A package by itself is no file.
+    let least = if name.starts_with('@') { 2 } else { 1 };
+    if name.starts_with(['.', '/']) || name.contains(':') || name.matches('/').count() < least {
+        return None;
+    }
+    if folder.join(name).exists() {
+        return None;
+    }
+    let plain =
+        folder.ancestors().map(|above| above.join("node_modules").join(name)).find(|path| path.is_file());
+    plain.or_else(|| {
+        let resolver = oxc_resolver::Resolver::new(oxc_resolver::ResolveOptions {
+            condition_names: vec!["import".to_owned()],
+            ..oxc_resolver::ResolveOptions::default()
+        });
+        Some(resolver.resolve(folder, name).ok()?.full_path()).filter(|path| path.is_file())
+    })
 }
 
 /// The files that an import from `path` may mean whose name is made of `pieces` with

@@ -11,8 +11,7 @@ use oxc::span::SourceType;
 use super::virtuals::BUILTINS_SYMBOL;
 
 /// Globals that only the Node layer has.
-const GLOBALS: [&str; 6] =
-    ["AsyncLocalStorage", "Buffer", "clearImmediate", "global", "process", "setImmediate"];
+const GLOBALS: [&str; 5] = ["Buffer", "clearImmediate", "global", "process", "setImmediate"];
 
 /// Names of the object that has them.
 const GLOBAL_OBJECTS: [&str; 3] = ["globalThis", "self", "window"];
@@ -228,6 +227,7 @@ mod tests {
             "if (typeof process !== 'undefined') console.log(process.env['HOME']);",
             "import('./chunk.js'); const o = { Buffer: 1 }; o.Buffer; o.global;",
             "const o = { unref: 1 }; o.unref;",
+            "new globalThis.AsyncLocalStorage(); AsyncLocalStorage.snapshot();",
         ] {
             assert!(!wants_node(code), "{code}");
         }

@@ -388,8 +388,13 @@ impl Plugin for HostModules {
                 self.loaders.lock().push((importer.to_owned(), args.specifier.to_owned()));
             }
         }
+        if args.specifier == virtuals::REACT_ID {
+            return Ok(Some(HookResolveIdOutput::from_id(virtuals::REACT_ID)));
+        }
         if let Some(path) = self.react(args) {
-            return Ok(Some(HookResolveIdOutput::from_id(path)));
+            let is_itself = args.specifier == "react";
+            let id = if is_itself { virtuals::react_id(&path) } else { path };
+            return Ok(Some(HookResolveIdOutput::from_id(id)));
         }
         let host = Virtual::of(args.specifier);
         if let Some(found) = host.filter(|found| *found != Virtual::Fallback) {

@@ -63,12 +63,23 @@ const CACHE: &[&str] = &[
     "updateTag",
 ];
 
+/// What `react` has for server code beside what is installed.
+const REACT: &[&str] = &["cache", "experimental_taintObjectReference", "experimental_taintUniqueValue"];
+
 /// Marks the ids of these modules, as Rollup plugins do.
 const PREFIX: &str = "\0edgehost:";
 
 /// Names the function that gives CommonJS code the built-in modules of Node.js;
 /// runtime-js/node/41_globals.js puts it on the global object.
 pub(super) const BUILTINS_SYMBOL: &str = "edgehost.builtin";
+
+/// The id of the module with what the host adds to React.
+pub(super) const REACT_ID: &str = "\0edgehost:next/react";
+
+/// The id of React as server code has it: the module at `path`, and what the host adds.
+pub(super) fn react_id(path: &str) -> String {
+    format!("{PREFIX}react/{path}")
+}
 
 /// Modules of Node.js that edge routes may import (those of Next.js's own edge runtime).
 const EDGE_BUILTINS: [&str; 5] = ["assert", "async_hooks", "buffer", "events", "util"];
@@ -219,7 +230,20 @@ impl Virtual {
                 _ => format!("{fail}\nexport default fail;"),
             });
         }
-        let Some(Self::Host(_, exports)) = Self::of(name) else { return None };
+        if let Some(path) = name.strip_prefix("react/") {
+            let (path, host) = (serde_json::Value::from(path), serde_json::Value::from(REACT_ID));
+            let added: Vec<String> = REACT.iter().map(|name| format!("{name}: host.{name}")).collect();
+            // CommonJS, as React itself: importers of both kinds get what they get of React.
+            return Some(format!(
+                "const host = require({host});\nmodule.exports = Object.defineProperties({{}}, {{ ...Object.getOwnPropertyDescriptors(require({path})), ...Object.getOwnPropertyDescriptors({{ {} }}) }});",
+                added.join(", ")
+            ));
+        }
+        let exports = match Self::of(name) {
+            Some(Self::Host(_, exports)) => exports,
+            _ if id == REACT_ID => REACT,
+            _ => return None,
+        };
         let names = exports.join(", ");
         Some(format!(
             "import {{ {names} }} from \"edgehost:{name}\";\nexport {{ {names} }};\nexport default {{ {names} }};"
@@ -243,9 +267,13 @@ mod tests {
 
     #[test]
     fn the_lists_agree_with_runtime_js() {
-        for (script, list) in
-            [("server", SERVER), ("headers", HEADERS), ("navigation", NAVIGATION), ("cache", CACHE)]
-        {
+        for (script, list) in [
+            ("server", SERVER),
+            ("headers", HEADERS),
+            ("navigation", NAVIGATION),
+            ("cache", CACHE),
+            ("react", REACT),
+        ] {
             let mut real = exported(script);
             let mut listed: Vec<String> = list.iter().map(|name| (*name).to_owned()).collect();
             real.sort();

@@ -92,6 +92,7 @@ const OWN_FILES: [&str; 2] = [".edgehost", "edgehost.toml"];
 pub(crate) struct Access {
     permissions: Permissions,
     root: PathBuf,
+    packages: Vec<PathBuf>,
     granted: deno_permissions::Permissions,
 }
 
@@ -114,13 +115,19 @@ impl Access {
             }
             _ => deno_permissions::Permissions::from_options(&parser, &options)?,
         };
-        Ok(Self { permissions, root: root.to_owned(), granted })
+        Ok(Self { permissions, root: root.to_owned(), packages: packages.to_owned(), granted })
     }
 
     /// The checks of one isolate, which share nothing with those of others: a check may
     /// wait for a disk.
     pub(crate) fn checks(&self, sys: &AppSys) -> PermissionsContainer {
         PermissionsContainer::new(Arc::new(Walls::new(sys, self.granted.clone())), self.granted.clone())
+    }
+
+    /// The folders of the project and its packages, as they are on disk.
+    pub(crate) fn assets(&self) -> Vec<PathBuf> {
+        let folders = std::iter::once(&self.root).chain(&self.packages);
+        folders.filter_map(|folder| folder.canonicalize().ok()).collect()
     }
 
     /// Whether user code sees a variable.

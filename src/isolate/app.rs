@@ -91,6 +91,8 @@ pub(crate) struct App {
     pub(crate) env: Vec<(String, String)>,
     /// Whether `NODE_ENV` is `production`.
     pub(crate) production: bool,
+    /// Whether `params`, `cookies()` and their like come without a promise.
+    pub(crate) sync_params: bool,
     /// What `draftMode()` compares its cookie with.
     pub(crate) draft_secret: String,
     /// Ceilings.

@@ -105,6 +105,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
             may_spawn: app.access.may_spawn(),
             kept: app.access.kept().into(),
             edge: kind == Runtime::Edge,
+            assets: app.access.assets().into(),
             ceilings: Ceilings {
                 cpu: limits.cpu.as_secs_f64(),
                 memory: limits.memory as f64,

@@ -19,8 +19,10 @@ use crate::project::MethodSet;
 struct RouteFacts<'a> {
     index: usize,
     file: &'a str,
+    pattern: &'a str,
     runtime: &'static str,
     captures: bool,
+    sync: bool,
 }
 
 /// How far a route module is.
@@ -246,8 +248,10 @@ impl Isolate {
             let facts = RouteFacts {
                 index: route,
                 file: &of_route.file,
+                pattern: &of_route.pattern,
                 runtime: of_route.runtime.name(),
                 captures: of_route.captures,
+                sync: self.app.sync_params,
             };
             let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;
             let undefined = v8::undefined(scope).into();

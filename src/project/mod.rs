@@ -4,11 +4,13 @@
 //! read segment configuration and `.env` files.
 //! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
-//! reads exported constants, `env` reads `.env` files.
+//! reads exported constants, `env` reads `.env` files, `next` finds out the version of
+//! Next.js.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
 
 mod discovery;
 mod env;
+mod next;
 mod routes;
 mod segment;
 
@@ -28,6 +30,9 @@ pub(crate) struct Project {
     pub routes: RouteTable,
     /// What is handed to the app as `process.env`.
     pub environment: Environment,
+    /// Whether it is on a Next.js before 15, where `params`, `cookies()` and their like
+    /// are no promises.
+    pub sync_params: bool,
     /// Recognised files of other Next.js conventions, which are not served.
     pub ignored: IgnoredFiles,
 }
@@ -76,7 +81,8 @@ impl Project {
         let (root, app_dir) = discovery::locate(&dir)?;
         let (routes, ignored) = discovery::discover(&root, &app_dir)?;
         let environment = env::load(&root, real_env)?;
-        Ok(Self { root, routes, environment, ignored })
+        let sync_params = next::is_synchronous(&root);
+        Ok(Self { root, routes, environment, sync_params, ignored })
     }
 }
 

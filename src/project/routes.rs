@@ -25,7 +25,7 @@ const PATH: &AsciiSet = &CONTROLS
     .add(b'{')
     .add(b'}');
 
-/// One of the seven methods that a route file can export.
+/// One of the methods that a route file can export.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
 #[allow(missing_docs, reason = "the names are the methods")]
@@ -37,12 +37,13 @@ pub(crate) enum Method {
     Patch,
     Delete,
     Options,
+    Query,
 }
 
 impl Method {
-    /// All seven, in the order that runtime-js numbers them.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options];
+    /// All of them, in the order that runtime-js numbers them.
+    pub(crate) const ALL: [Self; 8] =
+        [Self::Get, Self::Head, Self::Post, Self::Put, Self::Patch, Self::Delete, Self::Options, Self::Query];
 
     /// The method as it stands in a request line.
     pub(crate) fn name(self) -> &'static str {
@@ -54,10 +55,11 @@ impl Method {
             Self::Patch => "PATCH",
             Self::Delete => "DELETE",
             Self::Options => "OPTIONS",
+            Self::Query => "QUERY",
         }
     }
 
-    /// The method of a request, if it is one of the seven.
+    /// The method of a request, if it is one of them.
     pub(crate) fn of(method: &http::Method) -> Option<Self> {
         Self::ALL.into_iter().find(|known| known.name() == method.as_str())
     }
@@ -70,7 +72,7 @@ pub(crate) struct MethodSet(u8);
 impl MethodSet {
     /// The set whose members have their bit set, bit 0 being GET.
     pub(crate) fn from_bits(bits: u8) -> Self {
-        Self(bits & 0x7f)
+        Self(bits)
     }
 
     /// The bits of this set.
@@ -630,6 +632,7 @@ mod tests {
         assert_eq!(set(&[Method::Post]), "OPTIONS, POST");
         assert_eq!(set(&[Method::Head]), "HEAD, OPTIONS");
         assert_eq!(set(&[]), "OPTIONS");
+        assert_eq!(set(&[Method::Query, Method::Put]), "OPTIONS, PUT, QUERY");
         assert_eq!(
             set(&[Method::Get, Method::Post, Method::Put, Method::Patch, Method::Delete]),
             "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"

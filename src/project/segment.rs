@@ -44,7 +44,7 @@ pub(crate) struct SegmentConfig {
     pub hints: Vec<String>,
 }
 
-const METHODS: [&str; 7] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"];
+const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
 
 /// Constants that Next.js reads and that change nothing here.
 const ACCEPTED: [&str; 7] =

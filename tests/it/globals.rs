@@ -56,6 +56,69 @@ async fn nothing_of_the_bootstrap_is_reachable() {
 }
 
 #[tokio::test]
+async fn async_local_storage_is_a_global_in_both_runtimes_and_layers() {
+    let source = "const { AsyncLocalStorage } = globalThis as any;
+        const storage = new AsyncLocalStorage(), other = new AsyncLocalStorage({ defaultValue: 'default', name: 'other' });
+        const pause = () => new Promise((r) => setTimeout(r, 1));
+        const failed = (f: () => unknown) => { try { f(); return null; } catch (e: any) { return e.code ?? e.message; } };
+        export async function GET() {
+          const seen: any[] = [storage.getStore() ?? null, other.getStore(), typeof AsyncLocalStorage, AsyncLocalStorage.name];
+          const [snapshot, bound] = storage.run(1, () => [AsyncLocalStorage.snapshot(), AsyncLocalStorage.bind(function (this: any, a: number, b: number) { return [this?.x, a + b, storage.getStore()]; })]);
+          seen.push(snapshot((n: number) => [n, storage.getStore()], 5), bound.length, bound.call({ x: 'this' }, 2, 3), storage.getStore() ?? null);
+          seen.push(await storage.run(7, async (n: number) => { await pause(); return [n, storage.getStore(), await other.run('inner', async () => { await null; return [storage.getStore(), other.getStore()]; }), storage.exit(() => storage.getStore() ?? null), storage.getStore()]; }, 6));
+          seen.push(failed(() => storage.run(8, () => { throw new Error('thrown'); })), storage.getStore() ?? null, other.run(undefined, () => other.getStore() ?? null));
+          await storage.run(0, async () => { storage.enterWith('entered'); await pause(); seen.push(storage.getStore()); storage.disable(); seen.push(storage.getStore() ?? null); });
+          seen.push(failed(() => AsyncLocalStorage.bind(1)), failed(() => new AsyncLocalStorage(1)));
+          const streamed = await storage.run('stream', () => new Response(new ReadableStream({ async pull(c) { await pause(); c.enqueue(new TextEncoder().encode(storage.getStore())); c.close(); } })).text());
+          seen.push(streamed, (await Promise.all([1, 2, 3].map((n) => storage.run(n, async () => { await pause(); return storage.getStore(); })))).join(), storage instanceof AsyncLocalStorage);
+          return Response.json(seen);
+        }";
+    let expected = json!([
+        null,
+        "default",
+        "function",
+        "AsyncLocalStorage",
+        [5, 1],
+        2,
+        ["this", 5, 1],
+        null,
+        [6, 7, [7, "inner"], null, 7],
+        "thrown",
+        null,
+        null,
+        "entered",
+        null,
+        "ERR_INVALID_ARG_TYPE",
+        "ERR_INVALID_ARG_TYPE",
+        "stream",
+        "1,2,3",
+        true,
+    ]);
+    for runtime in ["nodejs", "edge"] {
+        let route = format!("export const runtime = '{runtime}'; {source}");
+        let web = project().file("app/route.ts", &route).start().await;
+        web.get("/").await.is_json(expected.clone());
+        let node = project()
+            .file(
+                "app/route.ts",
+                format!("import {{ Buffer }} from 'node:buffer'; Buffer.from('x'); {route}"),
+            )
+            .start()
+            .await;
+        node.get("/").await.is_json(expected.clone());
+    }
+    let same = serve_root("import { AsyncLocalStorage } from 'node:async_hooks'; export const GET = () => Response.json(AsyncLocalStorage === globalThis.AsyncLocalStorage);").await;
+    same.get("/").await.is_json(json!(true));
+    // It does not bring the layer of Node.js along.
+    let web = project()
+        .env("NAME", "Buffer")
+        .file("app/route.ts", "new AsyncLocalStorage(); export const GET = () => Response.json(typeof (globalThis as any)[process.env.NAME!]);")
+        .start()
+        .await;
+    web.get("/").await.is_json(json!("undefined"));
+}
+
+#[tokio::test]
 async fn every_api_works() {
     let app = serve_root(include_str!("../apps/every_api.ts")).await;
     let answer = app.get("/").await.json();

@@ -52,6 +52,30 @@ async fn t29_t30_own_options_and_all_five() {
 }
 
 #[tokio::test]
+async fn query_is_a_method() {
+    let query = || Method::from_bytes(b"QUERY").expect("a method");
+    let app = project()
+        .file("app/query/route.ts", "export async function QUERY(req: Request) { return Response.json([req.method, await req.text(), new Request('http://h/', { method: 'QUERY', body: 'x' }).method]); }")
+        .file("app/get/route.ts", "export const GET = () => new Response('x');")
+        .file("app/all/route.js", "for (const m of ['GET', 'QUERY', 'PUT']) exports[m] = () => new Response(m);")
+        .start()
+        .await;
+    let answer = app.send(query(), "/query", &[("content-type", "text/plain")], "asked").await;
+    answer.is_json(serde_json::json!(["QUERY", "asked", "QUERY"]));
+    assert_eq!(app.send(Method::OPTIONS, "/query", &[], "").await.header("allow"), Some("OPTIONS, QUERY"));
+    let refused = app.get("/query").await;
+    assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, Some("OPTIONS, QUERY")));
+    let refused = app.send(query(), "/get", &[], "asked").await;
+    assert_eq!((refused.status.as_u16(), refused.header("allow")), (405, Some("GET, HEAD, OPTIONS")));
+    app.send(query(), "/all", &[], "").await.is(200, "QUERY");
+    let allow = app.send(Method::OPTIONS, "/all", &[], "").await;
+    assert_eq!(allow.header("allow"), Some("GET, HEAD, OPTIONS, PUT, QUERY"));
+    let mut listed: Vec<_> = app.host.routes().iter().map(|route| route.methods.join(" ")).collect();
+    listed.sort();
+    assert_eq!(listed, ["GET", "GET PUT QUERY", "QUERY"]);
+}
+
+#[tokio::test]
 async fn t31_get_sees_the_method_head() {
     let app = serve_root(
         "export const GET = (r: Request) => new Response('x', { headers: { 'x-seen': r.method } });",

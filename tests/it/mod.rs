@@ -1,5 +1,6 @@
 mod ai;
 mod architecture;
+mod assets;
 mod bundling;
 mod cli;
 mod databases;
@@ -15,6 +16,7 @@ mod next_api;
 mod node;
 mod node_limits;
 mod permissions;
+mod react;
 mod request;
 mod routing;
 mod server;

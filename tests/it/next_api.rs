@@ -113,7 +113,7 @@ async fn t59_cookies_are_merged_and_the_answers_own_win() {
         answer.cookies(),
         [
             "b=fromres; Path=/",
-            "z=9; Max-Age=0",
+            "z=9; Path=/; Max-Age=0",
             "old=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
             "a=1%202%3B%C3%A9; Path=/",
             "c=y; Path=/p; Expires=Thu, 01 Jan 1970 00:00:00 GMT",
@@ -327,6 +327,170 @@ async fn t72_t73_t74_after() {
     .await;
     assert_eq!(app.get("/bad").await.status, 500);
     logged(&["`after()`: Argument must be a promise or a function"]).await;
+}
+
+/// A browser would keep a cookie without a path for the folder of the route alone.
+#[tokio::test]
+async fn own_cookies_get_a_path_once_cookies_were_written() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers';
+         export async function GET(req: Request) {
+           if (new URL(req.url).searchParams.has('write')) (await cookies()).set('s', '1'); else (await cookies()).get('s');
+           const headers = new Headers();
+           for (const line of ['a=1', 'b=2; path=/deep; Secure', 'c=3; Path=; HttpOnly', 'd=4;PATH = ;Max-Age=5', 'e=f; SameSite=Lax; Path=/']) headers.append('set-cookie', line);
+           return new Response('x', { headers });
+         }",
+    )
+    .await;
+    assert_eq!(
+        app.get("/?write").await.cookies(),
+        [
+            "a=1; Path=/",
+            "b=2; path=/deep; Secure",
+            "c=3; Path=/; HttpOnly",
+            "d=4; Path=/;Max-Age=5",
+            "e=f; SameSite=Lax; Path=/",
+            "s=1; Path=/",
+        ]
+    );
+    assert_eq!(app.get("/").await.cookies()[0], "a=1", "as it was written, where nothing is merged");
+}
+
+#[tokio::test]
+async fn after_within_after_and_after_the_answer() {
+    let app = project()
+        .file("app/nested/route.ts", "import { after } from 'next/server'; import { headers } from 'next/headers';
+            const pause = (ms: number) => new Promise((r) => setTimeout(r, ms));
+            export function GET() {
+              after(async () => {
+                after(() => console.log('nested: at once'));
+                await pause(20);
+                after(async () => {
+                  await pause(5);
+                  after(async () => { console.log('nested: third level of', (await headers()).get('x-tag')); after(() => { throw new Error('nested: fourth fails'); }); });
+                });
+                after(pause(5).then(() => console.log('nested: a promise')));
+              });
+              return new Response('ok');
+            }")
+        .file("app/late/route.ts", "import { after } from 'next/server';
+            export const GET = () => {
+              void (async () => { await new Promise((r) => setTimeout(r, 50)); after(() => console.log('late: ran')); after(async () => { throw new Error('late: failed'); }); console.log('late: registered'); })();
+              return new Response('ok');
+            };")
+        .start()
+        .await;
+    app.send(Method::GET, "/nested", &[("x-tag", "tag-nested")], "").await.is(200, "ok");
+    app.get("/late").await.is(200, "ok");
+    for line in [
+        "nested: at once",
+        "nested: third level of tag-nested",
+        "nested: a promise",
+        "late: registered",
+        "late: ran",
+    ] {
+        logged(&[line]).await;
+    }
+    let failed = "An error occurred in a function passed to `after()`: ";
+    logged(&[failed, "nested: fourth fails"]).await;
+    logged(&[failed, "late: failed"]).await;
+    let log = log();
+    assert!(log.find("late: registered") < log.find("late: ran"), "not within the call that registers it");
+    assert_eq!(log.matches("late: ran").count(), 1);
+}
+
+#[tokio::test]
+async fn draft_mode_stays_as_it_is_in_after() {
+    let app = project()
+        .file("app/draft/[id]/route.ts", "import { after } from 'next/server'; import { draftMode } from 'next/headers';
+            export function GET() {
+              after(async () => {
+                const draft = await draftMode();
+                console.log('draft in after:', draft.isEnabled);
+                for (const name of ['enable', 'disable'] as const) { try { draft[name](); } catch (e: any) { console.log('draft:', e.message); } }
+              });
+              return new Response('ok');
+            }")
+        .start()
+        .await;
+    app.get("/draft/1").await.is(200, "ok");
+    logged(&["draft in after: false"]).await;
+    for name in ["enable", "disable"] {
+        logged(&[&format!("draft: Route /draft/[id] used \"draftMode().{name}()\" inside `after()`. The enabled status of `draftMode()` can be read inside `after()` but you cannot enable or disable `draftMode()`. See more info here: https://nextjs.org/docs/app/api-reference/functions/after")]).await;
+    }
+}
+
+#[tokio::test]
+async fn before_next_15_nothing_of_the_request_is_a_promise() {
+    let source = "import { cookies, draftMode, headers } from 'next/headers';
+        export function GET(_req: Request, context: any) {
+          const { params } = context, jar: any = cookies(), head: any = headers(), draft: any = draftMode();
+          return Response.json({ params, is: [params, jar, head, draft].map((v) => v instanceof Promise), keys: Object.keys(params),
+            head: head instanceof Headers, jar: jar.get('a')?.value, list: [...jar].length, draft: draft.isEnabled });
+        }
+        export async function POST(_req: Request, context: any) { (await cookies()).set('b', '2'); return Response.json([await context.params, (await headers()).get('x-a'), (await draftMode()).isEnabled]); }";
+    let with = |package: &str| {
+        project()
+            .file("package.json", package)
+            .file("app/notes/[id]/[[...rest]]/route.ts", source)
+            .file("app/edge/[id]/route.ts", format!("export const runtime = 'edge'; {source}"))
+    };
+    let older = with(r#"{ "dependencies": { "next": "^14.2.0" } }"#).start().await;
+    let get = async |app: &super::harness::App, path: &str| {
+        app.send(Method::GET, path, &[("cookie", "a=1"), ("x-a", "y")], "").await.json()
+    };
+    for path in ["/notes/7", "/edge/7"] {
+        assert_eq!(
+            get(&older, path).await,
+            json!({ "params": { "id": "7" }, "is": [false, false, false, false], "keys": ["id"], "head": true, "jar": "1", "list": 1, "draft": false })
+        );
+    }
+    assert_eq!(get(&older, "/notes/7/x/y").await["params"], json!({ "id": "7", "rest": ["x", "y"] }));
+    let answer = older.send(Method::POST, "/notes/7", &[("x-a", "y")], "").await;
+    answer.is_json(json!([{ "id": "7" }, "y", false]));
+    assert_eq!(answer.cookies(), ["b=2; Path=/"]);
+    let newer = with(r#"{ "dependencies": { "next": "15.0.0" } }"#).start().await;
+    let seen = get(&newer, "/notes/7").await;
+    assert_eq!((&seen["is"], &seen["params"]), (&json!([true, true, true, true]), &json!({ "id": "7" })));
+    let installed = with(r#"{ "devDependencies": { "next": "latest" } }"#)
+        .file("node_modules/next/package.json", r#"{ "version": "13.5.6" }"#)
+        .start()
+        .await;
+    assert_eq!(get(&installed, "/edge/7").await["is"], json!([false, false, false, false]));
+}
+
+#[tokio::test]
+async fn errors_say_what_those_of_node_say() {
+    let app = serve_root(
+        "import { NextRequest } from 'next/server';
+         const tried = async (f: () => any) => { try { return await f(); } catch (e: any) { return `${e.name}: ${e.message}${e.cause ? ` (${e.cause.message}, ${e.cause.code})` : ''}`; } };
+         const used = async (f: (r: Response) => any) => { const r = new Response('x'); await r.text(); return f(r); };
+         export async function POST(req: NextRequest) {
+           await req.text();
+           const gone = new AbortController(); gone.abort();
+           return Response.json({
+             again: await tried(() => req.text()),
+             response: await tried(() => used((r) => r.json())), blob: await tried(() => used((r) => r.blob())),
+             request: await tried(async () => { const r = new Request('http://h/', { method: 'POST', body: 'x' }); await r.text(); await r.arrayBuffer(); }),
+             duplex: [req.duplex, new Request('http://h/').duplex, 'duplex' in Request.prototype],
+             reason: gone.signal.reason.message, whole: AbortSignal.abort().reason.message, any: AbortSignal.any([gone.signal]).reason.message,
+             aborted: await tried(() => fetch('http://127.0.0.1:9/', { signal: gone.signal })),
+             url: await tried(() => new Request('meeeh')), fetched: await tried(() => fetch('meeeh')), redirected: await tried(() => Response.redirect('meeeh')),
+             parsed: await tried(() => new URL('meeeh')),
+           });
+         }",
+    )
+    .await;
+    let unusable = "TypeError: Body is unusable: Body has already been read";
+    let unparsed = "TypeError: Failed to parse URL from meeeh (Invalid URL, ERR_INVALID_URL)";
+    app.post("/", "hi").await.is_json(json!({
+        "again": unusable, "response": unusable, "blob": unusable, "request": unusable,
+        "duplex": ["half", "half", true],
+        "reason": "This operation was aborted", "whole": "This operation was aborted", "any": "This operation was aborted",
+        "aborted": "AbortError: This operation was aborted",
+        "url": unparsed, "fetched": unparsed, "redirected": unparsed,
+        "parsed": "TypeError: Invalid URL",
+    }));
 }
 
 #[tokio::test]

@@ -123,6 +123,13 @@ pub struct Exchanges {
     live: usize,
 }
 
+impl Exchange {
+    /// Whether the request is over, and only its head is still there.
+    pub fn is_over(&self) -> bool {
+        self.over
+    }
+}
+
 impl Exchanges {
     /// Adds a request.
     pub fn insert(&mut self, head: RequestHead, body: RequestBody) -> Handle {

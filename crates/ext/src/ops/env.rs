@@ -35,6 +35,8 @@ pub struct AppFacts {
     pub kept: Rc<[PathBuf]>,
     /// Whether the isolate runs edge routes.
     pub edge: bool,
+    /// The folders whose files edge routes may fetch: of the project and its packages.
+    pub assets: Rc<[PathBuf]>,
     /// What native code is held to.
     pub ceilings: Ceilings,
     /// Whether the turn that runs on this thread is to end.
@@ -67,7 +69,8 @@ pub(crate) fn op_edgehost_draft_secret(state: &OpState) -> String {
     state.borrow::<AppFacts>().draft_secret.to_string()
 }
 
-/// Whether the isolate runs edge routes. Called by runtime-js/node/41_globals.js.
+/// Whether the isolate runs edge routes. Called by runtime-js/01_bootstrap.js and
+/// runtime-js/node/41_globals.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_is_edge(state: &OpState) -> bool {
     state.borrow::<AppFacts>().edge

@@ -3,11 +3,13 @@
 //! Each is thin: it converts, calls into `message`, converts back. Handles that
 //! belong to no request are refused with a `TypeError`, never a panic.
 
+mod assets;
 mod console;
 mod descriptors;
 mod env;
 mod request;
 mod response;
+mod zone;
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -16,6 +18,7 @@ use deno_core::OpState;
 
 use crate::message::{Exchange, Exchanges, Handle};
 
+pub(crate) use assets::*;
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level};
 pub(crate) use descriptors::*;
@@ -23,6 +26,7 @@ pub(crate) use env::*;
 pub use env::{AppFacts, Ceilings, Explain};
 pub(crate) use request::*;
 pub(crate) use response::*;
+pub(crate) use zone::*;
 
 /// The exchanges of an isolate, shared between its ops and its owner.
 pub type SharedExchanges = Rc<RefCell<Exchanges>>;

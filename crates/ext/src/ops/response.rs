@@ -224,12 +224,11 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
     }
 }
 
-/// Asks to be told when the answer has been sent or given up. Called by
-/// runtime-js/30_request.js for `signal` and runtime-js/51_dispatch.js for `after`.
+/// Asks to be told when the answer has been sent or given up. False where that has
+/// happened. Called by runtime-js/10_scope.js.
 #[op2(fast)]
-pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) {
+pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) -> bool {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
-        exchange.watches_end = true;
-    }
+    let exchange = exchanges.get(Handle::from_number(handle)).filter(|exchange| !exchange.is_over());
+    exchange.map(|exchange| exchange.watches_end = true).is_some()
 }
