@@ -81,6 +81,57 @@ const SYSTEM_FILES: [&str; 16] = [
     "/etc/hosts",
 ];
 
+/// Where packages look around before they decide: folders of programs and libraries, and
+/// files that describe the system. Reading finds nothing there, in the place of a refusal.
+const UNSEEN: [&str; 46] = [
+    "/bin",
+    "/sbin",
+    "/lib",
+    "/lib32",
+    "/lib64",
+    "/libx32",
+    "/usr/bin",
+    "/usr/sbin",
+    "/usr/lib",
+    "/usr/lib32",
+    "/usr/lib64",
+    "/usr/libx32",
+    "/usr/libexec",
+    "/usr/local/bin",
+    "/usr/local/sbin",
+    "/usr/local/lib",
+    "/usr/local/lib64",
+    "/.dockerenv",
+    "/run/.containerenv",
+    "/etc/os-release",
+    "/etc/lsb-release",
+    "/etc/issue",
+    "/etc/debian_version",
+    "/etc/alpine-release",
+    "/etc/redhat-release",
+    "/etc/system-release",
+    "/etc/arch-release",
+    "/etc/SuSE-release",
+    "/etc/nsswitch.conf",
+    "/etc/ld.so.conf",
+    "/etc/ld.so.conf.d",
+    "/etc/ld.so.cache",
+    "/etc/timezone",
+    "/proc/1/cgroup",
+    "/proc/cpuinfo",
+    "/proc/loadavg",
+    "/proc/meminfo",
+    "/proc/self/cgroup",
+    "/proc/self/mountinfo",
+    "/proc/self/mounts",
+    "/proc/mounts",
+    "/proc/stat",
+    "/proc/sys",
+    "/proc/uptime",
+    "/proc/version",
+    "/sys",
+];
+
 /// Takes everything that is written to it.
 const NOTHING: &str = "/dev/null";
 
@@ -308,9 +359,12 @@ fn options(permissions: &Permissions, root: &Path, packages: &[PathBuf]) -> Perm
             list
         })
     };
+    let allow_read = places(read, &permissions.allow_read);
+    let deny_read = refused(own.clone(), &denied(&permissions.deny_read));
     PermissionsOptions {
-        allow_read: places(read, &permissions.allow_read),
-        deny_read: refused(own.clone(), &denied(&permissions.deny_read)),
+        ignore_read: unseen(allow_read.as_deref(), deny_read.as_deref()),
+        allow_read,
+        deny_read,
         allow_write: places(write, &permissions.allow_write),
         deny_write: refused(own, &denied(&permissions.deny_write)),
         allow_net: permissions.allow_net.clone().or_else(everything),
@@ -327,6 +381,20 @@ fn options(permissions: &Permissions, root: &Path, packages: &[PathBuf]) -> Perm
         prompt: false,
         ..PermissionsOptions::default()
     }
+}
+
+/// The places of [`UNSEEN`] that no list names, nor a part of them; none where nothing or
+/// everything may be read. `deno_permissions` may overlook what is granted within a place
+/// that is ignored.
+fn unseen(granted: Option<&[String]>, denied: Option<&[String]>) -> Option<Vec<String>> {
+    if granted.is_none_or(<[String]>::is_empty) || denied.is_some_and(<[String]>::is_empty) {
+        return None;
+    }
+    let named: Vec<&Path> = granted.into_iter().chain(denied).flatten().map(Path::new).collect();
+    let is_named =
+        |place: &Path| named.iter().any(|named| place.starts_with(named) || named.starts_with(place));
+    let places = UNSEEN.iter().filter(|place| !is_named(Path::new(place)));
+    Some(places.map(|place| (*place).to_owned()).collect())
 }
 
 /// Address ranges without the addresses that a list allows by name. A refusal comes

@@ -149,6 +149,77 @@ async fn the_project_and_the_temporary_folder_by_default() {
     assert_eq!(app.run("return fs.existsSync('/etc/passwd')").await, json!({ "value": false }));
 }
 
+/// What packages look around for is not there, so that they go on as they mean to.
+#[tokio::test]
+async fn what_packages_look_around_for_is_not_there() {
+    let project = attempts(project()).file("data/in.txt", "inside");
+    std::os::unix::fs::symlink("/usr/lib", project.path().join("link")).expect("linked");
+    let app = Tried(project.start().await);
+    for code in [
+        "await fs.promises.readdir('/lib64')",
+        "fs.readdirSync('/usr/lib/x86_64-linux-gnu')",
+        "await new Promise((resolve, reject) => fs.readdir('/usr/local/lib', (error) => error ? reject(error) : resolve()))",
+        "await fs.promises.stat('/usr/bin/ldd')",
+        "fs.statSync('/lib')",
+        "fs.lstatSync('/lib')",
+        "await fs.promises.lstat('/lib64')",
+        "fs.accessSync('/lib64')",
+        "await fs.promises.access('/sbin/apk')",
+        "fs.opendirSync('/usr/lib64')",
+        "fs.realpathSync('/lib64')",
+        "await fs.promises.realpath('/lib64')",
+        "fs.readlinkSync('/lib64')",
+        "fs.openSync('/usr/lib/os-release', 'r')",
+        "await fs.promises.readFile('/etc/os-release')",
+        "fs.readFileSync('/etc/alpine-release', 'utf8')",
+        "fs.readFileSync('/proc/self/cgroup', 'utf8')",
+        "fs.readFileSync('/proc/version')",
+        "fs.readFileSync('/sys/fs/cgroup/memory.max')",
+        "fs.readFileSync('/usr/../lib64/libc.so.6')",
+        "fs.readdirSync('link')",
+        "await new Promise((resolve, reject) => fs.createReadStream('/.dockerenv').on('error', reject).on('close', resolve).resume())",
+    ] {
+        let answer = app.run(code).await;
+        let message = answer["message"].as_str().unwrap_or_else(|| panic!("{code} went through: {answer}"));
+        assert_eq!(answer["code"], "ENOENT", "{code}: {answer}");
+        assert!(message.starts_with("ENOENT: no such file or directory"), "{code}: {message}");
+    }
+    let seen = app
+        .run("return [fs.existsSync('/lib64'), fs.statSync('/usr/lib', { throwIfNoEntry: false }) ?? null, await new Promise((r) => fs.exists('/proc/version', r))]")
+        .await;
+    assert_eq!(seen, json!({ "value": [false, null, false] }));
+    app.refuses("fs.writeFileSync('/usr/lib/x', 'x')", &["write access to \"/usr/lib/x\" is refused"]).await;
+    app.refuses("fs.readdirSync('/usr/share')", &["--allow-read=/usr/share would allow it"]).await;
+    app.refuses("fs.readFileSync('/proc/self/environ')", &["it belongs to the system"]).await;
+}
+
+/// Lists come before that.
+#[tokio::test]
+async fn lists_name_what_would_not_be_there() {
+    let list = |paths: &[&str]| Some(paths.iter().map(|path| (*path).to_owned()).collect::<Vec<_>>());
+    let app = Tried(
+        attempts(project())
+            .permissions(Profile::Strict, |permissions| {
+                permissions.allow_read = list(&["/usr/lib", "/usr/bin/env"]);
+                permissions.deny_read = list(&["/lib64"]);
+            })
+            .start()
+            .await,
+    );
+    app.allows("return fs.readdirSync('/usr/lib').length").await;
+    app.allows("return fs.statSync('/usr/bin/env').size").await;
+    app.refuses("fs.readdirSync('/lib64')", &["--deny-read names it"]).await;
+    app.refuses("fs.readdirSync('/usr/bin')", &["--allow-read=/usr/bin would allow it"]).await;
+    assert_eq!(app.run("fs.readdirSync('/usr/sbin')").await["code"], "ENOENT");
+    let everything = Tried(
+        attempts(project())
+            .permissions(Profile::Project, |permissions| permissions.allow_read = list(&[]))
+            .start()
+            .await,
+    );
+    everything.allows("return fs.readdirSync('/usr/bin').length").await;
+}
+
 #[tokio::test]
 async fn symbolic_links_lead_nowhere_else() {
     let project = attempts(project()).file("data/in.txt", "inside");
