@@ -305,8 +305,9 @@ async fn databases(permissions: edgehost::Profile) -> App {
         .shards(1)
         .limits(|limits| {
             limits.cpu = Duration::from_millis(500);
-            limits.wall = Duration::from_secs(2);
-            limits.first_byte = Duration::from_secs(2);
+            // Long enough for that much CPU time on a busy machine.
+            limits.wall = Duration::from_secs(5);
+            limits.first_byte = Duration::from_secs(5);
         })
         .start()
         .await
@@ -349,7 +350,7 @@ async fn databases_stay_within_the_limits() {
         let began = Instant::now();
         let answer = app.post("/", code).await;
         assert_eq!(answer.code(), limit, "{code}: {}", answer.text());
-        assert!(began.elapsed() < Duration::from_secs(5), "{code} took {:?}", began.elapsed());
+        assert!(began.elapsed() < Duration::from_secs(15), "{code} took {:?}", began.elapsed());
         app.get("/ok").await.is(200, "ok");
     }
 }
