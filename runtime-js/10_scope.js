@@ -32,6 +32,8 @@ class Scope {
     this.phase = HANDLER;
     /** @type {any} */
     this.request = null;
+    /** Names and values of the headers, once they are to stay readable. @type {string[] | null} */
+    this.head = null;
     /** @type {any} */
     this.cookies = null;
     /** @type {any} */

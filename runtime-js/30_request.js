@@ -30,6 +30,7 @@ const {
   SafeRegExp,
   SafeSet,
   SetPrototypeHas,
+  StringPrototypeToLowerCase,
   Symbol,
   TypeError,
 } = primordials;
@@ -104,11 +105,12 @@ class InnerRequest {
   }
   /** @param {string} name */
   header(name) {
-    return op_edgehost_request_header(this.scope.handle, name);
+    const { head } = this.scope;
+    return head === null ? op_edgehost_request_header(this.scope.handle, name) : valueOf(head, name);
   }
   get headerList() {
     if (this.headerListInner === null) {
-      const flat = op_edgehost_request_headers(this.scope.handle);
+      const flat = this.scope.head ?? op_edgehost_request_headers(this.scope.handle);
       /** @type {[string, string][]} */
       const list = [];
       for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
@@ -142,8 +144,17 @@ class InnerRequest {
   keep() {
     this.url();
     this.method;
-    this.headerList;
+    this.scope.head ??= op_edgehost_request_headers(this.scope.handle);
   }
+}
+
+/** @param {string[]} flat names, in lower case, and values @param {string} name */
+function valueOf(flat, name) {
+  const lower = StringPrototypeToLowerCase(name);
+  for (let i = 0; i < flat.length; i += 2) {
+    if (flat[i] === lower) return flat[i + 1];
+  }
+  return null;
 }
 
 /** @param {number} handle */

@@ -7,18 +7,17 @@ const { URLPattern } = core.loadExtScript("ext:deno_web/01_urlpattern.js");
 const { required, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 const { userAgent, userAgentFromString } = core.loadExtScript("ext:edgehost/23_user_agent.js");
-const { innerOf, NextRequest } = core.loadExtScript("ext:edgehost/30_request.js");
+const { InnerRequest, innerOf, NextRequest } = core.loadExtScript("ext:edgehost/30_request.js");
 const { NextResponse } = core.loadExtScript("ext:edgehost/31_response.js");
 const { addTask } = core.loadExtScript("ext:edgehost/32_after.js");
 
 /** @param {any} task */
 function after(task) {
   const scope = required("after");
-  if (scope.request !== null) innerOf(scope.request).keep?.();
+  if (watch(scope)) (scope.request === null ? new InnerRequest(scope) : innerOf(scope.request)).keep?.();
   if (typeof task === "function") {
     addTask(scope, task);
   } else if (typeof task?.then === "function") {
-    watch(scope);
     PromisePrototypeThen(PromiseResolve(task), undefined, (/** @type {unknown} */ error) =>
       report("A promise passed to `after()` rejected: ", error, scope.handle));
   } else {

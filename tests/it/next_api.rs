@@ -400,6 +400,31 @@ async fn after_within_after_and_after_the_answer() {
 }
 
 #[tokio::test]
+async fn what_a_task_of_after_asks_of_its_request_stays_readable() {
+    let app = project()
+        .file("app/route.ts", "import { after } from 'next/server'; import { cookies, headers } from 'next/headers';
+            const go: any = ((globalThis as any).go ??= []);
+            const asked = async () => [(await headers()).get('X-Tag'), (await cookies()).get('c')?.value, [...(await headers()).keys()].includes('x-tag')].join();
+            export const GET = (req: any) => { after(async () => { await new Promise((r) => go.push(r)); console.log('kept with a request:', await asked(), req.headers.get('x-tag'), req.method, req.nextUrl.pathname, req.cookies.get('c').value); }); return new Response('ok'); };
+            export const POST = () => { after(async () => { await new Promise((r) => go.push(r)); console.log('kept without:', await asked()); }); return new Response('ok'); };
+            export const PUT = () => { void (async () => { await new Promise((r) => go.push(r)); after(() => console.log('kept: late task')); })(); return new Response('ok'); };")
+        .file("app/go/route.ts", "export const GET = () => { for (const r of (globalThis as any).go) r(); return new Response('gone'); };")
+        .file("app/other/route.ts", "export const GET = () => new Response('other');")
+        .start()
+        .await;
+    for method in [Method::GET, Method::POST, Method::PUT] {
+        app.send(method, "/", &[("x-tag", "tag-kept"), ("cookie", "c=crumb")], "").await.is(200, "ok");
+    }
+    for _ in 0..100 {
+        app.get("/other").await.is(200, "other");
+    }
+    app.get("/go").await.is(200, "gone");
+    logged(&["kept with a request: tag-kept,crumb,true tag-kept GET / crumb"]).await;
+    logged(&["kept without: tag-kept,crumb,true"]).await;
+    logged(&["kept: late task"]).await;
+}
+
+#[tokio::test]
 async fn draft_mode_stays_as_it_is_in_after() {
     let app = project()
         .file("app/draft/[id]/route.ts", "import { after } from 'next/server'; import { draftMode } from 'next/headers';
