@@ -1,8 +1,11 @@
 //! Set-up, tests and benchmarks of edgehost: `cargo xtask help`.
 
 mod bench;
+mod dist;
+mod licences;
 mod packages;
 mod server;
+mod tools;
 mod v8;
 mod v8_source;
 
@@ -23,6 +26,9 @@ cargo xtask <command>
       --objects N       stop after about N of its objects, to see that the way works
   bench [--quick]       compare with a bare hyper server: speed, start-up, memory
   bench --peers         and with deno serve, Bun.serve, node:http and next start
+  licences              may all that is inside be passed on? (cargo-deny); gathers its texts
+  dist [--check]        what people install: an archive, npm and Debian packages in target/dist/packages (an hour)
+      --binary PATH     of this program, instead of building it
   help                  this text
 ";
 
@@ -65,6 +71,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             v8::set_up()?;
             packages::run(rest)
         }
+        ["licences"] => licences::run(&root().join("target/THIRD-PARTY-LICENSES.txt")),
+        ["dist", rest @ ..] => dist::run(rest),
         ["help" | "--help" | "-h"] | [] => {
             say(HELP);
             Ok(())
