@@ -13,11 +13,14 @@ pub enum Error {
     /// The project cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// Settings that cannot work, a sentence for each. They are named as flags are.
+    #[error("{}", .0.join("\n"))]
+    Settings(Vec<String>),
     /// A list in the permissions cannot be understood.
     #[error("the permissions cannot be used: {0}")]
     Permissions(String),
     /// A thread, a socket or an isolate could not be had.
-    #[error("{what}: {source}")]
+    #[error("{what}")]
     System {
         /// What was tried.
         what: &'static str,

@@ -23,10 +23,11 @@ use crate::bundle::{self, Bundle, Conditions, Problem};
 use crate::enforcer::Access;
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
+use crate::instances::Instances;
 use crate::isolate::{self, App, AppRoute};
 use crate::limits::Limits;
 use crate::permissions::Permissions;
-use crate::project::{Environment, MethodSet, Project, RouteTable};
+use crate::project::{Environment, MethodSet, Project, ProjectError, RouteTable};
 use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
 use crate::shard::{Remote, Shard, ShardThread};
 
@@ -73,8 +74,8 @@ pub struct RouteSummary {
     pub file: String,
     /// `nodejs` or `edge`.
     pub runtime: &'static str,
-    /// The wall limit that applies, in whole seconds if the route asks for one.
-    pub max_duration: Option<u32>,
+    /// The wall limit of a route that exports `maxDuration`, as it applies.
+    pub max_duration: Option<Duration>,
 }
 
 /// Sets up an [`EdgeHost`].
@@ -84,7 +85,9 @@ pub struct EdgeHostBuilder {
     limits: Limits,
     permissions: Permissions,
     conditions: Conditions,
-    shards: usize,
+    instances: Instances,
+    shards: Option<usize>,
+    ignore_middleware: bool,
     environment: Environment,
     public_origin: Option<String>,
     trusted: Vec<IpNet>,
@@ -96,6 +99,7 @@ impl fmt::Debug for EdgeHostBuilder {
         f.debug_struct("EdgeHostBuilder")
             .field("dir", &self.dir)
             .field("limits", &self.limits)
+            .field("instances", &self.instances)
             .field("shards", &self.shards)
             .finish_non_exhaustive()
     }
@@ -128,9 +132,28 @@ impl EdgeHostBuilder {
         self
     }
 
-    /// How many threads serve requests; as many as there are cores otherwise, at least one.
+    /// How many copies of the app run, a number or [`Instances::Auto`]; one otherwise.
+    ///
+    /// With one, module state is shared by all requests of a runtime. Each copy has a
+    /// thread: one instance uses one core for JavaScript.
+    pub fn instances(mut self, instances: impl Into<Instances>) -> Self {
+        self.instances = instances.into();
+        self
+    }
+
+    /// How many threads serve requests at most: instances beyond that are not started.
+    /// As many as there are cores otherwise, or as instances were asked for.
     pub fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards.max(1);
+        self.shards = Some(shards);
+        self
+    }
+
+    /// Serves a project that has a `middleware` or `proxy` file, which does not run.
+    ///
+    /// Without this such a project is refused: what the file checks, as often who may see
+    /// what, would not be checked.
+    pub fn ignore_middleware(mut self, ignore: bool) -> Self {
+        self.ignore_middleware = ignore;
         self
     }
 
@@ -142,7 +165,7 @@ impl EdgeHostBuilder {
 
     /// Scheme and host that `request.url` shows, such as `https://example.com`.
     pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
-        self.public_origin = Some(origin.into().trim_end_matches('/').to_owned());
+        self.public_origin = Some(origin.into());
         self
     }
 
@@ -158,15 +181,38 @@ impl EdgeHostBuilder {
         self
     }
 
+    /// Whether the settings can work. [`Self::build`] and [`Self::routes`] ask as well.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] names every one that cannot.
+    pub fn validate(&self) -> Result<(), Error> {
+        let mut problems = self.limits.problems();
+        if self.instances == Instances::Count(0) {
+            problems.push("--instances is 0: it must be at least 1, or auto".to_owned());
+        }
+        if self.shards == Some(0) {
+            problems.push("--shards is 0: it must be at least 1".to_owned());
+        }
+        if let Some(Err(problem)) = self.public_origin.as_deref().map(origin) {
+            problems.push(problem);
+        }
+        if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
+    }
+
     /// Reads and bundles the project and starts the shards.
     ///
     /// # Errors
     ///
-    /// [`Error`] when the project is not in order, cannot be bundled, or threads cannot be had.
+    /// [`Error`] when settings cannot work, the project is not in order or cannot be
+    /// bundled, or threads cannot be had.
     pub async fn build(mut self) -> Result<EdgeHost, Error> {
+        self.validate()?;
         isolate::init_platform();
-        let (app, table) = self.load().await?;
-        EdgeHost::start(&app, &table, self.shards, self.public_origin, &self.trusted)
+        let (app, table) = self.load(true).await?;
+        let threads = self.instances.threads(self.shards);
+        let public = self.public_origin.as_deref().and_then(|text| origin(text).ok());
+        EdgeHost::start(&app, &table, threads, public, &self.trusted)
     }
 
     /// Reads and bundles the project, and tells its routes in order of precedence.
@@ -175,13 +221,20 @@ impl EdgeHostBuilder {
     ///
     /// [`Error`] when the project is not in order or cannot be bundled.
     pub async fn routes(mut self) -> Result<Vec<RouteSummary>, Error> {
-        let (app, _) = self.load().await?;
+        self.validate()?;
+        let (app, _) = self.load(false).await?;
         Ok(summaries(&app))
     }
 
-    async fn load(&mut self) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
+    async fn load(&mut self, serves: bool) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
         let project = Project::open(&self.dir, &self.environment)?;
-        (self.progress)(Progress::Found { routes: project.routes.routes().len(), hints: &hints(&project) });
+        if serves && !self.ignore_middleware {
+            project.refuse_middleware()?;
+        }
+        (self.progress)(Progress::Found {
+            routes: project.routes.routes().len(),
+            hints: &project.hints(&self.limits),
+        });
         let began = Instant::now();
         let progress = &mut self.progress;
         let bundle =
@@ -198,35 +251,27 @@ impl EdgeHostBuilder {
     }
 }
 
-/// Remarks about route files and about files that are left alone.
-fn hints(project: &Project) -> Vec<String> {
-    let mut hints: Vec<String> =
-        project.routes.routes().iter().flat_map(|route| route.segment.hints.iter().cloned()).collect();
-    for file in &project.ignored.extensions {
-        hints.push(format!(
-            "{} is no route: only route.tsx, .ts, .jsx and .js are.",
-            file.strip_prefix(&project.root).unwrap_or(file).display()
-        ));
-    }
-    for file in &project.ignored.intercepting {
-        hints.push(format!(
-            "{} is skipped: intercepting routes exist only for navigation in a browser.",
-            file.strip_prefix(&project.root).unwrap_or(file).display()
-        ));
-    }
-    for (path, effect) in &project.ignored.beside {
-        hints.push(format!(
-            "{} is not supported: {effect}.",
-            path.strip_prefix(&project.root).unwrap_or(path).display()
-        ));
-    }
-    if project.ignored.conventions > 0 {
-        hints.push(format!(
-            "{} files of other Next.js conventions (pages, layouts, metadata) are not served.",
-            project.ignored.conventions
-        ));
-    }
-    hints
+/// The form that [`Site`] wants: scheme and host, nothing else.
+fn origin(text: &str) -> Result<String, String> {
+    let parse = |text: &str| {
+        let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        url.has_host().then_some(url)
+    };
+    let refuse = |right: Option<url::Url>| {
+        let right = right.map_or("https://example.com".to_owned(), |url| url.origin().ascii_serialization());
+        format!(
+            "--public-origin is '{text}': it must be a scheme and a host and nothing else, such as {right}"
+        )
+    };
+    let Some(url) = parse(text) else {
+        return Err(refuse(parse(&format!("https://{}", text.trim_start_matches('/')))));
+    };
+    let is_bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if is_bare { Ok(url.origin().ascii_serialization()) } else { Err(refuse(Some(url))) }
 }
 
 fn app(
@@ -300,6 +345,8 @@ struct Shared {
     app: Arc<App>,
     remotes: Vec<Remote<Service>>,
     next: AtomicUsize,
+    /// Places for connections, of all listeners.
+    connections: Arc<Semaphore>,
     threads: Mutex<Vec<ShardThread>>,
 }
 
@@ -315,7 +362,7 @@ impl fmt::Debug for EdgeHost {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EdgeHost")
             .field("root", &self.0.app.root)
-            .field("shards", &self.0.remotes.len())
+            .field("instances", &self.instances())
             .finish_non_exhaustive()
     }
 }
@@ -328,7 +375,9 @@ impl EdgeHost {
             limits: Limits::default(),
             permissions: Permissions::default(),
             conditions: Conditions::default(),
-            shards: std::thread::available_parallelism().map_or(1, usize::from),
+            instances: Instances::default(),
+            shards: None,
+            ignore_middleware: false,
             environment: Environment::of_process(),
             public_origin: None,
             trusted: Vec::new(),
@@ -339,14 +388,14 @@ impl EdgeHost {
     fn start(
         app: &Arc<App>,
         table: &Arc<RouteTable>,
-        shards: usize,
+        instances: usize,
         public_origin: Option<String>,
         trusted: &[IpNet],
     ) -> Result<Self, Error> {
         let site = Arc::new(Site { fallback: "localhost".to_owned(), public: public_origin });
-        let mut remotes = Vec::with_capacity(shards);
-        let mut threads = Vec::with_capacity(shards);
-        for index in 0..shards {
+        let mut remotes = Vec::with_capacity(instances);
+        let mut threads = Vec::with_capacity(instances);
+        for index in 0..instances {
             let settings = FrontSettings {
                 table: table.clone(),
                 app: app.clone(),
@@ -366,8 +415,19 @@ impl EdgeHost {
             app: app.clone(),
             remotes,
             next: AtomicUsize::new(0),
+            connections: Arc::new(Semaphore::new(app.limits.connections)),
             threads: Mutex::new(threads),
         })))
+    }
+
+    /// The project folder for a folder that a person named: the one that holds `app/` or
+    /// `src/app/`, for that or for the app directory itself.
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectError`] when there is none.
+    pub fn project_root(dir: impl AsRef<Path>) -> Result<PathBuf, ProjectError> {
+        Project::root_of(dir.as_ref())
     }
 
     /// Every route, in order of precedence.
@@ -375,7 +435,12 @@ impl EdgeHost {
         summaries(&self.0.app)
     }
 
-    /// Answers one request, on the next shard in turn.
+    /// How many copies of the app run; see [`EdgeHostBuilder::instances`].
+    pub fn instances(&self) -> usize {
+        self.0.remotes.len()
+    }
+
+    /// Answers one request, on the next instance in turn.
     ///
     /// Every failure is a response; there is no error to handle.
     pub async fn call<B>(&self, request: Request<B>) -> Response<ResponseBody>
@@ -406,7 +471,7 @@ impl EdgeHost {
     }
 
     /// Serves HTTP/1.1 and h2c on `listener` until `shutdown` resolves, then lets
-    /// requests finish for [`Limits::grace`].
+    /// requests finish for [`Limits::grace`]. May be called for several listeners.
     ///
     /// # Errors
     ///
@@ -423,8 +488,9 @@ impl EdgeHost {
             headers: limits.headers,
             header_count: limits.header_count,
             header_read: limits.header_read,
+            keep_alive: limits.keep_alive,
             write_stall: limits.write_stall,
-            connections: Arc::new(Semaphore::new(limits.connections.max(1))),
+            connections: self.0.connections.clone(),
         };
         let (drain, watch) = Drain::new();
         let mut ended = Vec::with_capacity(self.0.remotes.len());
@@ -486,7 +552,7 @@ fn summaries(app: &App) -> Vec<RouteSummary> {
             methods: method_names(route.methods()),
             file: route.file.clone(),
             runtime: route.runtime.name(),
-            max_duration: route.max_duration,
+            max_duration: route.max_duration.map(|_| route.wall),
         })
         .collect()
 }

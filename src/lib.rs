@@ -18,7 +18,7 @@
 //!
 //! # Layout
 //!
-//! From the ground up: `limits`, `permissions`, `error` and `telemetry` are values; `project`
+//! From the ground up: `limits`, `instances`, `permissions`, `error` and `telemetry` are values; `project`
 //! reads the user's folder; `bundle`, `enforcer` and the crate `edgehost_ext`
 //! make, guard and equip what runs; `isolate` owns a V8 heap; `shard` a thread;
 //! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
@@ -29,6 +29,7 @@ mod enforcer;
 mod error;
 mod front;
 mod host;
+mod instances;
 mod isolate;
 mod limits;
 mod permissions;
@@ -41,6 +42,7 @@ pub use bundle::{BundleError, Problem};
 pub use edgehost_ext::message::{BoxError, ResponseBody};
 pub use error::Error;
 pub use host::{EdgeHost, EdgeHostBuilder, Progress, RouteSummary};
+pub use instances::Instances;
 pub use limits::{Exceeded, Limits};
 pub use permissions::{Permissions, Profile};
 pub use project::{Environment, ProjectError};

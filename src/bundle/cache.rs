@@ -19,12 +19,13 @@ use crate::project::{MethodSet, Project, Runtime};
 
 /// What bundles are made with: code that differs makes other bundles. The manifest pins
 /// the bundler's version.
-const MAKERS: [&str; 7] = [
+const MAKERS: [&str; 8] = [
     include_str!("cache.rs"),
     include_str!("mod.rs"),
     include_str!("places.rs"),
     include_str!("reach.rs"),
     include_str!("rolldown.rs"),
+    include_str!("uncached.rs"),
     include_str!("virtuals.rs"),
     include_str!("../../Cargo.toml"),
 ];

@@ -5,7 +5,8 @@
 //! Key types: [`Bundle`], [`Chunk`], [`Problem`], [`BundleError`].
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
 //! holds the modules that the host provides, `places` what is changed in a source
-//! file, `reach` what code asks of Node.js, `cache` the files in `.edgehost/`.
+//! file, `reach` what code asks of Node.js, `uncached` what Next.js would cache, `cache` the
+//! files in `.edgehost/`.
 //! Never: V8, route matching.
 
 mod cache;
@@ -13,6 +14,7 @@ mod places;
 mod problem;
 mod reach;
 mod rolldown;
+mod uncached;
 mod virtuals;
 
 use std::borrow::Cow;
@@ -204,6 +206,7 @@ pub(crate) async fn bundle(
     }
     whole.inputs.sort();
     whole.inputs.dedup();
+    whole.warnings.extend(uncached::warnings(&project.root, &whole.inputs));
     for (entry, route) in entries.into_iter().zip(routes) {
         let missing = || BundleError::Bundler(format!("no output for {}", route.shown));
         let mut entry = entry.ok_or_else(missing)?;

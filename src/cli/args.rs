@@ -1,11 +1,11 @@
 //! Every flag, with its variable and its text.
 
-use std::net::IpAddr;
 use std::path::PathBuf;
 
 use bytesize::ByteSize;
+use clap::builder::BoolishValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use edgehost::Profile;
+use edgehost::{Instances, Profile};
 use ipnet::IpNet;
 
 /// Serve Next.js route handlers (app/**/route.ts) without Next.js
@@ -25,7 +25,8 @@ pub(super) enum Command {
     ///
     /// Every flag can also be set by its variable, or in edgehost.toml beside the app
     /// directory, where it has the name of the flag without the dashes in front
-    /// (`port = 3000`). A flag wins over the variable, the variable over the file.
+    /// (`port = 3000`). A flag wins over the variable, the variable over the file. Flags
+    /// without a value take true or false in a variable (1, 0, yes, no, on, off).
     ///
     /// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
     Serve(Box<ServeArgs>),
@@ -62,15 +63,21 @@ pub(super) enum Format {
 #[derive(Debug, Default, Args, serde::Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Options {
-    /// Port to listen on; 0 takes a free one [default: 3000]
+    /// Port to listen on, also the variable PORT; 0 takes a free one [default: 3000]
     #[arg(short, long, env = "EDGEHOST_PORT")]
     pub(super) port: Option<u16>,
-    /// Address to listen on [default: 127.0.0.1]
+    /// Address or name to listen on, also the variable HOSTNAME; 0.0.0.0 and :: are every address [default: 127.0.0.1]
     #[arg(long, env = "EDGEHOST_HOST", value_name = "ADDRESS")]
-    pub(super) host: Option<IpAddr>,
-    /// Threads that serve requests [default: one for each core]
+    pub(super) host: Option<String>,
+    /// Copies of the app, each with a thread and module memory of its own; auto for one on each core [default: 1]
+    #[arg(long, env = "EDGEHOST_INSTANCES", value_name = "N")]
+    pub(super) instances: Option<Instances>,
+    /// Most threads that serve requests [default: one for each core, or as many as --instances asks for]
     #[arg(long, env = "EDGEHOST_SHARDS", value_name = "N")]
     pub(super) shards: Option<usize>,
+    /// Serve a project that has a middleware or proxy file, without running that file
+    #[arg(long, env = "EDGEHOST_IGNORE_MIDDLEWARE", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
+    pub(super) ignore_middleware: Option<bool>,
     /// Scheme and host that request.url shows, such as https://example.com [default: the Host header]
     #[arg(long, env = "EDGEHOST_PUBLIC_ORIGIN", value_name = "ORIGIN")]
     pub(super) public_origin: Option<String>,
@@ -131,28 +138,28 @@ pub(super) struct Options {
     #[arg(long, env = "EDGEHOST_LOG", value_name = "FILTER", help_heading = "Log")]
     pub(super) log: Option<String>,
     /// Leave out the line for each request
-    #[arg(long, env = "EDGEHOST_NO_ACCESS_LOG", help_heading = "Log")]
-    pub(super) no_access_log: bool,
+    #[arg(long, env = "EDGEHOST_NO_ACCESS_LOG", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL", help_heading = "Log")]
+    pub(super) no_access_log: Option<bool>,
 
-    /// Time from a request to the end of its answer, unless the route exports maxDuration [default: 30s]
+    /// Time from a request to the end of its answer, unless the route exports maxDuration [default: 5m]
     #[arg(long, env = "EDGEHOST_LIMIT_WALL", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_wall: Option<Time>,
-    /// Most that a route's maxDuration may ask for [default: 5m]
+    /// Most that a route's maxDuration may ask for [default: 800s]
     #[arg(long, env = "EDGEHOST_LIMIT_MAX_WALL", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_max_wall: Option<Time>,
-    /// Time to the head of the answer, unless the route exports maxDuration [default: 25s]
+    /// Time to the head of the answer; a route that exports maxDuration has that time [default: 25s]
     #[arg(long, env = "EDGEHOST_LIMIT_FIRST_BYTE", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_first_byte: Option<Time>,
     /// CPU time of one request [default: 10s]
     #[arg(long, env = "EDGEHOST_LIMIT_CPU", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_cpu: Option<Time>,
-    /// CPU time of loading one route module [default: 5s]
+    /// CPU time of loading one route module [default: 10s]
     #[arg(long, env = "EDGEHOST_LIMIT_STARTUP_CPU", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_startup_cpu: Option<Time>,
-    /// Time for loading one route module, with its top-level await [default: 10s]
+    /// Time for loading one route module, with its top-level await [default: 30s]
     #[arg(long, env = "EDGEHOST_LIMIT_STARTUP_WALL", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_startup_wall: Option<Time>,
-    /// Heap, buffers and WebAssembly memory of one isolate [default: 128MiB]
+    /// Heap, buffers and WebAssembly memory of one isolate [default: 512MiB]
     #[arg(long, env = "EDGEHOST_LIMIT_MEMORY", value_name = "SIZE", help_heading = "Limits")]
     pub(super) limit_memory: Option<ByteSize>,
     /// Body of a request [default: 4.5MiB]
@@ -170,9 +177,12 @@ pub(super) struct Options {
     /// Header lines of a request [default: 100]
     #[arg(long, env = "EDGEHOST_LIMIT_HEADER_COUNT", value_name = "N", help_heading = "Limits")]
     pub(super) limit_header_count: Option<usize>,
-    /// Wait for the head of a request, also between requests [default: 10s]
+    /// Time for the head of a request once it has begun [default: 10s]
     #[arg(long, env = "EDGEHOST_LIMIT_HEADER_READ", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_header_read: Option<Time>,
+    /// Time that a connection stays open without a request [default: 75s]
+    #[arg(long, env = "EDGEHOST_LIMIT_KEEP_ALIVE", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_keep_alive: Option<Time>,
     /// Wait for a client that leaves its answer unread [default: 1m]
     #[arg(long, env = "EDGEHOST_LIMIT_WRITE_STALL", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_write_stall: Option<Time>,

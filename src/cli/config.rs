@@ -1,27 +1,52 @@
 //! `edgehost.toml`, and how flags, variables and file become settings.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use bytesize::ByteSize;
-use clap::{Args, Command};
-use edgehost::{Limits, Permissions};
+use clap::{Args, Command, FromArgMatches};
+use edgehost::{EdgeHost, Environment, Limits, Permissions};
 
 use super::BadInput;
 use super::args::{Options, Time};
 
-/// The file beside the app directory.
+/// The file of a project.
 const FILE: &str = "edgehost.toml";
 
-/// Reads `edgehost.toml` of a project; without one, nothing is set.
+/// Reads `edgehost.toml` of a project, which lies in its root or beside the app
+/// directory; without one, nothing is set.
 pub(super) fn read(dir: &Path) -> anyhow::Result<Options> {
-    let path = dir.join(FILE);
-    let text = match std::fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Options::default()),
-        Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
-    };
-    parse(&text).map_err(|problem| BadInput(format!("{}: {problem}", path.display())).into())
+    // What is wrong with the folder is said when the project is opened.
+    let root = EdgeHost::project_root(dir).unwrap_or_else(|_| dir.to_owned());
+    let mut places = vec![root.join(FILE)];
+    if !root.join("app").is_dir() && root.join("src").join("app").is_dir() {
+        places.push(root.join("src").join(FILE));
+    }
+    let mut found: Vec<(PathBuf, String)> = Vec::new();
+    for path in places {
+        match std::fs::read_to_string(&path) {
+            Ok(text) => found.push((path, text)),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+    match found.as_slice() {
+        [] => Ok(Options::default()),
+        [(path, text)] => {
+            parse(text).map_err(|problem| BadInput(format!("{}: {problem}", path.display())).into())
+        }
+        [(one, _), (other, _), ..] => {
+            let both = format!("both {} and {} exist: keep one of them", one.display(), other.display());
+            Err(BadInput(both).into())
+        }
+    }
+}
+
+/// What the variables say, for commands without the flags.
+pub(super) fn of_environment() -> anyhow::Result<Options> {
+    let command = Options::augment_args(Command::new("edgehost"));
+    let matches = command.try_get_matches_from(["edgehost"])?;
+    Ok(Options::from_arg_matches(&matches)?)
 }
 
 fn parse(text: &str) -> Result<Options, String> {
@@ -63,17 +88,19 @@ impl Options {
                 Self {
                     $($field: self.$field.or(file.$field),)*
                     trust_proxy: if self.trust_proxy.is_empty() { file.trust_proxy } else { self.trust_proxy },
-                    no_access_log: self.no_access_log || file.no_access_log,
                 }
             };
         }
         first!(
             port,
             host,
+            instances,
             shards,
+            ignore_middleware,
             public_origin,
             log_format,
             log,
+            no_access_log,
             limit_wall,
             limit_max_wall,
             limit_first_byte,
@@ -87,6 +114,7 @@ impl Options {
             limit_headers,
             limit_header_count,
             limit_header_read,
+            limit_keep_alive,
             limit_write_stall,
             limit_concurrency,
             limit_queue,
@@ -110,6 +138,30 @@ impl Options {
             allow_run,
             deny_run,
         )
+    }
+
+    /// Takes from `PORT` and `HOSTNAME` what is not set here, as `next start` does.
+    ///
+    /// `HOSTNAME` counts only if it is not the name of this machine: shells and
+    /// containers set that by themselves, and nobody asked to listen there alone.
+    pub(super) fn or_of_next(
+        mut self,
+        environment: &Environment,
+        machine: Option<&str>,
+    ) -> Result<Self, BadInput> {
+        let set = |name| environment.get(name).map(str::trim).filter(|value| !value.is_empty());
+        if let (None, Some(text)) = (self.port, set("PORT")) {
+            let port = text.parse().map_err(|_| {
+                BadInput(format!("the variable PORT is '{text}': it must be a number from 0 to 65535"))
+            })?;
+            self.port = Some(port);
+        }
+        if self.host.is_none() {
+            let short = machine.and_then(|name| name.split('.').next());
+            let of_machine = |name: &&str| Some(*name) == machine || Some(*name) == short;
+            self.host = set("HOSTNAME").filter(|name| !of_machine(name)).map(str::to_owned);
+        }
+        Ok(self)
     }
 
     /// The permissions that result.
@@ -146,6 +198,7 @@ impl Options {
         time(self.limit_startup_wall, &mut limits.startup_wall);
         time(self.limit_body_idle, &mut limits.body_idle);
         time(self.limit_header_read, &mut limits.header_read);
+        time(self.limit_keep_alive, &mut limits.keep_alive);
         time(self.limit_write_stall, &mut limits.write_stall);
         time(self.limit_grace, &mut limits.grace);
         let size = |setting: Option<ByteSize>, limit: &mut u64| {
@@ -173,6 +226,17 @@ impl Options {
         limits.recycle_after = self.recycle_after.unwrap_or(limits.recycle_after);
         limits
     }
+}
+
+/// The name of this machine.
+pub(super) fn machine_name() -> Option<String> {
+    let mut name = [0_u8; 256];
+    #[allow(unsafe_code, reason = "gethostname is a C function")]
+    // SAFETY: it writes at most as many bytes as it is told, into an array of that length.
+    let result = unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len()) };
+    let end = name.iter().position(|byte| *byte == 0)?;
+    let name = std::str::from_utf8(name.get(..end)?).ok()?;
+    (result == 0).then(|| name.to_owned())
 }
 
 #[cfg(test)]
@@ -215,36 +279,45 @@ mod tests {
 
     #[test]
     fn the_defaults_in_the_help_are_the_real_ones() {
-        let limits = Limits::default();
         let command = Options::augment_args(Command::new("edgehost"));
-        let real = [
-            ("limit-wall", humantime::format_duration(limits.wall).to_string()),
-            ("limit-max-wall", humantime::format_duration(limits.max_wall).to_string()),
-            ("limit-first-byte", humantime::format_duration(limits.first_byte).to_string()),
-            ("limit-cpu", humantime::format_duration(limits.cpu).to_string()),
-            ("limit-startup-cpu", humantime::format_duration(limits.startup_cpu).to_string()),
-            ("limit-startup-wall", humantime::format_duration(limits.startup_wall).to_string()),
-            ("limit-body-idle", humantime::format_duration(limits.body_idle).to_string()),
-            ("limit-header-read", humantime::format_duration(limits.header_read).to_string()),
-            ("limit-write-stall", humantime::format_duration(limits.write_stall).to_string()),
-            ("limit-grace", humantime::format_duration(limits.grace).to_string()),
-            ("limit-memory", format!("{}MiB", limits.memory >> 20)),
-            ("limit-url", format!("{}KiB", limits.url >> 10)),
-            ("limit-headers", format!("{}KiB", limits.headers >> 10)),
-            ("limit-request-body", "4.5MiB".to_owned()),
-            ("limit-header-count", limits.header_count.to_string()),
-            ("limit-concurrency", limits.concurrency.to_string()),
-            ("limit-queue", limits.queue.to_string()),
-            ("limit-sockets", limits.sockets.to_string()),
-            ("limit-connections", limits.connections.to_string()),
-            ("recycle-after", limits.recycle_after.to_string()),
-        ];
-        assert_eq!(limits.request_body, 9 * 512 * 1024);
-        for (flag, default) in real {
-            let argument =
-                command.get_arguments().find(|argument| argument.get_long() == Some(flag)).expect(flag);
-            let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+        let help = |flag: &str| {
+            let mut arguments = command.get_arguments();
+            let argument = arguments.find(|argument| argument.get_long() == Some(flag)).expect(flag);
+            argument.get_help().map(ToString::to_string).unwrap_or_default()
+        };
+        let mut known = Vec::new();
+        for (flag, default) in Limits::default().entries() {
+            let help = help(flag);
             assert!(help.ends_with(&format!("[default: {default}]")), "{flag}: {help}");
+            known.push(flag);
         }
+        for argument in command.get_arguments() {
+            let flag = argument.get_long().expect("a flag");
+            assert!(!flag.starts_with("limit-") || known.contains(&flag), "{flag} is no limit");
+        }
+    }
+
+    #[test]
+    fn port_and_hostname_are_read_as_next_reads_them() {
+        let environment = |pairs: &[(&str, &str)]| -> Environment {
+            pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect()
+        };
+        let of = |pairs: &[(&str, &str)]| {
+            let options = Options::default().or_of_next(&environment(pairs), Some("machine.example"));
+            options.map(|options| (options.port, options.host)).map_err(|error| error.0)
+        };
+        assert_eq!(
+            of(&[("PORT", "8080"), ("HOSTNAME", "0.0.0.0")]),
+            Ok((Some(8080), Some("0.0.0.0".into())))
+        );
+        assert_eq!(of(&[("PORT", ""), ("HOSTNAME", "")]), Ok((None, None)));
+        assert_eq!(of(&[("HOSTNAME", "machine")]), Ok((None, None)));
+        assert_eq!(of(&[("HOSTNAME", "machine.example")]), Ok((None, None)));
+        assert!(of(&[("PORT", "http")]).expect_err("refused").contains("PORT is 'http'"));
+        let flags = Options { port: Some(1), host: Some("::1".into()), ..Options::default() };
+        let both = environment(&[("PORT", "8080"), ("HOSTNAME", "0.0.0.0")]);
+        let options = flags.or_of_next(&both, None).unwrap_or_default();
+        assert_eq!((options.port, options.host.as_deref()), (Some(1), Some("::1")));
+        assert!(machine_name().is_some_and(|name| !name.is_empty()));
     }
 }

@@ -58,7 +58,12 @@ pub(crate) fn main() -> ExitCode {
             let is_input = error.is::<BadInput>()
                 || matches!(
                     error.downcast_ref(),
-                    Some(edgehost::Error::Project(_) | edgehost::Error::Bundle(_))
+                    Some(
+                        edgehost::Error::Project(_)
+                            | edgehost::Error::Bundle(_)
+                            | edgehost::Error::Settings(_)
+                            | edgehost::Error::Permissions(_)
+                    )
                 );
             ExitCode::from(if is_input { BAD_INPUT } else { FAILURE })
         }

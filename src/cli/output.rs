@@ -1,6 +1,7 @@
 //! What people see on a terminal; plain text where there is none.
 
 use std::fmt::Write as _;
+use std::io::Write as _;
 
 use anstyle::{AnsiColor, Style};
 use edgehost::RouteSummary;
@@ -12,22 +13,20 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
-/// Prints a line for people; colours go only where a terminal is.
-#[allow(clippy::print_stdout, reason = "the program's own output")]
+/// Prints a line for people; colours go only where a terminal is. That nobody can read
+/// it (a full disk, a closed pipe) ends no server.
 pub(super) fn line(text: &str) {
-    anstream::println!("{text}");
+    let _ = writeln!(anstream::stdout(), "{text}");
 }
 
 /// Says what failed, once, with its causes.
-#[allow(clippy::print_stderr, reason = "the program's own output")]
 pub(super) fn error(error: &anyhow::Error) {
-    anstream::eprintln!("{RED}error{RED:#}: {error:#}");
+    let _ = writeln!(anstream::stderr(), "{RED}error{RED:#}: {error:#}");
 }
 
 /// A remark that stops nobody.
-#[allow(clippy::print_stderr, reason = "the program's own output")]
 pub(super) fn warning(text: &str) {
-    anstream::eprintln!("{YELLOW}warning{YELLOW:#}: {text}");
+    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {text}");
 }
 
 /// "1 route", "2 routes".
@@ -53,7 +52,7 @@ pub(super) fn table(routes: &[RouteSummary]) -> String {
         if route.methods.is_empty() { "-".to_owned() } else { route.methods.join(" ") }
     };
     let duration =
-        |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |seconds| format!("{seconds}s"));
+        |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |limit| format!("{limit:?}"));
     let width = |header: &str, cell: &dyn Fn(&RouteSummary) -> usize| {
         routes.iter().map(cell).chain([header.len()]).max().unwrap_or_default()
     };

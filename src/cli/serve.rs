@@ -1,18 +1,20 @@
 //! `edgehost serve`.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Instant;
 
 use anyhow::Context;
 use edgehost::telemetry::{self, LogFormat};
-use edgehost::{EdgeHost, Limits, Progress};
+use edgehost::{EdgeHost, Environment, Instances, Limits, Progress};
+use futures::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
 use super::args::{Format, Options, ServeArgs};
-use super::{config, output};
+use super::{BadInput, config, output};
 
 const DEFAULT_PORT: u16 = 3000;
+const DEFAULT_HOST: &str = "127.0.0.1";
 
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
@@ -20,7 +22,9 @@ const BACKLOG: i32 = 1024;
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let began = Instant::now();
     let ServeArgs { dir, options } = args;
-    let options = options.or(config::read(&dir)?);
+    let environment = Environment::of_process();
+    let options =
+        options.or_of_next(&environment, config::machine_name().as_deref())?.or(config::read(&dir)?);
     start_log(&options);
 
     // Clients, sockets and files of all isolates share the descriptors of the process.
@@ -28,11 +32,13 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         tracing::warn!(%error, "cannot raise the number of file descriptors");
     }
 
-    output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     let mut builder = EdgeHost::builder(&dir)
         .limits(options.limits())
         .permissions(options.permissions())
         .trust_proxies(options.trust_proxy.iter().copied())
+        .instances(options.instances.unwrap_or_default())
+        .ignore_middleware(options.ignore_middleware.unwrap_or_default())
+        .environment(environment)
         .on_progress(show);
     if let Some(shards) = options.shards {
         builder = builder.shards(shards);
@@ -46,22 +52,43 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(names) = &options.edge_conditions {
         builder = builder.edge_conditions(names);
     }
+    builder.validate()?;
+    output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     // Taken before bundling: a port in use is known at once.
-    let listener = listen(&options)?;
-    let address = listener.local_addr().context("the listener has no address")?;
+    let (listeners, address) = listen(&options)?;
     let host = builder.build().await?;
     output::line("");
     output::line(output::table(&host.routes()).trim_end());
     output::line("");
+    output::line(&instances(host.instances(), &options));
     output::line(&format!(
         "Listening on {}  {}",
         output::address(&format!("http://{address}")),
         output::faint(&format!("ready in {} ms", began.elapsed().as_millis())),
     ));
-    let stop = stop_signal(&options.limits())?;
-    host.serve(listener, stop).await?;
+    let stop = stop_signal(&options.limits())?.shared();
+    let serving = listeners.into_iter().map(|listener| host.serve(listener, stop.clone()));
+    futures::future::try_join_all(serving).await?;
     host.shutdown().await;
     Ok(())
+}
+
+/// What people have to know about module memory.
+fn instances(running: usize, options: &Options) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let remark = match (options.instances, options.shards) {
+        (Some(Instances::Count(asked)), _) if asked > running => {
+            format!(" ({asked} were asked for, --shards allows {running})")
+        }
+        _ if running > 1 => String::new(),
+        (_, None) if cores > 1 => format!(" (--instances auto for all {cores} cores)"),
+        (_, Some(threads)) if threads > 1 => format!(" (--instances auto for {threads} threads)"),
+        _ => String::new(),
+    };
+    match running {
+        1 => format!("1 instance; module memory is shared by all requests{remark}"),
+        _ => format!("{running} instances, each with module memory of its own{remark}"),
+    }
 }
 
 fn start_log(options: &Options) {
@@ -71,7 +98,7 @@ fn start_log(options: &Options) {
         None => LogFormat::detect(),
     };
     let mut filter = options.log.clone().unwrap_or_else(|| "info".to_owned());
-    if options.no_access_log {
+    if options.no_access_log == Some(true) {
         filter.push_str(",edgehost::access=off");
     }
     telemetry::init(format, &filter);
@@ -98,18 +125,71 @@ fn show(progress: Progress<'_>) {
     }
 }
 
-fn listen(options: &Options) -> anyhow::Result<TcpListener> {
-    let host = options.host.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    let address = SocketAddr::new(host, options.port.unwrap_or(DEFAULT_PORT));
-    let open = || -> std::io::Result<TcpListener> {
+/// The listeners, one for each address of the host, and what stands in a URL for them.
+fn listen(options: &Options) -> anyhow::Result<(Vec<TcpListener>, String)> {
+    let host = options.host.as_deref().map_or(DEFAULT_HOST, |host| host.trim_matches(['[', ']']));
+    let mut port = options.port.unwrap_or(DEFAULT_PORT);
+    let mut addresses: Vec<SocketAddr> = (host, port)
+        .to_socket_addrs()
+        .map_err(|error| {
+            BadInput(format!("--host is '{host}', which is no address and no known name: {error}"))
+        })?
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut absent = None;
+    for mut address in addresses {
+        address.set_port(port);
+        match open(address) {
+            Ok(listener) => {
+                // Where any port will do, it is the same one for all addresses.
+                port = listener.local_addr().context("the listener has no address")?.port();
+                listeners.push(listener);
+            }
+            Err(error) if is_absent(&error) => absent = Some((address, error)),
+            Err(error) => return Err(error).with_context(|| cannot_listen(address)),
+        }
+    }
+    if let (true, Some((address, error))) = (listeners.is_empty(), absent) {
+        return Err(error).with_context(|| cannot_listen(address));
+    }
+    let is_name = host.parse::<IpAddr>().is_err();
+    let shown = match listeners.first().map(TcpListener::local_addr) {
+        Some(Ok(address)) if !is_name => address.to_string(),
+        _ => format!("{host}:{port}"),
+    };
+    Ok((listeners, shown))
+}
+
+fn cannot_listen(address: SocketAddr) -> String {
+    format!("cannot listen on {address}: choose another address with --port or --host")
+}
+
+/// Whether the machine has no such address, as one without IPv6 has no `::1`.
+fn is_absent(error: &std::io::Error) -> bool {
+    error.kind() == std::io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
+}
+
+fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let bind = |address: SocketAddr| -> std::io::Result<TcpListener> {
         let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+        if address.is_ipv6() {
+            // As Node.js does: `::` takes IPv4 as well, whatever the system's default.
+            socket.set_only_v6(!address.ip().is_unspecified())?;
+        }
         socket.set_reuse_address(true)?;
         socket.bind(&address.into())?;
         socket.listen(BACKLOG)?;
         Ok(socket.into())
     };
-    open()
-        .with_context(|| format!("cannot listen on {address}: choose another address with --port or --host"))
+    match bind(address) {
+        // Every address of a machine without IPv6.
+        Err(error) if is_absent(&error) && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
+            bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
+        }
+        opened => opened,
+    }
 }
 
 /// Resolves on the first SIGTERM or SIGINT; the second ends the process at once.

@@ -136,7 +136,7 @@ const UNSEEN: [&str; 46] = [
 const NOTHING: &str = "/dev/null";
 
 /// Files of the host in a project folder.
-const OWN_FILES: [&str; 2] = [".edgehost", "edgehost.toml"];
+const OWN_FILES: [&str; 3] = [".edgehost", "edgehost.toml", "src/edgehost.toml"];
 
 /// The checks of one app.
 #[derive(Debug, Clone)]

@@ -9,14 +9,15 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::ProjectError;
+use super::next_config::NextConfig;
 use super::routes::{Route, RouteTable};
 use super::segment::SegmentConfig;
 
 /// Extensions of files that may hold a route, as Next.js' `pageExtensions` has them by default.
 const PAGE_EXTENSIONS: [&str; 4] = ["tsx", "ts", "jsx", "js"];
 
-/// Base names of other Next.js conventions below `app/`, which edgehost does not serve.
-const OTHER_CONVENTIONS: [&str; 18] = [
+/// Base names of pages and what belongs to them, which edgehost does not serve.
+const PAGES: [&str; 10] = [
     "page",
     "layout",
     "loading",
@@ -27,38 +28,53 @@ const OTHER_CONVENTIONS: [&str; 18] = [
     "global-error",
     "forbidden",
     "unauthorized",
-    "robots",
-    "sitemap",
-    "manifest",
-    "favicon",
-    "icon",
-    "apple-icon",
-    "opengraph-image",
-    "twitter-image",
+];
+
+/// Metadata files by base name, with the extensions that they may have besides those of
+/// pages, and whether a digit may follow the name.
+const METADATA: [(&str, &[&str], bool); 8] = [
+    ("favicon", &["ico"], false),
+    ("icon", &["ico", "jpg", "jpeg", "png", "svg"], true),
+    ("apple-icon", &["jpg", "jpeg", "png"], true),
+    ("opengraph-image", &["jpg", "jpeg", "png", "gif"], true),
+    ("twitter-image", &["jpg", "jpeg", "png", "gif"], true),
+    ("sitemap", &["xml"], false),
+    ("robots", &["txt"], false),
+    ("manifest", &["json", "webmanifest"], false),
 ];
 
 /// What lies beside `app/` in the project or its `src/`, by base name, and what Next.js does with it.
-const BESIDE: [(&str, &str); 4] = [
-    (
-        "middleware",
-        "no middleware runs before a route: what it checks or rewrites is not checked or rewritten",
-    ),
-    ("proxy", "no proxy runs before a route: what it checks or rewrites is not checked or rewritten"),
-    ("instrumentation", "it does not run"),
-    ("next.config", "its rewrites, redirects, headers and basePath have no effect"),
-];
+const BESIDE: [(&str, &str); 1] = [("instrumentation", "it does not run")];
+
+/// Keys of `vercel.json` that change what routes get or what clients see; the others are
+/// about building.
+const VERCEL_KEYS: [&str; 9] =
+    ["cleanUrls", "crons", "env", "functions", "headers", "redirects", "rewrites", "routes", "trailingSlash"];
+
+/// Files that run before every route of Next.js.
+const BEFORE_ROUTES: [&str; 2] = ["middleware", "proxy"];
 
 /// Files that Next.js would use and edgehost leaves alone.
 #[derive(Debug, Default)]
-pub(crate) struct IgnoredFiles {
-    /// Pages, layouts, metadata files and the like.
-    pub conventions: usize,
+pub(super) struct IgnoredFiles {
+    /// How many pages, layouts and the like there are.
+    pub pages: usize,
+    /// Metadata files: `sitemap.ts`, `favicon.ico` and their like.
+    pub metadata: Vec<PathBuf>,
+    /// `middleware` and `proxy` files.
+    pub middleware: Vec<PathBuf>,
     /// Files and folders beside `app/` that change what Next.js serves, and what that is.
     pub beside: Vec<(PathBuf, &'static str)>,
+    /// What `next.config` sets.
+    pub next_config: Option<NextConfig>,
+    /// `vercel.json`, with those of its keys that matter here.
+    pub vercel: Option<(PathBuf, Vec<String>)>,
     /// `route.mjs` and other extensions that `pageExtensions` does not list.
     pub extensions: Vec<PathBuf>,
     /// Routes below interception markers such as `(.)photo`, which plain HTTP never reaches.
     pub intercepting: Vec<PathBuf>,
+    /// Files that look like routes under another name, each with the methods that it exports.
+    pub misnamed: Vec<(PathBuf, Vec<String>)>,
 }
 
 /// Finds (project root, app directory) for the folder that a person named.
@@ -102,10 +118,16 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
             continue;
         };
         if stem != "route" {
-            if OTHER_CONVENTIONS.contains(&stem.as_str()) {
-                ignored.conventions += 1;
-                if stem == "page" && PAGE_EXTENSIONS.contains(&extension.as_str()) {
-                    pages.insert(pathname(relative), path.to_owned());
+            if is_metadata(&stem, &extension) {
+                ignored.metadata.push(path.to_owned());
+            } else if PAGE_EXTENSIONS.contains(&extension.as_str()) {
+                if PAGES.contains(&stem.as_str()) {
+                    ignored.pages += 1;
+                    if stem == "page" {
+                        pages.insert(pathname(relative), path.to_owned());
+                    }
+                } else {
+                    ignored.misnamed.extend(misnamed(path, relative, &stem));
                 }
             }
             continue;
@@ -143,25 +165,13 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
         }
     }
 
-    for folder in [root, &root.join("src")] {
-        for (stem, effect) in BESIDE {
-            let names = ["ts", "js", "mjs", "cjs", "mts", "tsx", "jsx"]
-                .map(|extension| format!("{stem}.{extension}"));
-            let found = names.into_iter().map(|name| folder.join(name)).find(|path| path.is_file());
-            ignored.beside.extend(found.map(|path| (path, effect)));
-        }
-        let api = folder.join("pages").join("api");
-        if api.is_dir() {
-            ignored.beside.push((api, "routes are served from `app/` only"));
-        }
-    }
-    let public = root.join("public");
-    if public.is_dir() {
-        ignored.beside.push((public, "its files are not served"));
-    }
+    beside(root, &mut ignored);
 
     if routes.is_empty() && problems.is_empty() {
-        return Err(ProjectError::NoRoutes(app_dir.to_owned()));
+        return Err(ProjectError::NoRoutes {
+            app: app_dir.to_owned(),
+            hints: super::hints::misnamed(root, &ignored),
+        });
     }
     let mut found = Vec::with_capacity(routes.len());
     let mut unreadable_segments = Vec::new();
@@ -185,6 +195,98 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
     } else {
         Err(ProjectError::Segments(unreadable_segments))
     }
+}
+
+/// Looks for what Next.js reads beside the app directory.
+fn beside(root: &Path, ignored: &mut IgnoredFiles) {
+    ignored.next_config = NextConfig::of(root);
+    let sets_extensions = ignored.next_config.as_ref().is_some_and(|config| config.sets("pageExtensions"));
+    let extensions: Option<Vec<String>> =
+        match ignored.next_config.as_ref().and_then(|config| config.page_extensions.clone()) {
+            None if sets_extensions => None,
+            None => Some(PAGE_EXTENSIONS.map(str::to_owned).to_vec()),
+            some => some,
+        };
+    for folder in [root, &root.join("src")] {
+        let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let mut names: Vec<_> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        names.sort();
+        for name in names {
+            let Some((stem, extension)) = split_name(&name) else { continue };
+            let path = folder.join(&name);
+            if BEFORE_ROUTES.contains(&stem.as_str())
+                && is_page_extension(&extension, extensions.as_deref())
+                && path.is_file()
+            {
+                ignored.middleware.push(path);
+            } else if let Some((_, effect)) = BESIDE.iter().find(|(known, _)| *known == stem)
+                && is_page_extension(&extension, extensions.as_deref())
+                && path.is_file()
+            {
+                ignored.beside.push((path, effect));
+            }
+        }
+        let api = folder.join("pages").join("api");
+        if api.is_dir() {
+            ignored.beside.push((api, "routes are served from `app/` only"));
+        }
+    }
+    let public = root.join("public");
+    if std::fs::read_dir(&public).is_ok_and(|mut files| files.next().is_some()) {
+        ignored.beside.push((public, "its files are not served"));
+    }
+    let vercel = root.join("vercel.json");
+    if let Ok(text) = std::fs::read(&vercel) {
+        let keys: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();
+        ignored.vercel =
+            Some((vercel, keys.into_keys().filter(|key| VERCEL_KEYS.contains(&key.as_str())).collect()));
+    }
+}
+
+/// Whether Next.js takes a file with this extension. `listed` is `pageExtensions`; where
+/// that is set but cannot be read, whatever leads to a script may be listed.
+fn is_page_extension(extension: &str, listed: Option<&[String]>) -> bool {
+    match listed {
+        Some(listed) => listed.iter().any(|known| known == extension),
+        None => {
+            let (inner, last) = extension.rsplit_once('.').unwrap_or(("", extension));
+            PAGE_EXTENSIONS.contains(&last) && !matches!(inner, "d" | "test" | "spec")
+        }
+    }
+}
+
+fn is_metadata(stem: &str, extension: &str) -> bool {
+    METADATA.iter().any(|(name, own, numbered)| {
+        let rest = stem.strip_prefix(name);
+        let is_name = rest.is_some_and(|rest| {
+            rest.is_empty()
+                || (*numbered && rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
+        });
+        is_name && (own.contains(&extension) || PAGE_EXTENSIONS.contains(&extension))
+    })
+}
+
+/// A file that was probably meant to be a route: its name is nearly right, or it lies
+/// below a folder `api`, and it exports methods. A name in the wrong case says enough.
+/// Beside a route file it is likely to be a part of that.
+fn misnamed(path: &Path, relative: &Path, stem: &str) -> Option<(PathBuf, Vec<String>)> {
+    let lower = stem.to_ascii_lowercase();
+    let is_other_case = lower == "route";
+    let is_near = is_other_case || lower == "index" || strsim::osa_distance(&lower, "route") == 1;
+    let of_api = || relative.parent().is_some_and(|folder| folder.iter().any(|part| part == "api"));
+    let beside_route = || {
+        let names = PAGE_EXTENSIONS.map(|extension| path.with_file_name(format!("route.{extension}")));
+        names.iter().any(|route| route != path && route.is_file())
+    };
+    if !(is_near || of_api()) || beside_route() {
+        return None;
+    }
+    let source = std::fs::read_to_string(path).ok()?;
+    if !source.contains("export") {
+        return None;
+    }
+    let methods = super::segment::methods_in(&source, path);
+    (is_other_case || !methods.is_empty()).then(|| (path.to_owned(), methods))
 }
 
 /// Whether a file or folder of this name can take part in routing.
@@ -220,6 +322,6 @@ fn pathname(relative: &Path) -> String {
     if pattern.is_empty() { "/".to_owned() } else { pattern }
 }
 
-fn show(root: &Path, path: &Path) -> String {
+pub(super) fn show(root: &Path, path: &Path) -> String {
     path.strip_prefix(root).unwrap_or(path).display().to_string()
 }

@@ -4,19 +4,21 @@
 //! read segment configuration and `.env` files.
 //! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
-//! reads exported constants, `env` reads `.env` files, `next` finds out the version of
-//! Next.js.
+//! reads exported constants, `next_config` what `next.config` sets, `env` reads `.env`
+//! files, `hints` says what Next.js would do with all that and edgehost does not,
+//! `next` finds out the version of Next.js.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
 
 mod discovery;
 mod env;
+mod hints;
 mod next;
+mod next_config;
 mod routes;
 mod segment;
 
 use std::path::{Path, PathBuf};
 
-pub(crate) use discovery::IgnoredFiles;
 pub use env::Environment;
 pub(crate) use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
 pub(crate) use segment::Runtime;
@@ -34,7 +36,7 @@ pub(crate) struct Project {
     /// are no promises.
     pub sync_params: bool,
     /// Recognised files of other Next.js conventions, which are not served.
-    pub ignored: IgnoredFiles,
+    ignored: discovery::IgnoredFiles,
 }
 
 /// Everything that is wrong with a project folder.
@@ -42,7 +44,7 @@ pub(crate) struct Project {
 #[non_exhaustive]
 pub enum ProjectError {
     /// The folder does not exist or cannot be read.
-    #[error("cannot read {}: {source}", path.display())]
+    #[error("cannot read {}", path.display())]
     Unreadable {
         /// What could not be read.
         path: PathBuf,
@@ -56,8 +58,23 @@ pub enum ProjectError {
     )]
     NoAppDirectory(PathBuf),
     /// The app directory holds no `route.*` file.
-    #[error("no route files in {}: add a `route.ts` that exports GET, POST or another method", .0.display())]
-    NoRoutes(PathBuf),
+    #[error(
+        "no route files in {}: add a `route.ts` that exports GET, POST or another method{}",
+        app.display(),
+        hints.iter().map(|hint| format!("\n{hint}")).collect::<String>()
+    )]
+    NoRoutes {
+        /// The app directory.
+        app: PathBuf,
+        /// Files that look as if they were meant to be routes, a sentence for each.
+        hints: Vec<String>,
+    },
+    /// There are files that Next.js runs before every route and edgehost does not.
+    #[error(
+        "{} would not run, and what it checks or rewrites would not be checked or rewritten: move that into the routes or in front of edgehost, or serve the routes without it (--ignore-middleware)",
+        .0.join(" and ")
+    )]
+    Middleware(Vec<String>),
     /// Route files that contradict each other; one entry a conflict.
     #[error("{}", join_lines(.0))]
     Conflicts(Vec<String>),
@@ -83,6 +100,25 @@ impl Project {
         let environment = env::load(&root, real_env)?;
         let sync_params = next::is_synchronous(&root);
         Ok(Self { root, routes, environment, sync_params, ignored })
+    }
+
+    /// The project folder for the folder that a person named: the one that holds `app/`
+    /// or `src/app/`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectError`] when there is none.
+    pub(crate) fn root_of(dir: &Path) -> Result<PathBuf, ProjectError> {
+        discovery::locate(&absolute(dir)?).map(|(root, _)| root)
+    }
+
+    /// Refuses a project whose middleware would silently not run.
+    pub(crate) fn refuse_middleware(&self) -> Result<(), ProjectError> {
+        let found = &self.ignored.middleware;
+        if found.is_empty() {
+            return Ok(());
+        }
+        Err(ProjectError::Middleware(found.iter().map(|path| discovery::show(&self.root, path)).collect()))
     }
 }
 

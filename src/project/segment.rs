@@ -2,12 +2,16 @@
 //!
 //! Read from the syntax tree, without running the file, as Next.js does. Only
 //! `runtime` and `maxDuration` change what edgehost does; the other names are
-//! accepted and have no effect, because nothing is cached or prerendered.
+//! accepted and have no effect, because nothing is cached or prerendered. Where that
+//! makes a difference, and where a name is nearly one that would have an effect, the
+//! author is told.
 
 use std::path::Path;
 
 use oxc::allocator::Allocator;
-use oxc::ast::ast::{BindingPattern, Declaration, Expression, ModuleExportName, Statement};
+use oxc::ast::ast::{
+    BindingPattern, Declaration, ExportSpecifier, Expression, ModuleExportName, Program, Statement,
+};
 use oxc::parser::Parser;
 use oxc::span::SourceType;
 
@@ -42,6 +46,8 @@ pub(crate) struct SegmentConfig {
     pub only_default: bool,
     /// Things worth telling the author once, each a full sentence.
     pub hints: Vec<String>,
+    /// Exports that make Next.js answer from a cache and have no effect here, as they are written.
+    pub uncached: Vec<String>,
 }
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
@@ -50,10 +56,126 @@ const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OP
 const ACCEPTED: [&str; 7] =
     ["dynamic", "revalidate", "dynamicParams", "fetchCache", "preferredRegion", "ensureStatic", "instant"];
 
+/// Names that near misses are compared with: those that people write.
+const CONFIG_NAMES: [&str; 8] = [
+    "runtime",
+    "maxDuration",
+    "dynamic",
+    "revalidate",
+    "dynamicParams",
+    "fetchCache",
+    "preferredRegion",
+    "generateStaticParams",
+];
+
 enum Literal {
     Text(String),
     Number(f64),
     Other,
+}
+
+/// The names that a file exports.
+#[derive(Debug, Default)]
+struct Exports {
+    /// Each with whether it may be a function.
+    names: Vec<(String, bool)>,
+    /// Whether there are more, of another file.
+    opaque: bool,
+}
+
+impl Exports {
+    fn of(program: &Program<'_>) -> Self {
+        let mut exports = Self::default();
+        for statement in &program.body {
+            exports.statement(statement);
+        }
+        exports
+    }
+
+    fn has(&self, name: &str) -> bool {
+        self.names.iter().any(|(known, _)| known == name)
+    }
+
+    fn statement(&mut self, statement: &Statement<'_>) {
+        match statement {
+            Statement::ExportDefaultDeclaration(_) => self.names.push(("default".to_owned(), true)),
+            Statement::ExportAllDeclaration(_) => self.opaque = true,
+            Statement::ExportNamedDeclaration(export) if !export.export_kind.is_type() => {
+                self.specifiers(&export.specifiers);
+            }
+            Statement::ExportFromDeclaration(export) if !export.export_kind.is_type() => {
+                self.specifiers(&export.specifiers);
+            }
+            Statement::ExportDeclaration(export) => match &export.declaration {
+                Declaration::VariableDeclaration(declaration) => {
+                    for declarator in &declaration.declarations {
+                        let may_be_called = declarator.init.as_ref().is_none_or(may_be_called);
+                        let bound = declarator.id.get_binding_identifiers();
+                        self.names.extend(bound.iter().map(|name| (name.name.to_string(), may_be_called)));
+                    }
+                }
+                Declaration::FunctionDeclaration(function) => {
+                    self.names.extend(function.id.as_ref().map(|id| (id.name.to_string(), true)));
+                }
+                Declaration::ClassDeclaration(class) => {
+                    self.names.extend(class.id.as_ref().map(|id| (id.name.to_string(), false)));
+                }
+                _ => {}
+            },
+            _ => {}
+        }
+    }
+
+    fn specifiers(&mut self, specifiers: &[ExportSpecifier<'_>]) {
+        let values = specifiers.iter().filter(|specifier| !specifier.export_kind.is_type());
+        self.names.extend(values.map(|specifier| (export_name(&specifier.exported), true)));
+    }
+}
+
+fn may_be_called(value: &Expression<'_>) -> bool {
+    !value.get_inner_expression().is_literal()
+        && !matches!(
+            value.get_inner_expression(),
+            Expression::ObjectExpression(_)
+                | Expression::ArrayExpression(_)
+                | Expression::NewExpression(_)
+                | Expression::TemplateLiteral(_)
+                | Expression::ClassExpression(_)
+        )
+}
+
+/// The method that a name was probably meant to be.
+fn meant_method(name: &str) -> Option<&'static str> {
+    let upper = name.to_ascii_uppercase();
+    METHODS.into_iter().find(|method| *method == upper).or_else(|| {
+        let is_shouted = name.bytes().all(|byte| byte.is_ascii_uppercase());
+        METHODS.into_iter().find(|method| is_shouted && strsim::osa_distance(name, method) == 1)
+    })
+}
+
+/// The name of a constant that a name was probably meant to be.
+fn meant_config(name: &str) -> Option<&'static str> {
+    let plain = |name: &str| name.replace(['_', '-'], "").to_ascii_lowercase();
+    let is_near = |known: &str| {
+        plain(name) == plain(known)
+            || (name.len() > 5 && strsim::osa_distance(&plain(name), &plain(known)) == 1)
+    };
+    if is_config_name(name) {
+        return None;
+    }
+    CONFIG_NAMES.into_iter().find(|known| *known != name && is_near(known))
+}
+
+/// The methods, or what nearly is one, that a file exports which is no route file.
+pub(super) fn methods_in(source: &str, file: &Path) -> Vec<String> {
+    let allocator = Allocator::default();
+    let source_type = SourceType::from_path(file).unwrap_or_default();
+    let parsed = Parser::new(&allocator, source, source_type).parse();
+    let names = Exports::of(&parsed.program).names.into_iter();
+    names
+        .filter(|(name, called)| *called && METHODS.contains(&name.to_ascii_uppercase().as_str()))
+        .map(|(name, _)| name)
+        .collect()
 }
 
 impl SegmentConfig {
@@ -73,52 +195,31 @@ impl SegmentConfig {
         if parsed.panicked {
             return config;
         }
-        let mut names: Vec<String> = Vec::new();
-        let mut opaque = false;
+        let exports = Exports::of(&parsed.program);
         for statement in &parsed.program.body {
             match statement {
-                Statement::ExportDefaultDeclaration(_) => names.push("default".to_owned()),
-                Statement::ExportAllDeclaration(_) => opaque = true,
-                Statement::ExportNamedDeclaration(export) => {
-                    names.extend(export.specifiers.iter().map(|specifier| export_name(&specifier.exported)));
-                }
                 Statement::ExportFromDeclaration(export) => {
-                    for specifier in &export.specifiers {
-                        let name = export_name(&specifier.exported);
-                        if is_config_name(&name) {
-                            config.hints.push(format!(
-                                "Next.js can't recognize the exported `{name}` field in \"{shown}\", it may be re-exported from another file. The default config will be used instead."
-                            ));
-                        }
-                        names.push(name);
+                    let names = export.specifiers.iter().map(|specifier| export_name(&specifier.exported));
+                    for name in names.filter(|name| is_config_name(name)) {
+                        config.hints.push(format!(
+                            "Next.js can't recognize the exported `{name}` field in \"{shown}\", it may be re-exported from another file. The default config will be used instead."
+                        ));
                     }
                 }
-                Statement::ExportDeclaration(export) => match &export.declaration {
-                    Declaration::VariableDeclaration(declaration) => {
-                        for declarator in &declaration.declarations {
-                            let BindingPattern::BindingIdentifier(name) = &declarator.id else {
-                                let bound = declarator.id.get_binding_identifiers();
-                                names.extend(bound.iter().map(|name| name.name.to_string()));
-                                continue;
-                            };
-                            names.push(name.name.to_string());
-                            if let Some(init) = &declarator.init {
-                                config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
-                            }
+                Statement::ExportDeclaration(export) => {
+                    let Declaration::VariableDeclaration(declaration) = &export.declaration else { continue };
+                    for declarator in &declaration.declarations {
+                        if let (BindingPattern::BindingIdentifier(name), Some(init)) =
+                            (&declarator.id, &declarator.init)
+                        {
+                            config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
                         }
                     }
-                    Declaration::FunctionDeclaration(function) => {
-                        names.extend(function.id.as_ref().map(|id| id.name.to_string()));
-                    }
-                    Declaration::ClassDeclaration(class) => {
-                        names.extend(class.id.as_ref().map(|id| id.name.to_string()));
-                    }
-                    _ => {}
-                },
+                }
                 _ => {}
             }
         }
-        config.hint_at_exports(&names, opaque, shown);
+        config.hint_at_exports(&exports, shown);
         config
     }
 
@@ -151,26 +252,39 @@ impl SegmentConfig {
             }
             ("maxDuration", Literal::Number(0.0)) => {}
             ("maxDuration", _) => refuse("a literal whole number of seconds"),
+            ("dynamic", Literal::Text(text)) if matches!(text.as_str(), "force-static" | "error") => {
+                self.uncached.push(format!("dynamic = '{text}'"));
+            }
+            // Zero means that nothing is cached.
+            ("revalidate", Literal::Number(0.0)) => {}
+            ("revalidate", _) => self.uncached.push("revalidate".to_owned()),
             _ => {}
         }
     }
 
-    fn hint_at_exports(&mut self, names: &[String], opaque: bool, shown: &str) {
-        for method in METHODS {
-            let lower = method.to_ascii_lowercase();
-            if names.contains(&lower) {
-                self.hints.push(format!(
-                    "Detected lowercase method '{lower}' in '{shown}'. Export the uppercase '{method}' method name to fix this error."
-                ));
+    fn hint_at_exports(&mut self, exports: &Exports, shown: &str) {
+        for (name, may_be_called) in &exports.names {
+            let method = meant_method(name).filter(|method| name != method && !exports.has(method));
+            match method {
+                Some(method) if *name == method.to_ascii_lowercase() => self.hints.push(format!(
+                    "Detected lowercase method '{name}' in '{shown}'. Export the uppercase '{method}' method name to fix this error."
+                )),
+                Some(method) if *may_be_called => {
+                    self.hints.push(format!("'{name}' in '{shown}' is no method: did you mean '{method}'?"));
+                }
+                _ => {}
+            }
+            if let Some(known) = meant_config(name).filter(|known| !exports.has(known)) {
+                self.hints.push(format!("'{name}' in '{shown}' has no effect: did you mean '{known}'?"));
             }
         }
-        if names.iter().any(|name| name == "default") {
+        if exports.has("default") {
             self.hints.push(format!(
                 "Detected default export in '{shown}'. Export a named export for each HTTP method instead."
             ));
         }
-        if !opaque && !names.iter().any(|name| METHODS.contains(&name.as_str())) {
-            self.only_default = names.iter().any(|name| name == "default");
+        if !exports.opaque && !METHODS.into_iter().any(|method| exports.has(method)) {
+            self.only_default = exports.has("default");
             self.hints.push(format!(
                 "No HTTP methods exported in '{shown}'. Export a named export for each HTTP method."
             ));
@@ -237,5 +351,45 @@ mod tests {
         assert!(read("export { runtime, GET } from './x'").0.hints[0].contains("re-exported"));
         assert!(read("export * from './x'").0.hints.is_empty());
         assert!(read("export const { GET, handlers: [POST] } = auth").0.hints.is_empty());
+    }
+
+    #[test]
+    fn names_that_are_nearly_right_are_pointed_out() {
+        let hint = |source: &str| read(source).0.hints.first().cloned().unwrap_or_default();
+        for (source, meant) in [
+            ("export function Get() {}", "did you mean 'GET'?"),
+            ("export const GTE = () => {}", "did you mean 'GET'?"),
+            ("export { handler as PSOT }", "did you mean 'POST'?"),
+            ("export const DELET = wrap(f); export function GET() {}", "did you mean 'DELETE'?"),
+            ("export const maxduration = 5; export function GET() {}", "did you mean 'maxDuration'?"),
+            ("export const max_duration = 5; export function GET() {}", "did you mean 'maxDuration'?"),
+            ("export const maxDuraton = 5; export function GET() {}", "did you mean 'maxDuration'?"),
+            ("export const Runtime = 'edge'; export function GET() {}", "did you mean 'runtime'?"),
+            ("export const revalidat = 5; export function GET() {}", "did you mean 'revalidate'?"),
+        ] {
+            assert!(hint(source).ends_with(meant), "{source}: {}", hint(source));
+        }
+        for source in [
+            "export const POSTS = ['a']; export const GET = f",
+            "export type Get = string; export const GET = f",
+            "export { type Get } from './types'; export const GET = f",
+            "export const get = f; export const GET = f",
+            "export const dynamicParams = false; export const instant = 1; export const GET = f",
+            "export async function generateStaticParams() {} export const GET = f",
+            "export const schema = 1; export const GET = f",
+        ] {
+            assert_eq!(hint(source), "", "{source}");
+        }
+    }
+
+    #[test]
+    fn exports_that_ask_for_a_cache_are_kept() {
+        let uncached = |source: &str| read(source).0.uncached.join(" ");
+        assert_eq!(
+            uncached("export const dynamic = 'force-static'; export const revalidate = 60;"),
+            "dynamic = 'force-static' revalidate"
+        );
+        assert_eq!(uncached("export const revalidate = false"), "revalidate");
+        assert_eq!(uncached("export const dynamic = 'force-dynamic'; export const revalidate = 0;"), "");
     }
 }

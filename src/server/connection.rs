@@ -12,6 +12,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::drain::DrainWatch;
+use super::idle::{Answering, Heard, Silence, Watch};
 use super::listener::{HttpService, ServerSettings};
 use super::stall::Stall;
 
@@ -41,12 +42,22 @@ pub(super) async fn serve<S: HttpService>(
     settings: &ServerSettings,
     mut drain: DrainWatch,
 ) {
-    let io = TokioIo::new(Stall::new(stream, settings.write_stall));
-    let answer = service_fn(move |request| service.serve(request, peer).map(Ok::<_, Infallible>));
-    let builder = builder(settings);
+    let watch = Watch::new(settings.keep_alive, settings.header_read);
+    let io = TokioIo::new(Stall::new(Heard::new(stream, watch.clone()), settings.write_stall));
+    let streams = watch.clone();
+    let answer = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+        let stream = (request.version() == http::Version::HTTP_2).then(|| streams.stream());
+        service
+            .serve(request, peer)
+            .map(|response| Ok::<_, Infallible>(response.map(|body| Answering::new(body, stream))))
+    });
+    let builder = builder(settings, &watch);
     let connection = builder.serve_connection(io, answer);
     tokio::pin!(connection);
+    let silence = watch.silence();
     let result = tokio::select! {
+        // In this order: what happens on the connection changes how long it may be silent.
+        biased;
         result = connection.as_mut() => result,
         () = drain.draining() => {
             connection.as_mut().graceful_shutdown();
@@ -55,17 +66,31 @@ pub(super) async fn serve<S: HttpService>(
                 () = drain.cutting() => Ok(()),
             }
         }
+        silence = silence => {
+            tracing::debug!(%peer, ?silence, "closing a connection");
+            match silence {
+                Silence::SlowHead => Ok(()),
+                Silence::Idle => {
+                    connection.as_mut().graceful_shutdown();
+                    tokio::select! {
+                        result = connection.as_mut() => result,
+                        () = tokio::time::sleep(settings.write_stall) => Ok(()),
+                        () = drain.cutting() => Ok(()),
+                    }
+                }
+            }
+        }
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "connection ended");
     }
 }
 
-fn builder(settings: &ServerSettings) -> Builder<LocalExecutor> {
+fn builder(settings: &ServerSettings, watch: &Watch) -> Builder<LocalExecutor> {
     let mut builder = Builder::new(LocalExecutor);
     builder
         .http1()
-        .timer(TokioTimer::new())
+        .timer(watch.head_timer())
         .header_read_timeout(settings.header_read)
         .max_headers(settings.header_count)
         // Not `pipeline_flush`: with it hyper takes a body as fast as it is produced,

@@ -32,8 +32,10 @@ pub(crate) struct ServerSettings {
     pub(crate) headers: usize,
     /// Most header lines.
     pub(crate) header_count: usize,
-    /// Longest wait for a head, also between requests.
+    /// Longest time that a head may take once it has begun.
     pub(crate) header_read: Duration,
+    /// Longest time without a request.
+    pub(crate) keep_alive: Duration,
     /// Longest wait for a client that does not read.
     pub(crate) write_stall: Duration,
     /// Places for connections, shared by all shards.

@@ -4,11 +4,12 @@
 //! them, hand requests to a service, and end in an orderly way.
 //! Key types: [`Acceptor`], [`ServerSettings`], [`Drain`].
 //! Where to look: `listener` accepts, `connection` serves one peer, `stall`
-//! cuts off clients that do not read, `drain` ends it all.
+//! cuts off clients that do not read, `idle` those that do not send, `drain` ends it all.
 //! Never: routing, isolates; the service is a generic.
 
 mod connection;
 mod drain;
+mod idle;
 mod listener;
 mod stall;
 

@@ -217,6 +217,8 @@ async fn streamed_text_tool_calls_and_a_client_that_leaves() {
         .start()
         .await;
     for path in ["/node/current", "/node/four", "/edge/current", "/edge/four"] {
+        // The first request loads the modules, which keeps the thread for a while.
+        chat(&app, path, &conversation(false), None).await;
         let pieces = chat(&app, path, &conversation(false), None).await;
         let arrived: Vec<Instant> = WORDS
             .iter()

@@ -23,15 +23,22 @@ fn stderr(output: &Output) -> String {
 struct Served {
     child: Child,
     address: String,
+    /// What it printed until it listened.
+    banner: Vec<String>,
     log: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Served {
     fn start(dir: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(program());
-        command.arg("serve").arg(dir).args(["--port", "0", "--shards", "1"]).args(arguments);
+        command.arg("serve").arg(dir).args(["--port", "0"]).args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
         change(&mut command);
+        Self::launch(command)
+    }
+
+    /// Starts a program whose outputs are piped.
+    fn launch(mut command: Command) -> Self {
         let mut child = command.spawn().expect("started");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let mut errors = child.stderr.take().expect("piped");
@@ -43,7 +50,9 @@ impl Served {
                 sink.lock().expect("not poisoned").push_str(&String::from_utf8_lossy(&buffer[..count]));
             }
         });
+        let mut banner = Vec::new();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
+            banner.push(line.clone());
             let (_, rest) = line.split_once("Listening on http://")?;
             rest.split_whitespace().next().map(str::to_owned)
         });
@@ -52,7 +61,7 @@ impl Served {
             panic!("it did not start: {}", log.lock().expect("not poisoned"));
         };
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, log }
+        Self { child, address, banner, log }
     }
 
     fn get(&self, path: &str) -> String {
@@ -153,7 +162,7 @@ fn help_names_every_flag_with_its_variable() {
         "EDGEHOST_PORT",
         "--limit-memory",
         "EDGEHOST_LIMIT_MEMORY",
-        "[default: 128MiB]",
+        "[default: 512MiB]",
         "edgehost.toml",
         "--log-format",
     ] {
@@ -263,6 +272,320 @@ fn bad_input_is_explained_and_exits_with_2() {
     assert_eq!(run(&["serve", "--nonsense"]).status.code(), Some(2));
 }
 
+/// What it says about flags that it refuses, after the exit code for bad input.
+fn refused(dir: &Path, arguments: &[&str]) -> String {
+    let mut command = Command::new(program());
+    command.arg("serve").arg(dir).args(["--port", "0"]).args(arguments);
+    let output = command.output().expect("started");
+    assert_eq!(output.status.code(), Some(2), "{arguments:?}: {}", stderr(&output));
+    stderr(&output)
+}
+
+#[test]
+fn settings_that_cannot_work_are_refused_with_what_would() {
+    let project = hello();
+    for (arguments, said) in [
+        (["--limit-memory", "64"], "--limit-memory is 64B: it must be at least 32MiB"),
+        (["--limit-memory", "8MiB"], "--limit-memory is 8MiB: it must be at least 32MiB"),
+        (["--limit-memory", "9PiB"], "it must be at most"),
+        (["--limit-cpu", "0s"], "--limit-cpu is 0ns: it must be at least 1ms"),
+        (["--limit-wall", "500000years"], "it must be at most 365d"),
+        (["--limit-connections", "0"], "--limit-connections is 0: it must be at least 1"),
+        (["--limit-queue", "18446744073709551615"], "it must be at most 4294967295"),
+        (["--instances", "0"], "it is auto, or 1 or more"),
+        (["--shards", "0"], "--shards is 0: it must be at least 1"),
+        (["--public-origin", "example.com"], "such as https://example.com"),
+        (["--public-origin", "example.com:8080"], "such as https://example.com:8080"),
+        (["--public-origin", "https://example.com/app"], "such as https://example.com"),
+        (["--public-origin", "ftp://example.com"], "it must be a scheme and a host"),
+        (["--host", "no such host"], "--host is 'no such host'"),
+        (["--allow-net=https://x/", "--no-access-log"], "permissions cannot be used"),
+    ] {
+        let text = refused(&project.path(), &arguments);
+        assert!(text.contains(said) && text.starts_with("error: "), "{arguments:?}: {text}");
+    }
+    // The file and the library are held to the same.
+    let file = hello().file("edgehost.toml", "limit-memory = \"64B\"\nlimit-cpu = \"0s\"");
+    let text = refused(&file.path(), &[]);
+    assert!(text.contains("--limit-memory is 64B") && text.contains("--limit-cpu is 0ns"), "{text}");
+}
+
+#[tokio::test]
+async fn the_library_refuses_settings_that_cannot_work() {
+    let text = hello().limits(|limits| limits.memory = 64).refusal().await;
+    assert_eq!(text, "--limit-memory is 64B: it must be at least 32MiB");
+    for builder in
+        [hello().builder().instances(0), hello().builder().shards(0), hello().builder().public_origin("x y")]
+    {
+        assert!(matches!(builder.validate(), Err(edgehost::Error::Settings(_))), "{builder:?}");
+    }
+}
+
+#[test]
+fn a_cause_is_told_once() {
+    let output = run(&["serve", "/no/such/folder", "--port", "0"]);
+    assert_eq!(stderr(&output).matches("No such file").count(), 1, "{}", stderr(&output));
+    assert!(stderr(&output).contains("cannot read /no/such/folder: No such file"), "{}", stderr(&output));
+}
+
+#[test]
+fn one_instance_serves_by_default_and_as_many_as_asked() {
+    let project = project().file(
+        "app/count/route.ts",
+        "let served = 0; export const GET = () => new Response(String(++served));",
+    );
+    let said = |served: &Served| served.banner[served.banner.len() - 2].clone();
+    let served = Served::start(&project.path(), &[], |_| {});
+    for count in 1..=8 {
+        assert!(served.get("/count").ends_with(&format!("\r\n\r\n{count}")));
+    }
+    let cores = std::thread::available_parallelism().expect("known");
+    let advice =
+        if cores.get() > 1 { format!(" (--instances auto for all {cores} cores)") } else { String::new() };
+    assert_eq!(said(&served), format!("1 instance; module memory is shared by all requests{advice}"));
+    for (arguments, expected) in [
+        (["--instances", "2"].as_slice(), "2 instances, each with module memory of its own"),
+        (&["--instances", "auto", "--shards", "3"], "3 instances, each with module memory of its own"),
+        (
+            &["--instances", "4", "--shards", "2"],
+            "2 instances, each with module memory of its own (4 were asked for, --shards allows 2)",
+        ),
+        (
+            &["--shards", "3"],
+            "1 instance; module memory is shared by all requests (--instances auto for 3 threads)",
+        ),
+    ] {
+        assert_eq!(said(&Served::start(&project.path(), arguments, |_| {})), expected);
+    }
+    let file = project.file("edgehost.toml", "instances = 2");
+    assert!(said(&Served::start(&file.path(), &[], |_| {})).starts_with("2 instances"));
+    let served = Served::start(&file.path(), &[], |command| {
+        command.env("EDGEHOST_INSTANCES", "3");
+    });
+    assert!(said(&served).starts_with("3 instances"));
+    std::fs::write(file.path().join("edgehost.toml"), "instances = \"auto\"\nshards = 2").expect("written");
+    assert!(said(&Served::start(&file.path(), &[], |_| {})).starts_with("2 instances"));
+}
+
+#[test]
+fn flags_without_a_value_take_words_for_true_and_false_in_variables() {
+    let project = hello();
+    let logs_access = |value: &str| {
+        let served = Served::start(&project.path(), &[], |command| {
+            command.env("EDGEHOST_NO_ACCESS_LOG", value);
+        });
+        served.get("/hello");
+        // Written after the access line of the first.
+        served.get("/hello");
+        let deadline = std::time::Instant::now() + Duration::from_secs(5);
+        while served.log().matches("said hello").count() < 2 && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        served.log().contains("edgehost::access")
+    };
+    for value in ["1", "true", "yes", "on", "TRUE"] {
+        assert!(!logs_access(value), "{value}");
+    }
+    for value in ["0", "false", "no", "off"] {
+        assert!(logs_access(value), "{value}");
+    }
+    let mut command = Command::new(program());
+    command.arg("serve").arg(project.path()).args(["--port", "0"]).env("EDGEHOST_NO_ACCESS_LOG", "perhaps");
+    let output = command.output().expect("started");
+    assert_eq!(output.status.code(), Some(2), "{}", stderr(&output));
+    // A flag wins, either way.
+    let served = Served::start(&project.path(), &["--no-access-log=false"], |command| {
+        command.env("EDGEHOST_NO_ACCESS_LOG", "1");
+    });
+    served.get("/hello");
+    let deadline = std::time::Instant::now() + Duration::from_secs(5);
+    while !served.log().contains("edgehost::access") && std::time::Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(served.log().contains("edgehost::access"));
+}
+
+#[test]
+fn port_and_hostname_of_next_and_names_of_hosts_are_understood() {
+    let project = hello();
+    let listening = |arguments: &[&str], variables: &[(&str, &str)]| {
+        let mut command = Command::new(program());
+        command.arg("serve").arg(project.path()).args(arguments).envs(variables.iter().copied());
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let served = Served::launch(command);
+        let (_, port) = served.address.rsplit_once(':').expect("a port");
+        let port: u16 = port.parse().expect("a number");
+        (served, port)
+    };
+    let answers = |host: &str, port: u16| {
+        use std::io::Write;
+        let Ok(mut stream) = std::net::TcpStream::connect((host, port)) else { return false };
+        write!(stream, "GET /hello HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        answer.ends_with("hello")
+    };
+    let (served, port) = listening(&[], &[("PORT", "0"), ("HOSTNAME", "0.0.0.0")]);
+    assert!(served.address.starts_with("0.0.0.0:") && port != 3000 && answers("127.0.0.1", port));
+    // The name of the machine is not meant as an address.
+    let name = std::process::Command::new("uname").arg("-n").output().expect("uname runs").stdout;
+    let name = String::from_utf8(name).expect("UTF-8");
+    let (served, port) = listening(&["--port", "0"], &[("HOSTNAME", name.trim())]);
+    assert!(served.address.starts_with("127.0.0.1:") && answers("127.0.0.1", port));
+    let (served, port) = listening(&["--port", "0", "--host", "localhost"], &[("HOSTNAME", "0.0.0.0")]);
+    assert!(served.address.starts_with("localhost:") && answers("127.0.0.1", port));
+    let has_ipv6 = std::net::TcpListener::bind("[::1]:0").is_ok();
+    for address in std::net::ToSocketAddrs::to_socket_addrs(&("localhost", port)).expect("a known name") {
+        assert!(answers(&address.ip().to_string(), port) || !has_ipv6, "every address that the name has");
+    }
+    for host in ["::", "[::]"] {
+        let (_served, port) = listening(&["--port", "0", "--host", host], &[]);
+        assert!(answers("127.0.0.1", port), "IPv4 as well");
+        assert_eq!(answers("::1", port), has_ipv6);
+    }
+    let mut command = Command::new(program());
+    let output = command.arg("serve").arg(project.path()).env("PORT", "http").output().expect("started");
+    assert!(stderr(&output).contains("the variable PORT is 'http'"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_file_is_found_from_the_app_directory_too() {
+    let ends_early = |project: &Project, dir: &str| {
+        let served = Served::start(&project.path().join(dir), &[], |_| {});
+        served.get(&format!("/hello?{}", "x".repeat(50))).starts_with("HTTP/1.1 414")
+    };
+    let route = "export const GET = () => new Response('hello');";
+    let setting = "limit-url = \"20B\"";
+    let project = |app: &str, file: &str| super::harness::project().file(app, route).file(file, setting);
+    let plain = project("app/hello/route.ts", "edgehost.toml");
+    assert!(ends_early(&plain, "app") && ends_early(&plain, ""));
+    let below_src = project("src/app/hello/route.ts", "edgehost.toml");
+    assert!(ends_early(&below_src, "src/app") && ends_early(&below_src, ""));
+    let beside = project("src/app/hello/route.ts", "src/edgehost.toml");
+    assert!(ends_early(&beside, "src/app") && ends_early(&beside, ""));
+    let both = beside.file("edgehost.toml", setting);
+    let text = refused(&both.path(), &[]);
+    assert!(text.contains("src/edgehost.toml exist: keep one of them"), "{text}");
+}
+
+#[test]
+fn an_output_that_cannot_be_written_ends_nothing() {
+    let project = hello();
+    let full = || std::fs::File::options().write(true).open("/dev/full").expect("opened");
+    let port = {
+        let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        free.local_addr().expect("an address").port().to_string()
+    };
+    let mut closed = Command::new(program());
+    closed
+        .arg("serve")
+        .arg(project.path())
+        .args(["--port", &port])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
+    let mut command = Command::new(program());
+    command.arg("serve").arg(project.path()).args(["--port", &port]).stdout(full()).stderr(Stdio::piped());
+    for mut command in [command, closed] {
+        let mut child = command.spawn().expect("started");
+        drop(child.stdout.take());
+        let mut served = Served {
+            child,
+            address: format!("127.0.0.1:{port}"),
+            banner: Vec::new(),
+            log: std::sync::Arc::default(),
+        };
+        let deadline = std::time::Instant::now() + Duration::from_secs(20);
+        while std::net::TcpStream::connect(&served.address).is_err() && std::time::Instant::now() < deadline {
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        assert!(served.get("/hello").ends_with("hello"));
+        served.signal("TERM");
+        assert!(served.child.wait().expect("waited").success());
+    }
+    let mut command = Command::new(program());
+    let output = command.arg("routes").arg(project.path()).stdout(full()).output().expect("started");
+    assert!(!stderr(&output).contains("panicked"), "{}", stderr(&output));
+}
+
+#[test]
+fn the_table_shows_what_applies_and_what_is_cut_is_said() {
+    let project = project()
+        .file(
+            "app/long/route.ts",
+            "export const maxDuration = 800; export const GET = () => new Response('x');",
+        )
+        .file(
+            "app/longer/route.ts",
+            "export const maxDuration = 900; export const GET = () => new Response('x');",
+        );
+    let cell = |table: &str, route: &str| {
+        let line = table.lines().find(|line| line.contains(&format!("{route} "))).expect(route);
+        line.split_whitespace().next_back().map(str::to_owned)
+    };
+    let path = project.path();
+    let routes = || run(&["routes", path.to_str().expect("UTF-8")]);
+    let output = routes();
+    assert_eq!(cell(&stdout(&output), "/long"), Some("800s".into()));
+    assert_eq!(cell(&stdout(&output), "/longer"), Some("800s".into()));
+    let cut = "maxDuration = 900 of app/longer/route.ts is cut to 800s";
+    assert!(
+        stderr(&output).contains(cut) && !stderr(&output).contains("maxDuration = 800"),
+        "{}",
+        stderr(&output)
+    );
+    let served = Served::start(&path, &["--limit-max-wall", "5m"], |_| {});
+    assert_eq!(cell(&served.banner.join("\n"), "/long"), Some("300s".into()));
+    assert!(
+        served.log().contains("maxDuration = 800 of app/long/route.ts is cut to 300s"),
+        "{}",
+        served.log()
+    );
+    drop(served);
+    // `routes` knows what `serve` would be told by the file.
+    let _project = project.file("edgehost.toml", "limit-max-wall = \"1500ms\"");
+    assert_eq!(cell(&stdout(&routes()), "/long"), Some("1.5s".into()));
+}
+
+#[test]
+fn middleware_is_refused_unless_it_is_ignored() {
+    let project = hello().file("src/proxy.ts", "export function proxy() {}");
+    let text = refused(&project.path(), &[]);
+    assert!(text.contains("src/proxy.ts would not run") && text.contains("--ignore-middleware"), "{text}");
+    let served = Served::start(&project.path(), &["--ignore-middleware"], |_| {});
+    assert!(served.get("/hello").ends_with("hello"));
+    assert!(served.log().contains("src/proxy.ts does not run"), "{}", served.log());
+    drop(served);
+    let served = Served::start(&project.path(), &[], |command| {
+        command.env("EDGEHOST_IGNORE_MIDDLEWARE", "yes");
+    });
+    assert!(served.get("/hello").ends_with("hello"));
+    drop(served);
+    // The table can be printed all the same.
+    assert!(run(&["routes", project.path().to_str().expect("UTF-8")]).status.success());
+    let file = project.file("edgehost.toml", "ignore-middleware = true");
+    assert!(Served::start(&file.path(), &[], |_| {}).get("/hello").ends_with("hello"));
+}
+
+#[test]
+fn the_limits_in_the_readme_are_the_real_ones() {
+    let readme = include_str!("../../README.md");
+    let mut defaults = std::collections::BTreeMap::new();
+    let rows = readme.lines().filter(|line| line.starts_with('|') && line.contains("| `--"));
+    for row in rows.filter(|row| row.contains("`--limit-") || row.contains("`--recycle-after`")) {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let values: Vec<_> = cells[1].split(';').collect();
+        let flags: Vec<_> = cells[2].split(',').collect();
+        assert_eq!(values.len(), flags.len(), "a value for each flag: {row}");
+        for (value, flag) in values.into_iter().zip(flags) {
+            let value = value.replace(' ', "").replace("min", "m");
+            defaults.insert(flag.trim().trim_matches('`').trim_start_matches('-').to_owned(), value);
+        }
+    }
+    let real = edgehost::Limits::default();
+    let real = real.entries().map(|(flag, value)| (flag.to_owned(), value));
+    assert_eq!(defaults, real.collect());
+}
+
 #[test]
 fn a_port_in_use_is_named() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -354,7 +677,7 @@ async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
     std::fs::copy(program(), &copy).expect("copied");
     let sources = Path::new(env!("EDGEHOST_REGISTRY"));
     let script = format!(
-        "mount -t tmpfs none {} && exec {} serve {} --port 0 --shards 1",
+        "mount -t tmpfs none {} && exec {} serve {} --port 0",
         sources.display(),
         copy.display(),
         project.path().display()
@@ -367,7 +690,7 @@ async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
     } else {
         eprintln!("no user namespaces here: the registry is not hidden, only CARGO_HOME is");
         let mut command = Command::new(&copy);
-        command.arg("serve").arg(project.path()).args(["--port", "0", "--shards", "1"]);
+        command.arg("serve").arg(project.path()).args(["--port", "0"]);
         command
     };
     command.env_clear().env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin").env("CARGO_HOME", "/nonexistent");
@@ -382,7 +705,7 @@ async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
         let _ = child.stderr.take().expect("piped").read_to_string(&mut errors);
         panic!("it did not start: {errors}");
     };
-    let served = Served { child, address, log: std::sync::Arc::default() };
+    let served = Served { child, address, banner: Vec::new(), log: std::sync::Arc::default() };
     let mut answer = String::new();
     eventually("it answers", async || {
         answer = served.get("/");

@@ -69,8 +69,7 @@ fn the_tour_answers_as_its_readme_says() {
     if !have_curl() {
         return;
     }
-    let tour =
-        start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
+    let tour = start(Command::new(program()).args(["serve", "examples/tour", "--port", "0"]));
     let readme = std::fs::read_to_string(root().join("examples/tour/README.md")).expect("a README");
     let commands = console(&readme);
     assert!(commands.len() > 20, "{commands:?}");
@@ -86,8 +85,7 @@ fn the_first_screen_of_the_readme_is_true() {
     if !have_curl() {
         return;
     }
-    let tour =
-        start(Command::new(program()).args(["serve", "examples/tour", "--port", "0", "--shards", "1"]));
+    let tour = start(Command::new(program()).args(["serve", "examples/tour", "--port", "0"]));
     let readme = std::fs::read_to_string(root().join("README.md")).expect("a README");
     let commands = console(&readme);
     assert!(!commands.is_empty());

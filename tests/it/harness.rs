@@ -23,7 +23,7 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 pub(crate) struct Project {
     pub(crate) dir: TempDir,
     limits: Limits,
-    shards: usize,
+    instances: usize,
     environment: Environment,
     permissions: Permissions,
 }
@@ -31,10 +31,13 @@ pub(crate) struct Project {
 /// A project without files.
 pub(crate) fn project() -> Project {
     capture_log();
+    let mut limits = Limits::default();
+    // Many apps run beside each other here, and some fill their memory.
+    limits.memory = 128 << 20;
     Project {
         dir: tempfile::tempdir().expect("a temporary folder"),
-        limits: Limits::default(),
-        shards: 1,
+        limits,
+        instances: 1,
         environment: Environment::empty(),
         permissions: Permissions::default(),
     }
@@ -72,8 +75,8 @@ impl Project {
         self
     }
 
-    pub(crate) fn shards(mut self, shards: usize) -> Self {
-        self.shards = shards;
+    pub(crate) fn instances(mut self, instances: usize) -> Self {
+        self.instances = instances;
         self
     }
 
@@ -85,7 +88,7 @@ impl Project {
     pub(crate) fn builder(&self) -> EdgeHostBuilder {
         EdgeHost::builder(self.dir.path())
             .limits(self.limits.clone())
-            .shards(self.shards)
+            .instances(self.instances)
             .permissions(self.permissions.clone())
             .environment(self.environment.clone())
     }
@@ -100,7 +103,7 @@ impl Project {
     pub(crate) async fn refusal(self) -> String {
         match self.builder().build().await {
             Ok(_) => panic!("the project should be refused"),
-            Err(error @ (Error::Project(_) | Error::Bundle(_))) => error.to_string(),
+            Err(error @ (Error::Project(_) | Error::Bundle(_) | Error::Settings(_))) => error.to_string(),
             Err(error) => panic!("refused for another reason: {error}"),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use edgehost::{EdgeHost, Limits};
+use edgehost::{EdgeHost, Instances, Limits};
 use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tower_service::Service;
@@ -21,7 +21,7 @@ async fn calls_take_any_body_and_stream_both_ways() {
         "app/route.ts",
         "export const GET = (r: Request) => new Response(r.url); export const POST = (r: Request) => new Response(r.body);",
     );
-    let host = project.builder().shards(2).build().await.expect("built");
+    let host = project.builder().instances(2).build().await.expect("built");
     let get = Request::get("/?q=1").header("host", "lib").body(Empty::<Bytes>::new()).expect("a request");
     assert_eq!(text(host.call(get).await).await, "http://lib/?q=1");
     let absolute = Request::get("http://other/?q=2").body(String::new()).expect("a request");
@@ -111,7 +111,7 @@ fn no_thread_is_left_behind() {
         for _ in 0..2 {
             let app = project()
                 .file("app/route.ts", "setInterval(() => {}, 1); export const GET = () => new Response('x');")
-                .shards(3)
+                .instances(3)
                 .start()
                 .await;
             app.get("/").await.is(200, "x");
@@ -147,11 +147,43 @@ async fn a_caller_that_stops_waiting_aborts_the_request() {
 }
 
 #[tokio::test]
+async fn module_memory_is_that_of_an_instance() {
+    let project = project()
+        .file("app/node/route.ts", "import 'node:fs'; import { count } from '../../count'; export const GET = () => new Response(`${count()}`);")
+        .file("app/edge/route.ts", "import { count } from '../../count'; export const runtime = 'edge'; export const GET = () => new Response(`${count()}`);")
+        .file("count.ts", "let served = 0; export const count = () => ++served;");
+    let counts = async |host: &EdgeHost, path: &str| {
+        let mut counts = Vec::new();
+        for _ in 0..4 {
+            let request = Request::get(path).body(Empty::<Bytes>::new()).expect("a request");
+            counts.push(text(host.call(request).await).await);
+        }
+        counts.join(" ")
+    };
+    let one = EdgeHost::builder(project.path()).build().await.expect("built");
+    assert_eq!(one.instances(), 1);
+    assert_eq!(counts(&one, "/node").await, "1 2 3 4");
+    // Routes of the other runtime have an isolate of their own.
+    assert_eq!(counts(&one, "/edge").await, "1 2 3 4");
+    one.shutdown().await;
+    for builder in [
+        EdgeHost::builder(project.path()).instances(2),
+        EdgeHost::builder(project.path()).instances(Instances::Auto).shards(2),
+        EdgeHost::builder(project.path()).instances(5).shards(2),
+    ] {
+        let two = builder.build().await.expect("built");
+        assert_eq!(two.instances(), 2);
+        assert_eq!(counts(&two, "/node").await, "1 1 2 2");
+        two.shutdown().await;
+    }
+}
+
+#[tokio::test]
 async fn limits_and_routes_are_part_of_the_library() {
     let mut limits = Limits::default();
     limits.wall = Duration::from_millis(100);
     let project = project().file("app/a/[b]/route.ts", "export const runtime = 'edge'; export const maxDuration = 7; export const GET = () => 1; export const POST = GET;");
-    let host = EdgeHost::builder(project.path()).limits(limits).shards(1).build().await.expect("built");
+    let host = EdgeHost::builder(project.path()).limits(limits).build().await.expect("built");
     let routes = host.routes();
     assert_eq!(routes.len(), 1);
     assert_eq!(
@@ -162,7 +194,7 @@ async fn limits_and_routes_are_part_of_the_library() {
             routes[0].runtime,
             routes[0].max_duration
         ),
-        ("/a/[b]", ["GET", "POST"].as_slice(), "app/a/[b]/route.ts", "edge", Some(7))
+        ("/a/[b]", ["GET", "POST"].as_slice(), "app/a/[b]/route.ts", "edge", Some(Duration::from_secs(7)))
     );
     let app = App::serve(host, None).await;
     assert_eq!(app.get("/a/1").await.status, StatusCode::INTERNAL_SERVER_ERROR);

@@ -49,7 +49,7 @@ async fn t82_an_endless_loop() {
     let answer = app.get("/hostile").await;
     assert_eq!((answer.status.as_u16(), answer.code()), (503, "CPU_LIMIT"));
     let took = began.elapsed();
-    assert!(took >= Duration::from_millis(250) && took < Duration::from_millis(1500), "{took:?}");
+    assert!(took >= Duration::from_millis(250) && took < Duration::from_millis(4500), "{took:?}");
     app.get("/ok").await.is(200, "ok");
 }
 
@@ -235,7 +235,7 @@ async fn waiting_on_an_atomic_is_refused() {
 async fn a_neighbour_on_another_shard_is_not_disturbed() {
     let app = hostile("export const GET = () => { while (true) {} };")
         .file("app/slow/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 150)); return new Response('neighbour'); };")
-        .shards(2)
+        .instances(2)
         .limits(|limits| limits.cpu = Duration::from_millis(600))
         .start()
         .await;
@@ -405,7 +405,7 @@ async fn isolates_are_replaced_after_as_many_requests_as_asked() {
 #[tokio::test]
 async fn a_burst_of_hostile_requests_leaves_the_server_well() {
     let app = hostile("export const GET = async () => { await null; const all: unknown[] = []; while (true) all.push(new Array(1000).fill({})); };")
-        .shards(2)
+        .instances(2)
         .start()
         .await;
     let answers = futures::future::join_all((0..8).map(|_| app.get("/hostile"))).await;
@@ -421,7 +421,6 @@ async fn requests_while_a_successor_loads_go_to_that_successor() {
             "app/slow/route.ts",
             "await new Promise((r) => setTimeout(r, 400)); export const GET = () => new Response('slow');",
         )
-        .shards(1)
         .start()
         .await;
     app.get("/slow").await.is(200, "slow");
@@ -452,4 +451,35 @@ async fn a_module_that_finds_the_memory_full_loads_in_the_successor() {
     }
     logged(&["--limit-memory allows more", "/never"]).await;
     app.get("/big").await.is(200, "4000000");
+}
+
+#[tokio::test]
+async fn the_least_memory_that_is_accepted_is_enough() {
+    let app = project()
+        .file("app/web/route.ts", "export const GET = () => Response.json(Array.from({ length: 1000 }, (_, i) => ({ i })).length);")
+        .file("app/node/route.ts", "import { createHash } from 'node:crypto'; import 'node:http'; import 'node:stream'; import { Buffer } from 'node:buffer'; export const GET = () => Response.json(createHash('sha256').update(Buffer.alloc(100_000)).digest('hex').length);")
+        .limits(|limits| limits.memory = 32 << 20)
+        .start()
+        .await;
+    for _ in 0..20 {
+        app.get("/web").await.is(200, "1000");
+        app.get("/node").await.is(200, "64");
+    }
+    let mut less = edgehost::Limits::default();
+    less.memory = (32 << 20) - 1;
+    assert!(edgehost::EdgeHost::builder(".").limits(less).validate().is_err());
+}
+
+#[tokio::test]
+async fn a_handler_may_stream_for_longer_than_its_first_byte_may_take() {
+    let app = project()
+        .file("app/stream/route.ts", "export const GET = () => new Response(new ReadableStream({ async start(c) { for (let i = 0; i < 5; i++) { await new Promise((r) => setTimeout(r, 150)); c.enqueue(new TextEncoder().encode(String(i))); } c.close(); } }));")
+        .file("app/late/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 700)); return new Response('late'); };")
+        .file("app/allowed/route.ts", "export const maxDuration = 5; export const GET = async () => { await new Promise((r) => setTimeout(r, 700)); return new Response('late'); };")
+        .limits(|limits| limits.first_byte = Duration::from_millis(300))
+        .start()
+        .await;
+    app.get("/stream").await.is(200, "01234");
+    assert_eq!(app.get("/late").await.code(), "HANDLER_TIMEOUT");
+    app.get("/allowed").await.is(200, "late");
 }

@@ -9,6 +9,7 @@ mod environment;
 mod examples;
 mod globals;
 mod harness;
+mod hints;
 mod library;
 mod limits;
 mod methods;

@@ -573,7 +573,6 @@ async fn t107_cache_and_markers_and_url_pattern() {
 #[tokio::test]
 async fn modules_load_outside_of_the_request_that_came_before() {
     let app = project()
-        .shards(1)
         .file("lib.ts", "export const x = 1;")
         .file("app/before/route.ts", "export const GET = async () => new Response(String((await import('../../lib')).x));")
         .file("app/route.ts", "import { cookies } from 'next/headers';\nlet scope = 'inside';\ntry { await cookies(); } catch { scope = 'outside'; }\nexport const GET = () => new Response(scope);")

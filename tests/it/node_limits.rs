@@ -303,7 +303,6 @@ async fn databases(permissions: edgehost::Profile) -> App {
         )
         .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
         .permissions(permissions, |_| {})
-        .shards(1)
         .limits(|limits| {
             limits.cpu = Duration::from_millis(500);
             // Long enough for that much CPU time on a busy machine.

@@ -231,11 +231,7 @@ async fn t25_src_app_is_used_only_without_app() {
 #[tokio::test]
 async fn an_app_directory_itself_can_be_named() {
     let project = project().file("src/app/q/route.ts", says("src"));
-    let host = edgehost::EdgeHost::builder(project.dir.path().join("src/app"))
-        .shards(1)
-        .build()
-        .await
-        .expect("built");
+    let host = edgehost::EdgeHost::builder(project.dir.path().join("src/app")).build().await.expect("built");
     let app = App::serve(host, None).await;
     app.get("/q").await.is(200, "src");
 }

@@ -7,7 +7,7 @@ use http::Request;
 use http_body_util::{BodyExt, Full};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 
-use super::harness::{eventually, logged, project, serve_root};
+use super::harness::{App, Wire, eventually, logged, project, serve_root};
 
 const OK: &str = "export const GET = (r: Request) => new Response(r.url);";
 
@@ -69,25 +69,107 @@ async fn expect_100_continue_is_answered_when_the_handler_reads() {
     assert!(answer.starts_with("HTTP/1.1 403"), "{answer}");
 }
 
-#[tokio::test]
-async fn slow_heads_and_idle_connections_are_closed() {
-    let app = project()
+const SLOW_HEAD: Duration = Duration::from_millis(200);
+const KEEP_ALIVE: Duration = Duration::from_millis(900);
+
+/// An app that closes silent connections soon, later if they are idle.
+async fn impatient() -> App {
+    project()
         .file("app/route.ts", OK)
-        .limits(|limits| limits.header_read = Duration::from_millis(200))
+        .file("app/slow/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 1200)); return new Response('slow'); };")
+        .limits(|limits| {
+            limits.header_read = SLOW_HEAD;
+            limits.keep_alive = KEEP_ALIVE;
+        })
         .start()
-        .await;
+        .await
+}
+
+/// How long it takes until the server closes a connection.
+async fn closed_after(wire: &mut Wire) -> Duration {
     let began = Instant::now();
-    let mut slow = app.connect().await;
-    slow.write("GET / HTTP/1.1\r\nhost: h\r\nx-slow: ").await;
-    slow.read_to_end().await;
+    wire.read_to_end().await;
+    began.elapsed()
+}
+
+fn is_about(measured: Duration, expected: Duration) -> bool {
+    measured + Duration::from_millis(50) > expected && measured < expected + Duration::from_millis(500)
+}
+
+#[tokio::test]
+async fn a_head_that_has_begun_has_to_go_on_and_an_idle_connection_may_wait_longer() {
+    let app = impatient().await;
+    for begun in ["G", "GET / HTTP/1.1\r\nhost: h\r\nx-slow: ", "PRI * HT"] {
+        let mut slow = app.connect().await;
+        slow.write(begun).await;
+        let took = closed_after(&mut slow).await;
+        assert!(is_about(took, SLOW_HEAD), "{begun:?}: {took:?}");
+    }
+    // One that says nothing at all is as idle as one between requests.
+    let mut silent = app.connect().await;
+    let took = closed_after(&mut silent).await;
+    assert!(is_about(took, KEEP_ALIVE), "{took:?}");
     let mut idle = app.connect().await;
     idle.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
-    idle.read_to_end().await;
-    assert!(
-        began.elapsed() >= Duration::from_millis(400) && began.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        began.elapsed()
-    );
+    idle.read_until("http://h/").await;
+    let took = closed_after(&mut idle).await;
+    assert!(is_about(took, KEEP_ALIVE), "{took:?}");
+    // The next head has its own time, and begins a new wait.
+    let mut second = app.connect().await;
+    for _ in 0..3 {
+        second.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        second.read_until("http://h/").await;
+        tokio::time::sleep(KEEP_ALIVE * 2 / 3).await;
+    }
+    second.write("GET / HT").await;
+    let took = closed_after(&mut second).await;
+    assert!(is_about(took, SLOW_HEAD), "{took:?}");
+}
+
+#[tokio::test]
+async fn neither_a_slow_handler_nor_a_slow_upload_counts_as_silence() {
+    let app = impatient().await;
+    let mut wire = app.connect().await;
+    wire.write("GET /slow HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    assert!(wire.read_until("slow").await.ends_with("slow"));
+    let upload = project()
+        .file("app/route.ts", "export const POST = async (r: Request) => new Response(await r.text());")
+        .limits(|limits| {
+            limits.header_read = SLOW_HEAD;
+            limits.keep_alive = SLOW_HEAD;
+        })
+        .start()
+        .await;
+    let mut wire = upload.connect().await;
+    wire.write("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\n").await;
+    for piece in ["01", "23", "45", "67", "89"] {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        wire.write(piece).await;
+    }
+    assert!(wire.read_until("0123456789").await.ends_with("0123456789"));
+}
+
+#[tokio::test]
+async fn idle_http_2_connections_are_closed_and_busy_ones_are_not() {
+    let app = impatient().await;
+    let stream = tokio::net::TcpStream::connect(app.address).await.expect("connected");
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(stream)).await.expect("h2");
+    let closed = tokio::spawn(async move {
+        let _ = connection.await;
+        Instant::now()
+    });
+    // Longer than a head of HTTP/1 may take, shorter than a connection may idle.
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    for path in ["/", "/slow"] {
+        let request =
+            Request::get(format!("http://h{path}")).body(Full::new(Bytes::new())).expect("a request");
+        let answer = sender.send_request(request).await.expect("an answer");
+        answer.into_body().collect().await.expect("a body");
+    }
+    let idle = Instant::now();
+    let took = closed.await.expect("joined").duration_since(idle);
+    assert!(is_about(took, KEEP_ALIVE), "{took:?}");
 }
 
 #[tokio::test]

@@ -284,7 +284,7 @@ async fn an_unread_body_does_not_block_the_answer() {
 async fn answers_never_reach_another_request() {
     let app = project()
         .file("app/[id]/route.ts", "export const GET = async (_: Request, { params }: any) => { const { id } = await params; if (Number(id) % 3) await new Promise((r) => setTimeout(r, Math.random() * 5)); return new Response(id.repeat(50)); };")
-        .shards(2)
+        .instances(2)
         .start()
         .await;
     let connections = (0..8_usize).map(|connection| {

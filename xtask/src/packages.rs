@@ -121,7 +121,7 @@ impl Project {
     fn serve(folder: &Path) -> anyhow::Result<Self> {
         let mut command = Command::new(root().join("target/release/edgehost"));
         command.arg("serve").arg(folder);
-        command.args(["--port", "0", "--shards", "1", "--no-access-log", "--limit-memory", "512MiB"]);
+        command.args(["--port", "0", "--no-access-log"]);
         let server = Server::start("edgehost", command)?;
         let agent = ureq::Agent::config_builder()
             .timeout_global(Some(PATIENCE))

@@ -1,0 +1,310 @@
+//! Closes connections whose peer sends nothing.
+//!
+//! hyper has one time for two things: a head that arrives slowly, which is short, and a
+//! connection that idles between requests, which is long because load balancers keep
+//! theirs open; and none for a peer that says nothing at all, nor for an idle HTTP/2
+//! connection. So it is only asked when it reads a head: its timer (see [`HeadTimer`])
+//! marks beginning and end, the socket marks when the first bytes come, and one timer for
+//! each connection looks at the marks. It is set anew only when it has to fire earlier, so
+//! that requests in quick succession cost it nothing.
+
+use std::future::Future;
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use edgehost_ext::message::{BoxError, ResponseBody};
+use http_body::{Body, Frame, SizeHint};
+use hyper::rt;
+use parking_lot::Mutex;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
+
+/// What an HTTP/2 client says first.
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// What a connection is doing, as far as its peer's silence matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// The version is not known; so many bytes of the HTTP/2 preface have come.
+    Opening(usize),
+    /// HTTP/1: a head is read, or waited for.
+    Head,
+    /// HTTP/1: a request is being served.
+    Busy,
+    /// HTTP/2, with so many requests in flight.
+    Http2(usize),
+}
+
+#[derive(Debug)]
+struct State {
+    phase: Phase,
+    /// Since when there is nothing to do.
+    since: Instant,
+    /// When the first bytes of the head came.
+    begun: Option<Instant>,
+}
+
+/// Why a connection is to be closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Silence {
+    /// There was no request for [`Watch::keep_alive`].
+    Idle,
+    /// A head that has begun is not complete after [`Watch::header_read`].
+    SlowHead,
+}
+
+/// What is known of a connection's silence. Clones are of the same connection.
+#[derive(Debug, Clone)]
+pub(super) struct Watch {
+    // Used on one thread only; hyper wants its timers to be `Send` and `Sync`.
+    state: Arc<Mutex<State>>,
+    keep_alive: Duration,
+    header_read: Duration,
+}
+
+impl Watch {
+    pub(super) fn new(keep_alive: Duration, header_read: Duration) -> Self {
+        let state = State { phase: Phase::Opening(0), since: Instant::now(), begun: None };
+        Self { state: Arc::new(Mutex::new(state)), keep_alive, header_read }
+    }
+
+    /// The timer that tells when hyper reads heads of HTTP/1.
+    pub(super) fn head_timer(&self) -> HeadTimer {
+        HeadTimer(self.clone())
+    }
+
+    /// A request of HTTP/2 is in flight until what this returns is dropped.
+    pub(super) fn stream(&self) -> InFlight {
+        let mut state = self.state.lock();
+        let others = if let Phase::Http2(others) = state.phase { others } else { 0 };
+        state.phase = Phase::Http2(others + 1);
+        InFlight(self.clone())
+    }
+
+    /// Resolves when the connection is to be closed. Has to be polled after the
+    /// connection, in the same task: what happens there may bring the end nearer.
+    pub(super) fn silence(&self) -> Silent {
+        let until = tokio::time::sleep(self.keep_alive);
+        Silent { watch: self.clone(), until: Box::pin(until) }
+    }
+
+    /// Bytes have come.
+    fn received(&self, bytes: &[u8]) {
+        let mut state = self.state.lock();
+        if let Phase::Opening(known) = state.phase {
+            let expected = &PREFACE[known..];
+            let compared = expected.len().min(bytes.len());
+            if expected[..compared] == bytes[..compared] {
+                let known = known + compared;
+                state.phase = if known == PREFACE.len() { Phase::Http2(0) } else { Phase::Opening(known) };
+                state.since = Instant::now();
+            }
+        }
+        if matches!(state.phase, Phase::Opening(_) | Phase::Head) && state.begun.is_none() {
+            state.begun = Some(Instant::now());
+        }
+    }
+
+    fn head_begins(&self) {
+        let mut state = self.state.lock();
+        // The first head may have come already, while the version was found out.
+        if !matches!(state.phase, Phase::Opening(_)) {
+            state.begun = None;
+        }
+        state.phase = Phase::Head;
+        state.since = Instant::now();
+    }
+
+    fn head_ends(&self) {
+        self.state.lock().phase = Phase::Busy;
+    }
+
+    /// When the connection has been silent for too long, if it goes on as it is.
+    fn deadline(&self) -> Option<(Instant, Silence)> {
+        let state = self.state.lock();
+        match (state.phase, state.begun) {
+            (Phase::Opening(_) | Phase::Head, Some(begun)) => {
+                Some((begun + self.header_read, Silence::SlowHead))
+            }
+            (Phase::Opening(_) | Phase::Head, None) | (Phase::Http2(0), _) => {
+                Some((state.since + self.keep_alive, Silence::Idle))
+            }
+            (Phase::Busy | Phase::Http2(_), _) => None,
+        }
+    }
+}
+
+/// A request of HTTP/2 that is being served.
+#[derive(Debug)]
+pub(super) struct InFlight(Watch);
+
+impl Drop for InFlight {
+    fn drop(&mut self) {
+        let mut state = self.0.state.lock();
+        if let Phase::Http2(streams) = &mut state.phase {
+            *streams = streams.saturating_sub(1);
+            state.since = Instant::now();
+        }
+    }
+}
+
+/// See [`Watch::silence`].
+#[derive(Debug)]
+pub(super) struct Silent {
+    watch: Watch,
+    until: Pin<Box<Sleep>>,
+}
+
+impl Future for Silent {
+    type Output = Silence;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Silence> {
+        loop {
+            let end = self.watch.deadline();
+            if self.until.is_elapsed() {
+                let later = || Instant::now() + self.watch.keep_alive;
+                let next = end.map_or_else(later, |(deadline, _)| deadline);
+                self.until.as_mut().reset(next.into());
+            } else if let Some((deadline, _)) = end
+                && deadline < self.until.deadline().into_std()
+            {
+                self.until.as_mut().reset(deadline.into());
+            }
+            if self.until.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match end {
+                Some((deadline, silence)) if deadline <= Instant::now() => return Poll::Ready(silence),
+                // It was set for something that is over: look for what comes next.
+                _ => {}
+            }
+        }
+    }
+}
+
+/// Is told by hyper when it begins to read a head of HTTP/1 and when it has one.
+#[derive(Debug)]
+pub(super) struct HeadTimer(Watch);
+
+impl rt::Timer for HeadTimer {
+    fn sleep(&self, _duration: Duration) -> Pin<Box<dyn rt::Sleep>> {
+        self.sleep_until(Instant::now())
+    }
+
+    fn sleep_until(&self, _deadline: Instant) -> Pin<Box<dyn rt::Sleep>> {
+        self.0.head_begins();
+        Box::pin(ReadingHead(self.0.clone()))
+    }
+
+    fn reset(&self, _sleep: &mut Pin<Box<dyn rt::Sleep>>, _deadline: Instant) {
+        self.0.head_begins();
+    }
+}
+
+/// What hyper takes for the time that a head may need. Never over: [`Silent`] decides.
+struct ReadingHead(Watch);
+
+impl Future for ReadingHead {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<()> {
+        Poll::Pending
+    }
+}
+
+impl rt::Sleep for ReadingHead {}
+
+impl Drop for ReadingHead {
+    fn drop(&mut self) {
+        self.0.head_ends();
+    }
+}
+
+/// A socket that tells when bytes come.
+pub(super) struct Heard<T> {
+    inner: T,
+    watch: Watch,
+}
+
+impl<T> Heard<T> {
+    pub(super) fn new(inner: T, watch: Watch) -> Self {
+        Self { inner, watch }
+    }
+}
+
+impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.watch.received(bytes);
+        }
+        polled
+    }
+}
+
+impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.inner.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.inner).poll_shutdown(cx)
+    }
+}
+
+/// A body with what is in flight until it has been sent.
+pub(super) struct Answering {
+    body: ResponseBody,
+    _stream: Option<InFlight>,
+}
+
+impl Answering {
+    pub(super) fn new(body: ResponseBody, stream: Option<InFlight>) -> Self {
+        Self { body, _stream: stream }
+    }
+}
+
+impl Body for Answering {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
