@@ -4,6 +4,8 @@ mod bench;
 mod dist;
 mod licences;
 mod packages;
+mod process;
+mod projects;
 mod server;
 mod tools;
 mod v8;
@@ -25,7 +27,9 @@ cargo xtask <command>
   v8 --from-source      build that library from the sources of the crate `v8` (80 to 100 minutes on 2 cores)
       --objects N       stop after about N of its objects, to see that the way works
   bench [--quick]       compare with a bare hyper server: speed, start-up, memory
-  bench --peers         and with deno serve, Bun.serve, node:http and next start
+  bench --peers         every row on every peer, and benches/RESULTS.md; 40 minutes, 5 with --quick
+      --only ROW,..  --binary PATH  --minutes N
+  projects DIR.. [--json]  bundle and serve other people's projects, ask every route, tell what failed and why
   licences              may all that is inside be passed on? (cargo-deny); gathers its texts
   dist [--check]        what people install: an archive, npm and Debian packages in target/dist/packages (an hour)
       --binary PATH     of this program, instead of building it
@@ -66,6 +70,10 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
         ["bench", rest @ ..] => {
             v8::set_up()?;
             bench::run(rest)
+        }
+        ["projects", rest @ ..] => {
+            v8::set_up()?;
+            projects::run(rest)
         }
         ["packages", rest @ ..] => {
             v8::set_up()?;
