@@ -161,17 +161,14 @@ fn ask_all(binary: &Path, dir: &Path, project: &mut Project) -> anyhow::Result<(
     project.routes = routes.len();
     if routes.is_empty() {
         let reason = first_error(&String::from_utf8_lossy(&output.stderr));
-        project.problem = Some(judge(dir, "ROUTES", &reason, false));
-        return Ok(());
+        bail!("{}", headline(&reason));
     }
     say(&format!("{}: bundling {} routes", project.name, routes.len()));
     let began = Instant::now();
     let mut server = match Serving::start(binary, dir) {
         Ok(server) => server,
-        Err(text) => {
-            project.problem = Some(judge(dir, "START", &text, false));
-            return Ok(());
-        }
+        // Whatever is missing, it is missing for some routes and not for the others.
+        Err(text) => bail!("{text}"),
     };
     project.seconds = began.elapsed().as_secs_f64();
     project.peak_mib = process::peak_mib(server.child.id());

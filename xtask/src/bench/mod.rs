@@ -227,7 +227,6 @@ fn measure_row(
     for (_, running) in players {
         came.push(running.as_ref().map_err(|_| "did not start".to_owned()).and_then(|running| {
             let address = &running.server.address;
-            // HTTP/2 gives the same answers; its status is looked at in every run.
             row.verify(address).map_err(|error| format!("wrong answer: {error:#}"))?;
             if plan.warm_up {
                 load::run(running.pid(), address, row, 1).map_err(|error| format!("{error:#}"))?;
@@ -313,7 +312,11 @@ fn page(measured: &[Measured], absent: &[(String, String)], plan: &Plan) -> Stri
         .flat_map(|measured| &measured.cells)
         .filter_map(|cell| Some(cell.came.as_ref().ok()?.runs));
     let (fewest, most) = (runs.clone().min().unwrap_or(0), runs.max().unwrap_or(0));
-    let runs = if fewest == most { format!("{most}") } else { format!("{fewest} to {most}") };
+    let runs = match (fewest, most) {
+        (_, 0 | 1) => "one run".to_owned(),
+        (fewest, most) if fewest == most => format!("{most} runs"),
+        _ => format!("{fewest} to {most} runs"),
+    };
     let mut text = format!(
         "# Benchmarks\n\n\
          Made by `cargo xtask bench --peers`, never by hand. Absolute figures depend on the machine: the ratios are what\n\
@@ -321,7 +324,7 @@ fn page(measured: &[Measured], absent: &[(String, String)], plan: &Plan) -> Stri
          - Machine: {}.\n\
          - Versions: {}.\n\
          - Each server is pinned to one core, the load (and the upstream of the row that fetches) to another. Medians of\n  \
-           {runs} runs of {} s, the servers in turn; 64 connections where the row names no other number. The answer of every\n  \
+           {runs} of {} s, the servers in turn; 64 connections where the row names no other number. The answer of every\n  \
            server to every row is compared with the right one before anything is measured.\n\
          - CPU time is that of `/proc/PID/stat`, with children. Peak memory is the resident memory of the server and its\n  \
            children during the row. System calls are counted by `strace -c -f` in a run of their own, which slows the server:\n  \

@@ -60,8 +60,9 @@ pub(super) fn table(measured: &[Measured]) -> String {
             let _ = write!(text, "| {} | {server} |", row.title);
             match came {
                 Err(reason) => {
-                    let _ =
-                        writeln!(text, " {} | | | | | | | | |", reason.replace('|', "/").replace('\n', " "));
+                    let reason: String =
+                        reason.replace('|', "/").replace('\n', " ").chars().take(200).collect();
+                    let _ = writeln!(text, " {reason} | | | | | | | | |");
                 }
                 Ok(Figures { sample, syscalls, .. }) => {
                     let ratio =
@@ -131,7 +132,8 @@ fn thousands(value: f64) -> String {
 fn time(us: f64) -> String {
     match us {
         us if us < 10.0 => format!("{us:.1} us"),
-        us if us < 1e4 => format!("{us:.0} us"),
+        us if us < 1e3 => format!("{us:.0} us"),
+        us if us < 1e4 => format!("{:.2} ms", us / 1e3),
         us if us < 1e5 => format!("{:.1} ms", us / 1e3),
         us if us < 1e7 => format!("{:.0} ms", us / 1e3),
         us => format!("{:.1} s", us / 1e6),
@@ -261,8 +263,8 @@ mod tests {
     fn figures_are_written_for_people() {
         assert_eq!([thousands(999.4), thousands(1e6)], ["999", "1,000,000"]);
         assert_eq!(
-            [time(5.43), time(469.2), time(12_345.0), time(123_456.0)],
-            ["5.4 us", "469 us", "12.3 ms", "123 ms"]
+            [time(5.43), time(469.2), time(4381.0), time(12_345.0), time(123_456.0)],
+            ["5.4 us", "469 us", "4.38 ms", "12.3 ms", "123 ms"]
         );
     }
 }
