@@ -102,6 +102,8 @@ struct Asked {
     status: Option<u16>,
     /// How an answer of the handler that is an error of the server begins.
     body: Option<String>,
+    /// What the handler then wrote to `console.error`.
+    logged: Option<String>,
     /// Why the handler did not answer.
     failure: Option<Failure>,
 }
@@ -186,6 +188,7 @@ fn ask_all(binary: &Path, dir: &Path, project: &mut Project) -> anyhow::Result<(
                 file: route.file.clone(),
                 status: None,
                 body: None,
+                logged: None,
                 failure: None,
             };
             let mark = server.mark();
@@ -203,6 +206,8 @@ fn ask_all(binary: &Path, dir: &Path, project: &mut Project) -> anyhow::Result<(
                         told.entry(route.file.as_str()).or_insert(text);
                     } else if answer.status >= 500 {
                         asked.body = Some(answer.body);
+                        asked.logged =
+                            server.lines_since(mark).iter().find_map(|line| console_error_in(line));
                     }
                 }
                 Err(error) => {
@@ -438,6 +443,14 @@ fn error_in(line: &str) -> Option<String> {
     Some(text)
 }
 
+/// What a handler wrote to `console.error`.
+fn console_error_in(line: &str) -> Option<String> {
+    let value: Value = serde_json::from_str(line).ok()?;
+    let is_error = value["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("error"));
+    let is_console = value["target"] == "edgehost::console";
+    (is_error && is_console).then(|| value["message"].as_str().map(str::to_owned)).flatten()
+}
+
 /// What an output says of the failure that ended it.
 fn first_error(output: &str) -> String {
     let lines: Vec<String> = output.lines().map(text_of).collect();
@@ -641,8 +654,9 @@ impl Project {
         let _ = writeln!(text, "  {:5} answered by the handler  ({})", self.answered(), statuses.join(", "));
         // A handler may have caught what is a fault of ours.
         groups(&mut text, &self.asked, |asked| {
-            let body = asked.body.as_ref()?;
-            Some(format!("{}: {}", asked.status?, headline(body)))
+            let body = headline(asked.body.as_ref()?);
+            let logged = asked.logged.as_ref().map(|text| format!(" (logged: {})", headline(text)));
+            Some(format!("{}: {body}{}", asked.status?, logged.unwrap_or_default()))
         });
         for (whose, words) in [(Whose::Ours, "a reason of ours"), (Whose::Another, "another reason")] {
             let _ = writeln!(text, "  {:5} failed for {words}", self.failed(whose));
@@ -773,7 +787,9 @@ mod tests {
     fn errors_are_found_in_the_log() {
         let line = r#"{"level":"ERROR","target":"edgehost::error","message":"Error: no\n    at x"}"#;
         assert_eq!(error_in(line).as_deref(), Some("Error: no\n    at x"));
-        assert_eq!(error_in(r#"{"level":"ERROR","target":"edgehost::console","message":"own"}"#), None);
+        let own = r#"{"level":"ERROR","target":"edgehost::console","message":"own"}"#;
+        assert_eq!((error_in(own), console_error_in(own)), (None, Some("own".to_owned())));
+        assert_eq!(console_error_in(line), None);
         assert_eq!(error_in(r#"{"level":"INFO","target":"edgehost::access","message":"GET"}"#), None);
         assert_eq!(headline("\u{1b}[31mError\u{1b}[0m at ./a.ts:12:7\n at y"), "Error at ./a.ts:N:N");
         assert_eq!(headline("Uncaught:\n  TypeError: x"), "Uncaught: TypeError: x");
@@ -787,6 +803,7 @@ mod tests {
             file: "app/a/route.ts".to_owned(),
             status: Some(status),
             body: None,
+            logged: None,
             failure: failure.map(|(whose, reason)| Failure { whose, reason: reason.to_owned() }),
         };
         let project = Project {
