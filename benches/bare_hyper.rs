@@ -1,8 +1,8 @@
 //! The ceiling: hyper on one thread, giving the answers of the benchmark's routes
 //! without any JavaScript. `cargo xtask bench` compares edgehost with it.
 //!
-//! Takes the port to listen on (0 for a free one); `UPSTREAM` names what the row
-//! with a subrequest asks.
+//! Takes the port to listen on (0 for a free one), and what the row with a subrequest
+//! asks.
 
 use std::collections::HashMap;
 use std::convert::Infallible;
@@ -35,7 +35,7 @@ static BLOCK: [u8; 1024 * 1024] = [b'a'; 1024 * 1024];
 static MANY: LazyLock<HashMap<String, usize>> =
     LazyLock::new(|| (0..800).map(|n| (format!("r{n}"), n)).collect());
 
-static UPSTREAM: LazyLock<Option<Uri>> = LazyLock::new(|| std::env::var("UPSTREAM").ok()?.parse().ok());
+static UPSTREAM: LazyLock<Option<Uri>> = LazyLock::new(|| std::env::args().nth(2)?.parse().ok());
 
 static CLIENT: LazyLock<Client<HttpConnector, Empty<Bytes>>> =
     LazyLock::new(|| Client::builder(TokioExecutor::new()).build_http());
@@ -102,7 +102,7 @@ async fn answer(request: Request<Incoming>) -> Result<Answer, Error> {
             of_json(StatusCode::OK, &json!({ "ok": true, "message": "hello" }))
         }
         (&Method::GET, "/fetch") => {
-            let upstream = UPSTREAM.clone().ok_or("UPSTREAM is not set")?;
+            let upstream = UPSTREAM.clone().ok_or("no upstream was named")?;
             let body = CLIENT.get(upstream).await?.into_body().collect().await?.to_bytes();
             let value: Value = serde_json::from_slice(&body)?;
             of_json(StatusCode::OK, &json!({ "upstream": value["message"] }))

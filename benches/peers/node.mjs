@@ -34,7 +34,10 @@ async function fetched(response) {
 async function chunks(response) {
   response.writeHead(200, { "content-type": "application/octet-stream" });
   for (let sent = 0; sent < 100; sent++) {
-    if (!response.write(chunk)) await new Promise((resolve) => response.once("drain", resolve));
+    if (response.destroyed) return;
+    if (!response.write(chunk)) {
+      await new Promise((resolve) => response.once("drain", resolve).once("close", resolve));
+    }
   }
   response.end();
 }
@@ -78,5 +81,11 @@ function serve(request, response) {
   response.end("Not Found");
 }
 
-const server = process.argv[2] === "h2c" ? http2.createServer(serve) : http.createServer(serve);
+/** A client that leaves in the middle ends its request, not the server. */
+function answer(request, response) {
+  const done = serve(request, response);
+  if (done instanceof Promise) done.catch(() => response.destroy());
+}
+
+const server = process.argv[2] === "h2c" ? http2.createServer(answer) : http.createServer(answer);
 server.listen(0, "127.0.0.1", () => console.log(`http://127.0.0.1:${server.address().port}/`));

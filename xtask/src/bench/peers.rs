@@ -161,7 +161,7 @@ impl Peer {
         let mut command = match &self.kind {
             Kind::Bare => {
                 let mut command = Command::new(root().join("target/release/examples/bare_hyper"));
-                command.arg("0");
+                command.args(["0", upstream]);
                 command
             }
             Kind::Edgehost { binary, access_log } => {
