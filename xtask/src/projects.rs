@@ -508,6 +508,7 @@ const ANOTHERS: [(&str, &[&str]); 4] = [
             "secret is required",
             "invalid url",
             "no secret",
+            "invalid value undefined for datasource",
         ],
     ),
     ("generated code", &["did not initialize yet", ".prisma/client", "prisma generate", "/generated/"]),

@@ -451,9 +451,14 @@ fn isolates(report: &mut String, which: &str, dir: &Path) -> anyhow::Result<()> 
     );
 
     // A shard starts its isolate with the server; a thread without one costs next to nothing.
+    let help = Command::new(root().join("target/release/edgehost")).args(["serve", "--help"]).output()?;
+    let has_instances = String::from_utf8_lossy(&help.stdout).contains("--instances");
     let resident = |shards: &str| -> anyhow::Result<f64> {
         let mut command = Command::new(root().join("target/release/edgehost"));
         command.arg("serve").arg(dir).args(["--port", "0", "--no-access-log", "--shards", shards]);
+        if has_instances {
+            command.args(["--instances", shards]);
+        }
         let mut server = Server::start("edgehost", on_core(SERVER_CORE, &command, None)?)?;
         std::thread::sleep(Duration::from_secs(1));
         let pid = pid_of(&mut server)?;
