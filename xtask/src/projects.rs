@@ -102,7 +102,7 @@ struct Asked {
     status: Option<u16>,
     /// How an answer of the handler that is an error of the server begins.
     body: Option<String>,
-    /// What the handler then wrote to `console.error`.
+    /// What the handler then logged as an error.
     logged: Option<String>,
     /// Why the handler did not answer.
     failure: Option<Failure>,
@@ -443,12 +443,21 @@ fn error_in(line: &str) -> Option<String> {
     Some(text)
 }
 
-/// What a handler wrote to `console.error`.
+/// What a handler logged as an error: with `console.error`, or with a logger that writes JSON.
 fn console_error_in(line: &str) -> Option<String> {
     let value: Value = serde_json::from_str(line).ok()?;
     let is_error = value["level"].as_str().is_some_and(|level| level.eq_ignore_ascii_case("error"));
     let is_console = value["target"] == "edgehost::console";
-    (is_error && is_console).then(|| value["message"].as_str().map(str::to_owned)).flatten()
+    let text = value["message"].as_str().filter(|_| is_console)?;
+    let own: Value = serde_json::from_str(text).unwrap_or_default();
+    let is_own_error = own["level"].as_u64().is_some_and(|level| level >= 50) || own["level"] == "error";
+    if !is_error && !is_own_error {
+        return None;
+    }
+    let parts =
+        [&own["message"], &own["msg"], &own["err"]["message"], &own["error"]["message"], &own["error"]];
+    let parts: Vec<&str> = parts.into_iter().filter_map(Value::as_str).collect();
+    Some(if parts.is_empty() { text.to_owned() } else { parts.join(": ") })
 }
 
 /// What an output says of the failure that ended it.
@@ -515,7 +524,8 @@ const ANOTHERS: [(&str, &[&str]); 4] = [
 ];
 
 /// Marks of handlers that do not like a sample as input.
-const OF_SAMPLES: [&str; 7] = [
+const OF_SAMPLES: [&str; 8] = [
+    "content-type was not one of",
     "zoderror",
     "invalid input",
     "unexpected end of json",
@@ -791,6 +801,9 @@ mod tests {
         let own = r#"{"level":"ERROR","target":"edgehost::console","message":"own"}"#;
         assert_eq!((error_in(own), console_error_in(own)), (None, Some("own".to_owned())));
         assert_eq!(console_error_in(line), None);
+        let by_a_logger = r#"{"level":"INFO","target":"edgehost::console","message":"{\"level\":50,\"msg\":\"no\",\"err\":{\"message\":\"KEY\"}}"}"#;
+        assert_eq!(console_error_in(by_a_logger).as_deref(), Some("no: KEY"));
+        assert_eq!(console_error_in(&by_a_logger.replace("50", "30")), None);
         assert_eq!(error_in(r#"{"level":"INFO","target":"edgehost::access","message":"GET"}"#), None);
         assert_eq!(headline("\u{1b}[31mError\u{1b}[0m at ./a.ts:12:7\n at y"), "Error at ./a.ts:N:N");
         assert_eq!(headline("Uncaught:\n  TypeError: x"), "Uncaught: TypeError: x");
