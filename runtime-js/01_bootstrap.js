@@ -261,7 +261,7 @@ function fetchFile(file) {
     return failed("files are fetched by edge routes alone; node:fs reads them", new Error("not implemented... yet..."));
   }
   try {
-    ceilings.needRoom("open", false);
+    ceilings.needRoom("open", true);
     return PromiseResolve(new Response(streams.readableStreamForRid(core.ops.op_edgehost_asset(file))));
   } catch (error) {
     return failed(/** @type {any} */ (error).message, error);

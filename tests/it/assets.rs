@@ -97,6 +97,23 @@ async fn no_other_file_is_fetched() {
     assert_eq!(off.post("/a", "file:///etc/hosts").await.json()[2], "ERR_ACCESS_DENIED");
 }
 
+/// A file that nobody reads to its end stays open: those count as sockets do.
+#[tokio::test]
+async fn files_that_nobody_reads_are_limited() {
+    let app = assets()
+        .file("app/keep/route.ts", "export const runtime = 'edge'; const kept: any[] = [];
+            export async function GET() {
+              const url = new URL('../../lib/large.bin', import.meta.url), codes: any = {};
+              for (let i = 0; i < 20; i++) { const code = await fetch(url).then((r) => (kept.push(r), 'open'), (e) => e.cause.code); codes[code] = (codes[code] ?? 0) + 1; }
+              await Promise.all(kept.map((r) => r.arrayBuffer()));
+              return Response.json([codes, (await fetch(url)).status]);
+            }")
+        .limits(|limits| limits.sockets = 8)
+        .start()
+        .await;
+    app.get("/keep").await.is_json(json!([{ "open": 8, "EMFILE": 12 }, 200]));
+}
+
 #[tokio::test]
 async fn node_routes_read_files_and_do_not_fetch_them() {
     let app = assets()

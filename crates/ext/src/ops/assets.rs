@@ -14,6 +14,9 @@ use deno_permissions::{OpenAccessKind, PermissionCheckError, PermissionsContaine
 
 use super::AppFacts;
 
+/// The name of the resource of a file that is fetched.
+pub(super) const ASSET: &str = "asset";
+
 /// A file that cannot be fetched.
 #[derive(Debug, thiserror::Error, deno_error::JsError)]
 pub(crate) enum AssetError {
@@ -58,5 +61,5 @@ pub(crate) fn op_edgehost_asset(state: &mut OpState, #[string] url: &str) -> Res
         return Err(AssetError::NoFile);
     }
     let file = Rc::new(StdFileResourceInner::file(file, None));
-    Ok(state.resource_table.add(FileResource::new(file, "asset".to_owned())))
+    Ok(state.resource_table.add(FileResource::new(file, ASSET.to_owned())))
 }

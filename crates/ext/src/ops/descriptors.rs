@@ -7,9 +7,12 @@ use std::sync::LazyLock;
 use deno_core::{OpState, op2};
 
 use super::AppFacts;
+use super::assets::ASSET;
 
-/// Resources that each stand for a connection of `fetch` or of a WebSocket.
-const CONNECTIONS: [&str; 4] = ["fetchCancelHandle", "fetchResponse", "webSocketCancel", "serverWebSocket"];
+/// Resources that each stand for a connection of `fetch` or of a WebSocket, or for a file
+/// that is fetched.
+const CONNECTIONS: [&str; 5] =
+    ["fetchCancelHandle", "fetchResponse", "webSocketCancel", "serverWebSocket", ASSET];
 
 /// Most descriptors that are kept for connections of clients.
 const RESERVE: u64 = 1024;
