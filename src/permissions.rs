@@ -98,8 +98,8 @@ impl Permissions {
         if in_list(&self.deny_env) == Some(true) {
             return false;
         }
-        // What packages decide upon, and the host sets itself.
-        let given = variable == "NODE_ENV";
+        // What packages decide upon, and the host sets itself; what every `Date` tells.
+        let given = matches!(variable, "NODE_ENV" | "TZ");
         given || in_list(&self.allow_env).unwrap_or(self.profile != Profile::Strict)
     }
 }
@@ -126,7 +126,9 @@ mod tests {
         permissions.deny_env = list(&["AWS_SECRET"]);
         assert!(!permissions.shows("AWS_SECRET"));
         let mut strict = Permissions::from(Profile::Strict);
-        assert!(!strict.shows("ONE") && strict.shows("NODE_ENV"));
+        assert!(!strict.shows("ONE") && strict.shows("NODE_ENV") && strict.shows("TZ"));
+        strict.deny_env = list(&["TZ"]);
+        assert!(!strict.shows("TZ"));
         strict.allow_env = list(&["ONE"]);
         assert!(strict.shows("ONE"));
     }

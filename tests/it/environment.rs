@@ -87,6 +87,17 @@ async fn tz_is_the_time_zone_of_its_app_alone() {
 }
 
 #[tokio::test]
+async fn tz_holds_where_variables_have_to_be_listed() {
+    let app = project()
+        .file(".env", "TZ=Asia/Tokyo\nSECRET=x")
+        .file("app/route.ts", "export const GET = () => Response.json([new Date(0).getHours(), process.env.TZ, process.env.SECRET ?? null]);")
+        .permissions(edgehost::Profile::Strict, |_| {})
+        .start()
+        .await;
+    app.get("/").await.is_json(json!([9, "Asia/Tokyo", null]));
+}
+
+#[tokio::test]
 async fn tz_can_be_set_while_the_app_runs() {
     let source = "export const POST = async (r: Request) => { const zone = await r.text(); if (zone === 'none') delete process.env.TZ; else process.env.TZ = zone; return Response.json([new Date(0).getTimezoneOffset(), new Intl.DateTimeFormat().resolvedOptions().timeZone, process.env.TZ ?? null]); };";
     let app = project()
