@@ -22,6 +22,8 @@ use self::scripts::prepared;
 
 #[path = "build/scripts.rs"]
 mod scripts;
+#[path = "build/standards.rs"]
+mod standards;
 
 fn main() {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));

@@ -6,6 +6,8 @@ use std::fmt::Write as _;
 use deno_core::wrap_lazy_ext_script;
 use edgehost_ext::NODE_VERSION;
 
+use super::standards;
+
 /// Scripts of deno_node whose exports `runtime-js/node/02_node.js` changes.
 const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/child_process.ts", "child_process"),
@@ -347,12 +349,15 @@ const WORDED: &[(&str, &str, &str)] = &[
     ),
 ];
 
+fn mended() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {
+    MENDED.iter().chain(standards::MENDED).chain(WORDED)
+}
+
 /// Fails for a name above that no extension has any more: its change would be lost.
 pub(super) fn assert_known(is_known: impl Fn(&str) -> bool) {
     let hooked = HOOKED.iter().map(|(name, _)| name);
     let exported = EXPORTED.iter().map(|(name, _, _)| name);
-    let mended = MENDED.iter().chain(WORDED).map(|(name, _, _)| name);
-    for name in hooked.chain(exported).chain(mended) {
+    for name in hooked.chain(exported).chain(mended().map(|(name, _, _)| name)) {
         assert!(is_known(name), "there is no script {name} any more");
     }
 }
@@ -385,7 +390,7 @@ fn adapted(specifier: &str, source: &str) -> Result<String, String> {
         let os = if os == "macos" { "darwin" } else { os.as_str() };
         code = code.replace("Deno.build.os", &format!("{os:?}"));
     }
-    for (file, from, to) in MENDED.iter().chain(WORDED).copied() {
+    for (file, from, to) in mended().copied() {
         if specifier == file {
             assert!(code.contains(from), "{specifier} has changed: there is no {from:?}");
             code = code.replace(from, to);

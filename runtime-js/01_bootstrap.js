@@ -12,6 +12,8 @@ const {
   Error,
   ObjectDefineProperties,
   ObjectDefineProperty,
+  ObjectFreeze,
+  ObjectKeys,
   ObjectPrototypeIsPrototypeOf,
   ObjectSetPrototypeOf,
   PromisePrototypeThen,
@@ -96,6 +98,7 @@ const url = web("00_url");
 const { URLPattern } = web("01_urlpattern");
 const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
 const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
+const interfaces = core.loadExtScript("ext:edgehost/00_interfaces.js");
 ceilings.guardWebCrypto(cryptoScript.SubtleCrypto.prototype);
 const eventSource = fetchScript("27_eventsource");
 const fetching = fetchScript("26_fetch");
@@ -116,13 +119,33 @@ class Navigator {
     webidl.assertBranded(this, Navigator.prototype);
     return userAgent;
   }
+  get platform() {
+    webidl.assertBranded(this, Navigator.prototype);
+    return "";
+  }
+  get language() {
+    webidl.assertBranded(this, Navigator.prototype);
+    return languages[0];
+  }
+  get languages() {
+    webidl.assertBranded(this, Navigator.prototype);
+    return languages;
+  }
+  // An isolate has one thread.
+  get hardwareConcurrency() {
+    webidl.assertBranded(this, Navigator.prototype);
+    return 1;
+  }
 }
+const languages = ObjectFreeze(["en-US"]);
 ObjectDefineProperty(Navigator.prototype, SymbolToStringTag, {
   __proto__: null,
   value: "Navigator",
   configurable: true,
 });
-ObjectDefineProperty(Navigator.prototype, "userAgent", { __proto__: null, enumerable: true });
+for (const name of new SafeArrayIterator(["hardwareConcurrency", "language", "languages", "platform", "userAgent"])) {
+  ObjectDefineProperty(Navigator.prototype, name, { __proto__: null, enumerable: true });
+}
 const userAgent = core.ops.op_edgehost_user_agent();
 const navigator = webidl.createBranded(Navigator);
 
@@ -268,13 +291,32 @@ function fetchFile(file) {
   }
 }
 
+/** @type {Promise<void> | undefined} */
+let makingRoom;
+
+/** Has sockets closed that nobody needs, once for all who wait. */
+function makeRoom() {
+  if (makingRoom === undefined) {
+    const done = () => {
+      makingRoom = undefined;
+    };
+    makingRoom = PromisePrototypeThen(core.ops.op_edgehost_make_room(), done, done);
+  }
+  return makingRoom;
+}
+
 /** Fetch Standard, section 5.6. @param {any} input @param {any} [init] */
 function fetch(input, init = undefined) {
   const file = fileUrl(input);
   if (file !== undefined) return fetchFile(file);
-  const full = ceilings.roomError("connect", true);
-  if (full !== undefined) return PromiseReject(new TypeError("fetch failed", { cause: full }));
-  return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
+  if (ceilings.roomError("connect", true) === undefined) {
+    return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
+  }
+  return PromisePrototypeThen(makeRoom(), () => {
+    const full = ceilings.roomError("connect", true);
+    if (full !== undefined) throw new TypeError("fetch failed", { cause: full });
+    return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
+  });
 }
 
 /** Interfaces are writable and configurable, and do not show up in enumerations. */
@@ -292,7 +334,8 @@ const webSockets = core.createLazyLoader("ext:deno_websocket/01_websocket.js");
 const { console: v8Console } = globalThis;
 
 // WebIDL, section 3.8: what the global object has, and how.
-ObjectDefineProperties(globalThis, {
+const members = {
+  __proto__: null,
   AbortController: hidden(abortSignal.AbortController),
   AbortSignal: hidden(abortSignal.AbortSignal),
   Blob: hidden(file.Blob),
@@ -350,6 +393,7 @@ ObjectDefineProperties(globalThis, {
     __proto__: null,
     get() {
       const { WebSocket } = webSockets();
+      interfaces.mendWebSocket(WebSocket);
       ObjectDefineProperty(globalThis, "WebSocket", hidden(WebSocket));
       return WebSocket;
     },
@@ -383,18 +427,9 @@ ObjectDefineProperties(globalThis, {
   setInterval: shown(timers.setInterval),
   setTimeout: shown(timers.setTimeout),
   structuredClone: shown(messagePort.structuredClone),
-});
-
-// Fetch Standard, section 5.4.
-ObjectDefineProperty(Request.prototype, "duplex", {
-  __proto__: null,
-  get: /** @this {unknown} */ function duplex() {
-    webidl.assertBranded(this, Request.prototype);
-    return "half";
-  },
-  enumerable: true,
-  configurable: true,
-});
+};
+ObjectDefineProperties(globalThis, members);
+interfaces.install(globalThis, ObjectKeys(members));
 
 // HTML, section 8.1.8.1: the global scope is an event target with these handlers.
 ObjectSetPrototypeOf(globalThis, event.EventTarget.prototype);

@@ -21,6 +21,10 @@ const watching = new SafeMap();
 const HANDLER = 0;
 const ANSWERED = 1;
 
+/** What the host says of a request whose end is asked for. */
+const OVER = 0;
+const LEFT = 2;
+
 class Scope {
   /**
    * @param {number} handle
@@ -46,9 +50,15 @@ class Scope {
     this.after = null;
     /** @type {((reason: unknown) => void) | null} */
     this.cancelBody = null;
+    /** Requests of `fetch` that have no answer yet, by resource. @type {Set<number> | null} */
+    this.fetches = null;
+    /** Whether work goes on when the answer is out. */
+    this.outlives = false;
     this.watched = false;
     /** Whether the answer has been sent, or was given up. */
     this.over = false;
+    /** Whether the client has left, though it may still read an answer. */
+    this.left = false;
   }
 }
 
@@ -97,13 +107,24 @@ function leave() {
 function watch(scope) {
   if (scope.over) return false;
   if (scope.watched) return true;
-  if (!op_edgehost_watch_end(scope.handle)) {
+  const state = op_edgehost_watch_end(scope.handle);
+  if (state === OVER) {
     scope.over = true;
     return false;
   }
+  scope.left = state === LEFT;
   scope.watched = true;
   MapPrototypeSet(watching, scope.handle, scope);
   return true;
+}
+
+/**
+ * The scope, if somebody asked for its end.
+ * @param {number} handle
+ * @returns {Scope | undefined}
+ */
+function watched(handle) {
+  return MapPrototypeGet(watching, handle);
 }
 
 /**
@@ -117,5 +138,5 @@ function unwatch(handle) {
   return scope;
 }
 
-return { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, required, unwatch, watch };
+return { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, required, unwatch, watch, watched };
 })();

@@ -3,7 +3,7 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const { op_edgehost_log } = core.ops;
-const { ObjectDefineProperty, ObjectGetOwnPropertyNames, ReflectHas, SafeWeakSet, WeakSetPrototypeAdd, WeakSetPrototypeHas } = primordials;
+const { ObjectDefineProperty, ObjectGetOwnPropertyNames, ReflectHas, SafeArrayIterator, SafeWeakSet, WeakSetPrototypeAdd, WeakSetPrototypeHas } = primordials;
 const { Console, inspect } = core.loadExtScript("ext:deno_web/01_console.js");
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
@@ -60,6 +60,10 @@ function install() {
       });
     }
   }
+  // It would have the name of `group`.
+  const { group } = console;
+  console.groupCollapsed = { groupCollapsed: (/** @type {unknown[]} */ ...label) => group(...new SafeArrayIterator(label)) }
+    .groupCollapsed;
   ObjectDefineProperty(globalThis, "console", {
     __proto__: null,
     value: console,

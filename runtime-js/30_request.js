@@ -137,6 +137,7 @@ class InnerRequest {
     if (scope.abort === null) {
       scope.abort = new AbortController();
       watch(scope);
+      if (scope.left) scope.abort.abort(new ResponseAborted());
     }
     return scope.abort.signal;
   }

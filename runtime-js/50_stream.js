@@ -18,8 +18,8 @@ const {
   Uint8Array,
   uncurryThis,
 } = primordials;
-const { acquireReadableStreamDefaultReader, readableStreamCancel, ReadableStreamDefaultReader } = core
-  .loadExtScript("ext:deno_web/06_streams.js");
+const { acquireReadableStreamDefaultReader, readableStreamCancel, ReadableStreamDefaultReader,
+  readableStreamThrowIfErrored } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 const { ResponseAborted } = core.loadExtScript("ext:edgehost/30_request.js");
 const { watch } = core.loadExtScript("ext:edgehost/10_scope.js");
@@ -85,6 +85,8 @@ async function sendStream(scope, stream, status, reason, headers) {
   watch(scope);
   const first = read(reader);
   let result = await withinGrace(first);
+  // A source that failed right after its first chunk has no answer either.
+  if (result !== undefined) readableStreamThrowIfErrored(stream);
   if (!op_edgehost_respond_stream(handle, status, reason, headers)) {
     scope.cancelBody(new ResponseAborted());
     return;

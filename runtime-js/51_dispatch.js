@@ -5,11 +5,13 @@
 const { core, internals, primordials } = __bootstrap;
 const {
   op_edgehost_fail,
+  op_edgehost_is_handled,
   op_edgehost_respond,
   op_edgehost_respond_bytes,
   op_edgehost_respond_text,
 } = core.ops;
 const {
+  ArrayFrom,
   ArrayPrototypeEvery,
   ArrayPrototypePush,
   Error,
@@ -28,6 +30,10 @@ const {
   SafeMap,
   SafeRegExp,
   SafeSet,
+  SafeSetIterator,
+  SafeWeakSet,
+  SetPrototypeAdd,
+  SetPrototypeDelete,
   SetPrototypeHas,
   String,
   StringPrototypeSlice,
@@ -39,19 +45,21 @@ const {
   TypedArrayPrototypeGetSymbolToStringTag,
   ArrayPrototypeJoin,
   ArrayPrototypeSlice,
+  WeakSetPrototypeAdd,
+  WeakSetPrototypeDelete,
   encodeURI,
 } = primordials;
 const { DOMException } = core.loadExtScript("ext:deno_web/01_dom_exception.js");
 const event = core.loadExtScript("ext:deno_web/02_event.js");
 const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseBodyUsed, serveFastBodyKey,
   serveFastConsumedKey, serveFastContentTypeKey, serveFastHeaderKindKey, serveFastStatusKey,
-  SERVE_FAST_HEADER_CONTENT_TYPE, toInnerResponse, wireHeaderList } = core.loadExtScript(
+  SERVE_FAST_HEADER_CONTENT_TYPE, toInnerResponse } = core.loadExtScript(
     "ext:deno_fetch/23_response.js",
   );
 const { setTimeOrigin } = core.loadExtScript("ext:deno_web/15_performance.js");
 const { handleWasmStreaming } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
 const { ReadableStreamPrototype } = core.loadExtScript("ext:deno_web/06_streams.js");
-const { ANSWERED, Scope, current, enter, kScope, leave, unwatch, watch } = core.loadExtScript(
+const { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, unwatch, watch, watched } = core.loadExtScript(
   "ext:edgehost/10_scope.js",
 );
 const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
@@ -59,12 +67,14 @@ const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.l
   "ext:edgehost/30_request.js",
 );
 const { runTasks } = core.loadExtScript("ext:edgehost/32_after.js");
+const { isDecoded, isOfEncoding } = core.loadExtScript("ext:edgehost/00_bodies.js");
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
 const { report } = consoleScript;
 
 const SENT = 0;
 const TIMED_OUT = 2;
+const LEFT = 3;
 
 const FAILED = 0;
 const NOT_EXPORTED = 1;
@@ -181,17 +191,15 @@ function respond(scope, response) {
   if (scope.cookies === null || !scope.cookies.isModified) {
     const status = response[serveFastStatusKey];
     const body = response[serveFastBodyKey];
-    if (status === 200 && !response[serveFastConsumedKey]) {
+    if (status === 200 && !response[serveFastConsumedKey] && !getInnerResponse(response).body?.unusable()) {
       const kind = response[serveFastHeaderKindKey];
       const type = kind === SERVE_FAST_HEADER_CONTENT_TYPE ? response[serveFastContentTypeKey] : "";
-      if (typeof body === "string") {
+      const isSent = typeof body === "string"
+        ? op_edgehost_respond_text(scope.handle, kind, type, body)
+        : TypedArrayPrototypeGetSymbolToStringTag(body) === "Uint8Array" &&
+          op_edgehost_respond_bytes(scope.handle, kind, type, body);
+      if (isSent) {
         response[serveFastConsumedKey] = true;
-        op_edgehost_respond_text(scope.handle, kind, type, body);
-        return;
-      }
-      if (TypedArrayPrototypeGetSymbolToStringTag(body) === "Uint8Array") {
-        response[serveFastConsumedKey] = true;
-        op_edgehost_respond_bytes(scope.handle, kind, type, body);
         return;
       }
     }
@@ -218,7 +226,8 @@ function respondInFull(scope, response) {
   const headers = [];
   /** @type {string[]} */
   const cookies = [];
-  for (const entry of new SafeArrayIterator(wireHeaderList(inner))) {
+  const isBodyDecoded = inner.bodyDecoded || isDecoded(inner.body?.streamOrStatic ?? null);
+  for (const entry of new SafeArrayIterator(inner.headerList)) {
     const name = StringPrototypeToLowerCase(entry[0]);
     if (name === "x-middleware-next") {
       throw new Error(
@@ -231,6 +240,8 @@ function respondInFull(scope, response) {
       );
     }
     if (SetPrototypeHas(HOP_BY_HOP, name) || StringPrototypeStartsWith(name, "x-middleware-")) continue;
+    // What `fetch` has decoded is not encoded any more.
+    if (isOfEncoding(name) && (isBodyDecoded || isDecoded(entry))) continue;
     if (name === "set-cookie") {
       ArrayPrototypePush(cookies, entry[1]);
     } else {
@@ -326,19 +337,22 @@ function pathOf(url) {
   return path === null ? url : path[1];
 }
 
+/** What `forbidden()`, `unauthorized()` and `notFound()` may answer. */
+const HTTP_FALLBACK = new SafeRegExp("^NEXT_HTTP_ERROR_FALLBACK;(401|403|404)$");
+
 /** @param {any} scope @param {any} error */
 function refuse(scope, error) {
-  const digest = error?.digest;
-  if (typeof digest === "string") {
-    try {
+  try {
+    // Whatever was thrown may have accessors, or be a Proxy.
+    const digest = error?.digest;
+    if (typeof digest === "string") {
       if (StringPrototypeStartsWith(digest, "NEXT_REDIRECT;")) return redirect(scope, digest);
       if (digest === "NEXT_NOT_FOUND") return bare(scope, 404);
-      if (StringPrototypeStartsWith(digest, "NEXT_HTTP_ERROR_FALLBACK;")) {
-        return bare(scope, Number(StringPrototypeSplit(digest, ";")[1]) || 404);
-      }
-    } catch (thrown) {
-      return fail(scope, thrown);
+      const fallback = RegExpPrototypeExec(HTTP_FALLBACK, digest);
+      if (fallback !== null) return bare(scope, Number(fallback[1]));
     }
+  } catch (thrown) {
+    return fail(scope, thrown);
   }
   fail(scope, error);
 }
@@ -346,8 +360,11 @@ function refuse(scope, error) {
 /** @param {any} scope @param {any} error */
 function fail(scope, error) {
   scope.phase = ANSWERED;
-  report("\u2A2F ", error, scope.handle);
-  op_edgehost_fail(scope.handle, FAILED);
+  try {
+    report("\u2A2F ", error, scope.handle);
+  } finally {
+    op_edgehost_fail(scope.handle, FAILED);
+  }
 }
 
 /** @param {any} scope @param {number} status */
@@ -394,11 +411,41 @@ function encodeNonAscii(text) {
 }
 
 /**
+ * The client has left, though it may still read an answer.
+ * @param {any} scope
+ */
+function leaving(scope) {
+  scope.left = true;
+  enter(scope);
+  try {
+    scope.abort?.abort(new ResponseAborted());
+  } catch (error) {
+    report("", error, scope.handle);
+  }
+  leave();
+}
+
+/**
+ * Ends what `fetch` still waits for, on behalf of a request that has no answer.
+ * @param {any} scope
+ */
+function endFetches(scope) {
+  if (scope.fetches === null || scope.outlives || scope.after !== null) return;
+  for (const rid of new SafeArrayIterator(ArrayFrom(new SafeSetIterator(scope.fetches)))) core.tryClose(rid);
+}
+
+/**
  * The answer has been sent, or was given up before that.
  * @param {number} handle
- * @param {number} how 0 sent, 1 the client left, 2 the time was up
+ * @param {number} how 0 sent, 1 the client left, 2 the time was up, 3 the client left
+ * and may still read an answer
  */
 function ended(handle, how) {
+  if (how === LEFT) {
+    const scope = watched(handle);
+    if (scope !== undefined) leaving(scope);
+    return;
+  }
   const scope = unwatch(handle);
   if (scope === undefined) return;
   scope.phase = ANSWERED;
@@ -408,6 +455,7 @@ function ended(handle, how) {
       : new ResponseAborted();
     enter(scope);
     try {
+      endFetches(scope);
       scope.cancelBody?.(reason);
       scope.abort?.abort(reason);
     } catch (error) {
@@ -418,17 +466,21 @@ function ended(handle, how) {
   runTasks(scope);
 }
 
+/** Rejections that nobody handled when they were told of. */
+const outstanding = new SafeWeakSet();
+
 // Errors that nobody caught.
 core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
   const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
   // `process.on("unhandledRejection")`.
   if (globalThis.dispatchEvent(rejection)) internals.nodeProcessUnhandledRejectionCallback?.(rejection);
   if (!rejection.defaultPrevented) report("Uncaught (in promise) ", reason);
+  if (!op_edgehost_is_handled(promise)) WeakSetPrototypeAdd(outstanding, promise);
   return true;
 });
 core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
   const handled = new event.PromiseRejectionEvent("rejectionhandled", { promise, reason });
-  globalThis.dispatchEvent(handled);
+  if (WeakSetPrototypeDelete(outstanding, promise)) globalThis.dispatchEvent(handled);
   internals.nodeProcessRejectionHandledCallback?.(handled);
 });
 internals.edgehost.reportException = (/** @type {unknown} */ error) => {
@@ -443,6 +495,19 @@ core.setReportExceptionCallback(internals.edgehost.reportException);
 // After listeners for it have been asked.
 internals.edgehost.reportUncaught = (/** @type {unknown} */ error) => report("Uncaught ", error);
 core.setWasmStreamingCallback(handleWasmStreaming);
+// What `fetch` asks of the request on whose behalf it runs.
+internals.edgehost.currentHandle = () => current()?.handle;
+internals.edgehost.fetchBegan = (/** @type {number} */ rid) => {
+  const scope = current();
+  if (scope === undefined) return;
+  scope.fetches ??= new SafeSet();
+  SetPrototypeAdd(scope.fetches, rid);
+  if (scope.phase === HANDLER) watch(scope);
+};
+internals.edgehost.fetchSettled = (/** @type {number} */ rid) => {
+  const fetches = current()?.fetches;
+  if (fetches) SetPrototypeDelete(fetches, rid);
+};
 setTimeOrigin();
 
 consoleScript.install();
@@ -463,6 +528,7 @@ const requestContext = ObjectFreeze({
     return {
       waitUntil(/** @type {Promise<unknown>} */ promise) {
         watch(scope);
+        scope.outlives = true;
         PromisePrototypeThen(PromiseResolve(promise), undefined, (/** @type {unknown} */ error) =>
           report("A promise passed to `waitUntil()` rejected: ", error, scope.handle));
       },

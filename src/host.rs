@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use edgehost_ext::message::{BoxError, RequestId, ResponseBody, Site};
+use edgehost_ext::message::{BoxError, Presence, RequestId, ResponseBody, Site};
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
@@ -336,8 +336,13 @@ struct Service(Rc<Front>);
 impl HttpService for Service {
     type Serving = Serving;
 
-    fn serve(&self, request: Request<hyper::body::Incoming>, peer: SocketAddr) -> Serving {
-        self.0.serve(request, Peer { address: Some(peer.ip().to_canonical()), secure: false })
+    fn serve(
+        &self,
+        request: Request<hyper::body::Incoming>,
+        peer: SocketAddr,
+        presence: Presence,
+    ) -> Serving {
+        self.0.serve(request, &Peer { address: Some(peer.ip().to_canonical()), secure: false, presence })
     }
 }
 
@@ -454,11 +459,11 @@ impl EdgeHost {
         let sent = shared.remotes[index]
             .send(Box::new(move |service| {
                 Box::pin(async move {
-                    let peer = Peer { address: None, secure: false };
+                    let peer = Peer { address: None, secure: false, presence: Presence::default() };
                     let mut reply = reply;
                     // The caller may stop waiting; then the request is given up here too.
                     tokio::select! {
-                        response = service.0.serve(request, peer) => { let _ = reply.send(response); }
+                        response = service.0.serve(request, &peer) => { let _ = reply.send(response); }
                         () = reply.closed() => {}
                     }
                 })

@@ -179,7 +179,10 @@ function install() {
   internals.uint8ArrayToHex = toHex && primordials.uncurryThis(toHex);
   internals.uint8ArraySetFromHex = setFromHex && primordials.uncurryThis(setFromHex);
   const process = startProcess();
-  define("Buffer", () => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer);
+  const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
+  // What keeps the pool with everybody is not kept in a snapshot.
+  core.ops.op_mark_as_untransferable(primordials.TypedArrayPrototypeGetBuffer(Buffer.allocUnsafe(1)));
+  define("Buffer", () => Buffer);
   // Bundled CommonJS code asks here.
   ObjectDefineProperty(globalThis, SymbolFor("edgehost.builtin"), { __proto__: null, value: builtin });
   define("AsyncLocalStorage", () => core.loadExtScript("ext:deno_node/async_hooks.ts").AsyncLocalStorage);

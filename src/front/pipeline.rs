@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, RequestBody, RequestHead,
-    RequestId, ResponseBody, Site, linger,
+    Answer, BodyEnd, BodyFault, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, Presence,
+    RequestBody, RequestHead, RequestId, ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Request, Response, StatusCode};
@@ -29,12 +29,14 @@ use crate::shard::{Called, Shard, ShardError};
 type Incoming = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Peer {
     /// The address, unless the request came through the library.
     pub(crate) address: Option<IpAddr>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
+    /// Whether it is still there.
+    pub(crate) presence: Presence,
 }
 
 /// What the pipeline needs to know of its host.
@@ -96,7 +98,7 @@ impl Front {
 
     /// Answers one request. Never fails: every failure is a response. What waits for
     /// nothing is answered before this returns.
-    pub(crate) fn serve<B>(self: &Rc<Self>, request: Request<B>, peer: Peer) -> Serving
+    pub(crate) fn serve<B>(self: &Rc<Self>, request: Request<B>, peer: &Peer) -> Serving
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -117,7 +119,7 @@ impl Front {
         }
     }
 
-    fn steps<B>(self: &Rc<Self>, request: Request<B>, peer: Peer, id: RequestId, started: Instant) -> Step
+    fn steps<B>(self: &Rc<Self>, request: Request<B>, peer: &Peer, id: RequestId, started: Instant) -> Step
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -132,6 +134,7 @@ impl Front {
                 return Step::Done(early);
             }
         };
+        let client = peer.presence.clone();
         let awaits_continue = parts.headers.contains_key(EXPECT);
         let body = self.body(&parts.method, body);
         let head = RequestHead {
@@ -150,14 +153,15 @@ impl Front {
         if matches!(body, RequestBody::Stream(_)) && !awaits_continue {
             let front = self.clone();
             return Step::Later(Box::pin(async move {
-                let body = body.settle().await.map_err(|_| Refusal::BodyTooLarge)?;
-                match front.shard.call(Invocation { head, body, method, started }) {
+                let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
+                let body = body.settle().await.map_err(refused)?;
+                match front.shard.call(Invocation { head, body, method, started, client }) {
                     Called::Done(result) => answered(result),
                     Called::Later(result) => answered(result.await),
                 }
             }));
         }
-        match self.shard.call(Invocation { head, body, method, started }) {
+        match self.shard.call(Invocation { head, body, method, started, client }) {
             Called::Done(result) => Step::Done(answered(result)),
             Called::Later(result) => Step::Later(Box::pin(async move { answered(result.await) })),
         }
@@ -248,7 +252,7 @@ impl Front {
         )
     }
 
-    fn origin(&self, peer: Peer) -> Origin {
+    fn origin(&self, peer: &Peer) -> Origin {
         let trusted =
             peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
         Origin {

@@ -1,6 +1,6 @@
 //! From outcomes to responses: the table of failures, and how answers go out.
 
-use edgehost_ext::message::{Answer, RequestId, ResponseBody};
+use edgehost_ext::message::{Answer, BodyFault, RequestId, ResponseBody};
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -25,6 +25,7 @@ pub(crate) enum Refusal {
     TraceMethod,
     MethodNotAllowed(MethodSet),
     BodyTooLarge,
+    MalformedBody,
     UrlTooLong,
     HeadersTooLarge,
     HandlerError,
@@ -52,6 +53,9 @@ impl Refusal {
             }
             Self::BodyTooLarge => {
                 (StatusCode::PAYLOAD_TOO_LARGE, "BODY_TOO_LARGE", "The request body is too large")
+            }
+            Self::MalformedBody => {
+                (StatusCode::BAD_REQUEST, "MALFORMED_BODY", "The request body cannot be read")
             }
             Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "URL_TOO_LONG", "The URL is too long"),
             Self::HeadersTooLarge => (
@@ -125,7 +129,8 @@ impl Refusal {
         if self.is_passing() {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if matches!(self, Self::BodyTooLarge | Self::HeadersTooLarge | Self::UrlTooLong) {
+        if matches!(self, Self::BodyTooLarge | Self::MalformedBody | Self::HeadersTooLarge | Self::UrlTooLong)
+        {
             // What is left of the request is not read.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -140,7 +145,7 @@ impl From<ShardError> for Refusal {
             ShardError::NoIsolate => Self::NoIsolate,
             ShardError::Call(error) => match error {
                 CallError::Handler => Self::HandlerError,
-                CallError::BodyTooLarge => Self::BodyTooLarge,
+                CallError::Body(fault) => fault.into(),
                 CallError::MethodNotAllowed(methods) => Self::MethodNotAllowed(methods),
                 CallError::Exceeded(Exceeded::Wall) => Self::Timeout,
                 CallError::Exceeded(Exceeded::Cpu) => Self::CpuLimit,
@@ -154,14 +159,26 @@ impl From<ShardError> for Refusal {
     }
 }
 
+impl From<BodyFault> for Refusal {
+    fn from(fault: BodyFault) -> Self {
+        match fault {
+            BodyFault::TooLarge => Self::BodyTooLarge,
+            BodyFault::Malformed => Self::MalformedBody,
+        }
+    }
+}
+
 /// A handler's answer as a response.
 pub(super) fn answer(answer: Answer) -> Response<ResponseBody> {
-    let Answer { status, reason, mut headers, mut body } = answer;
-    let promised = headers.remove(CONTENT_LENGTH);
-    if body.is_stream()
-        && let Some(length) = promised.and_then(|value| value.to_str().ok()?.parse().ok())
-    {
-        body = body.with_promised_length(length);
+    let Answer { status, reason, mut headers, mut body, to_head } = answer;
+    let promised = headers.remove(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse::<u64>().ok());
+    if let Some(length) = promised {
+        if to_head {
+            body = ResponseBody::empty();
+            headers.insert(CONTENT_LENGTH, length.into());
+        } else if body.is_stream() {
+            body = body.with_promised_length(length);
+        }
     }
     let mut response = Response::new(body);
     *response.status_mut() = status;

@@ -142,6 +142,8 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
         ),
         // Without one, a transferred buffer would be copied and stay with its sender.
         shared_array_buffer_store: Some(CrossIsolateStore::default()),
+        // And a WebAssembly module could not be cloned.
+        compiled_wasm_module_store: Some(CrossIsolateStore::default()),
         ..Default::default()
     })
     .map_err(|error| BootError(error.to_string()))?;

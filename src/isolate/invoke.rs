@@ -1,6 +1,7 @@
 //! An isolate, and one request running in it.
 
 use std::cell::{Cell, RefCell};
+use std::convert::Infallible;
 use std::mem::ManuallyDrop;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -9,8 +10,11 @@ use std::time::{Duration, Instant};
 
 use atomic_waker::AtomicWaker;
 use deno_core::{JsRuntime, v8};
-use edgehost_ext::SharedExchanges;
-use edgehost_ext::message::{Answer, BodyEnd, Failure, Handle, Outcome, RequestBody, RequestHead, StreamEnd};
+use edgehost_ext::message::{
+    Answer, BodyEnd, BodyFault, Failure, Handle, Outcome, Presence, RequestBody, RequestHead, Retired,
+    StreamEnd,
+};
+use edgehost_ext::{SharedExchanges, close_upstreams};
 use parking_lot::Mutex;
 
 use super::boot::{BootError, Booted, boot};
@@ -39,6 +43,8 @@ pub(crate) struct Invocation {
     pub(crate) method: Method,
     /// When the request's head had arrived.
     pub(crate) started: Instant,
+    /// Whoever waits for the answer.
+    pub(crate) client: Presence,
 }
 
 /// Why there is no answer.
@@ -46,8 +52,8 @@ pub(crate) struct Invocation {
 pub(crate) enum CallError {
     /// The handler threw; it is in the log.
     Handler,
-    /// The request body passed its limit while the handler read it.
-    BodyTooLarge,
+    /// The request body could not be read, and the handler gave up.
+    Body(BodyFault),
     /// The module does not export the method after all.
     MethodNotAllowed(MethodSet),
     /// The handler ran into a limit.
@@ -68,10 +74,12 @@ pub(super) enum Ended {
     Sent = 0,
     Aborted = 1,
     TimedOut = 2,
+    /// The client has left, though it may still read an answer.
+    Left = 3,
 }
 
-/// Ends of answers, reported from wherever they are noticed. Holds at most one
-/// entry for each request in flight.
+/// Ends of answers, reported from wherever they are noticed. Holds at most two
+/// entries for each request in flight.
 #[derive(Default)]
 pub(super) struct Ends {
     pub(super) queue: Mutex<Vec<(Handle, Ended)>>,
@@ -289,7 +297,7 @@ impl Isolate {
         if self.condemned.get() {
             return Begun::Done(Err(CallError::NotStarted(Box::new(invocation))));
         }
-        let Invocation { head, body, method, started } = invocation;
+        let Invocation { head, body, method, started, client } = invocation;
         let route = head.route;
         self.served.set(self.served.get() + 1);
         let handle = self.exchanges.borrow_mut().insert(head, body);
@@ -303,7 +311,9 @@ impl Isolate {
         };
         match outcome {
             Some(outcome) => Begun::Done(self.conclude(handle, route, started, outcome)),
-            None => Begun::Waiting(Waiting { isolate: self.clone(), handle, route, started, over: false }),
+            None => {
+                Begun::Waiting(Waiting { isolate: self.clone(), handle, route, started, client, over: false })
+            }
         }
     }
 
@@ -321,7 +331,7 @@ impl Isolate {
                 self.finish(handle);
                 Err(match failure {
                     Failure::Handler => CallError::Handler,
-                    Failure::BodyTooLarge => CallError::BodyTooLarge,
+                    Failure::Body(fault) => CallError::Body(fault),
                     Failure::MethodNotAllowed => CallError::MethodNotAllowed(of_route.methods()),
                     Failure::Exceeded => CallError::Exceeded(
                         self.verdict.get().map_or(Exceeded::Cpu, |verdict| verdict.exceeded),
@@ -423,8 +433,13 @@ impl Isolate {
     pub(super) fn end(&self, handle: Handle, how: Ended) {
         let watched = {
             let mut exchanges = self.exchanges.borrow_mut();
-            let Some(exchange) = exchanges.get(handle) else { return };
-            std::mem::take(&mut exchange.watches_end)
+            let Some(exchange) = exchanges.in_flight(handle) else { return };
+            if how == Ended::Left {
+                exchange.left = true;
+                exchange.watches_end
+            } else {
+                std::mem::take(&mut exchange.watches_end)
+            }
         };
         if watched && !self.condemned.get() {
             let budget = Budget { cpu: self.app.limits.cpu, until: Instant::now() + self.app.limits.wall };
@@ -443,7 +458,9 @@ impl Isolate {
                 scope.perform_microtask_checkpoint();
             });
         }
-        self.let_go(handle);
+        if how != Ended::Left {
+            self.let_go(handle);
+        }
     }
 
     /// The id of a request, for the log.
@@ -453,9 +470,12 @@ impl Isolate {
     }
 
     fn let_go(&self, handle: Handle) {
-        let unread = self.exchanges.borrow_mut().retire(handle);
+        let Retired { unread, upstreams } = self.exchanges.borrow_mut().retire(handle);
         if matches!(unread, RequestBody::Stream(_)) {
             tokio::task::spawn_local(unread.linger());
+        }
+        if !upstreams.is_empty() {
+            tokio::task::spawn_local(close_upstreams(upstreams));
         }
     }
 }
@@ -486,6 +506,7 @@ pub(crate) struct Waiting {
     handle: Handle,
     route: usize,
     started: Instant,
+    client: Presence,
     over: bool,
 }
 
@@ -495,7 +516,18 @@ impl Waiting {
         let isolate = self.isolate.clone();
         let of_route = &isolate.app.routes[self.route];
         let deadline = self.started + of_route.first_byte;
-        let outcome = tokio::time::timeout_at(deadline.into(), isolate.outcome(self.handle)).await;
+        let leaving = async {
+            self.client.left().await;
+            isolate.ends.push(self.handle, Ended::Left);
+            std::future::pending::<Infallible>().await
+        };
+        let outcome = async {
+            tokio::select! {
+                outcome = isolate.outcome(self.handle) => outcome,
+                never = leaving => match never {},
+            }
+        };
+        let outcome = tokio::time::timeout_at(deadline.into(), outcome).await;
         self.over = true;
         if let Ok(outcome) = outcome {
             return isolate.conclude(self.handle, self.route, self.started, outcome);

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use futures::FutureExt;
+use http::Request;
+use hyper::body::Incoming;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
@@ -13,6 +15,7 @@ use tokio::net::TcpStream;
 
 use super::drain::DrainWatch;
 use super::idle::{Answering, Heard, Silence, Watch};
+use super::line::{Line, Watched};
 use super::listener::{HttpService, ServerSettings};
 use super::stall::Stall;
 
@@ -43,43 +46,56 @@ pub(super) async fn serve<S: HttpService>(
     mut drain: DrainWatch,
 ) {
     let watch = Watch::new(settings.keep_alive, settings.header_read);
-    let io = TokioIo::new(Stall::new(Heard::new(stream, watch.clone()), settings.write_stall));
+    let line = Line::new();
+    let socket = Heard::new(Watched::new(stream, line.clone()), watch.clone());
+    let io = TokioIo::new(Stall::new(socket, settings.write_stall));
     let streams = watch.clone();
-    let answer = service_fn(move |request: http::Request<hyper::body::Incoming>| {
+    let here = line.clone();
+    let answer = service_fn(move |request: Request<Incoming>| {
         let stream = (request.version() == http::Version::HTTP_2).then(|| streams.stream());
-        service
-            .serve(request, peer)
-            .map(|response| Ok::<_, Infallible>(response.map(|body| Answering::new(body, stream))))
+        let here = here.clone();
+        let presence = here.begin(request.version());
+        service.serve(request, peer, presence).map(move |response| {
+            here.answered(response.body());
+            Ok::<_, Infallible>(response.map(|body| Answering::new(body, stream)))
+        })
     });
     let builder = builder(settings, &watch);
     let connection = builder.serve_connection(io, answer);
     tokio::pin!(connection);
     let silence = watch.silence();
-    let result = tokio::select! {
-        // In this order: what happens on the connection changes how long it may be silent.
-        biased;
-        result = connection.as_mut() => result,
-        () = drain.draining() => {
-            connection.as_mut().graceful_shutdown();
-            tokio::select! {
-                result = connection.as_mut() => result,
-                () = drain.cutting() => Ok(()),
+    let serving = async {
+        tokio::select! {
+            // In this order: what happens on the connection changes how long it may be silent.
+            biased;
+            result = connection.as_mut() => result,
+            () = drain.draining() => {
+                connection.as_mut().graceful_shutdown();
+                tokio::select! {
+                    result = connection.as_mut() => result,
+                    () = drain.cutting() => Ok(()),
+                }
             }
-        }
-        silence = silence => {
-            tracing::debug!(%peer, ?silence, "closing a connection");
-            match silence {
-                Silence::SlowHead => Ok(()),
-                Silence::Idle => {
-                    connection.as_mut().graceful_shutdown();
-                    tokio::select! {
-                        result = connection.as_mut() => result,
-                        () = tokio::time::sleep(settings.write_stall) => Ok(()),
-                        () = drain.cutting() => Ok(()),
+            silence = silence => {
+                tracing::debug!(%peer, ?silence, "closing a connection");
+                match silence {
+                    Silence::SlowHead => Ok(()),
+                    Silence::Idle => {
+                        connection.as_mut().graceful_shutdown();
+                        tokio::select! {
+                            result = connection.as_mut() => result,
+                            () = tokio::time::sleep(settings.write_stall) => Ok(()),
+                            () = drain.cutting() => Ok(()),
+                        }
                     }
                 }
             }
         }
+    };
+    let result = tokio::select! {
+        biased;
+        result = serving => result,
+        () = line.gone() => Ok(()),
     };
     if let Err(error) = result {
         tracing::debug!(%peer, %error, "connection ended");
@@ -91,6 +107,8 @@ fn builder(settings: &ServerSettings, watch: &Watch) -> Builder<LocalExecutor> {
     builder
         .http1()
         .timer(watch.head_timer())
+        // A client that has sent everything may still wait for its answer: see `line`.
+        .half_close(true)
         .header_read_timeout(settings.header_read)
         .max_headers(settings.header_count)
         // Not `pipeline_flush`: with it hyper takes a body as fast as it is produced,

@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgehost_ext::message::ResponseBody;
+use edgehost_ext::message::{Presence, ResponseBody};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
@@ -22,7 +22,7 @@ pub(crate) trait HttpService: 'static {
     type Serving: Future<Output = Response<ResponseBody>> + 'static;
 
     /// Answers one request from a connection.
-    fn serve(&self, request: Request<Incoming>, peer: SocketAddr) -> Self::Serving;
+    fn serve(&self, request: Request<Incoming>, peer: SocketAddr, presence: Presence) -> Self::Serving;
 }
 
 /// Caps and times of connections.

@@ -3,13 +3,15 @@
 //! Purpose: accept connections on a shard's thread, speak HTTP/1.1 and h2c on
 //! them, hand requests to a service, and end in an orderly way.
 //! Key types: [`Acceptor`], [`ServerSettings`], [`Drain`].
-//! Where to look: `listener` accepts, `connection` serves one peer, `stall`
-//! cuts off clients that do not read, `idle` those that do not send, `drain` ends it all.
+//! Where to look: `listener` accepts, `connection` serves one peer, `line` notices
+//! that it leaves, `stall` cuts off clients that do not read, `idle` those that do not
+//! send, `drain` ends it all.
 //! Never: routing, isolates; the service is a generic.
 
 mod connection;
 mod drain;
 mod idle;
+mod line;
 mod listener;
 mod stall;
 

@@ -1,6 +1,7 @@
 mod ai;
 mod architecture;
 mod assets;
+mod bodies;
 mod bundling;
 mod cli;
 mod databases;
@@ -10,6 +11,7 @@ mod examples;
 mod globals;
 mod harness;
 mod hints;
+mod interfaces;
 mod library;
 mod limits;
 mod methods;

@@ -14,4 +14,6 @@ mod ops;
 
 pub use list::{Layer, Settings, extensions};
 pub use node::{AppSys, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
-pub use ops::{AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges};
+pub use ops::{
+    AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, SharedExchanges, close_upstreams,
+};

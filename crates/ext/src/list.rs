@@ -85,6 +85,7 @@ deno_core::extension!(
         op_edgehost_draft_secret,
         op_edgehost_is_edge,
         op_edgehost_is_production,
+        op_edgehost_is_handled,
         op_edgehost_log,
         op_edgehost_user_agent,
         op_edgehost_request_url,
@@ -104,12 +105,20 @@ deno_core::extension!(
         op_edgehost_fail,
         op_edgehost_watch_end,
         op_edgehost_zone,
+        op_edgehost_upstream,
+        op_edgehost_decompressor,
+        op_edgehost_decompress,
+        op_edgehost_decompress_step,
+        op_edgehost_make_room,
+        op_edgehost_is_integral,
     ],
     esm_entry_point = "ext:edgehost/01_bootstrap.js",
     esm = [dir "../../runtime-js", "ext:edgehost/01_bootstrap.js" = "01_bootstrap.js"],
     lazy_loaded_js = [
         dir "../../runtime-js",
+        "ext:edgehost/00_bodies.js" = "00_bodies.js",
         "ext:edgehost/00_ceilings.js" = "00_ceilings.js",
+        "ext:edgehost/00_interfaces.js" = "00_interfaces.js",
         "ext:edgehost/10_scope.js" = "10_scope.js",
         "ext:edgehost/11_async_local_storage.js" = "11_async_local_storage.js",
         "ext:edgehost/15_zone.js" = "15_zone.js",
@@ -152,6 +161,7 @@ pub fn extensions(layer: Layer, mut settings: Settings) -> Vec<Extension> {
     let fetch = deno_fetch::Options {
         user_agent: USER_AGENT.to_owned(),
         root_cert_store_provider: settings.root_certificates.clone(),
+        request_builder_hook: Some(send_once),
         ..Default::default()
     };
     let mut list = vec![

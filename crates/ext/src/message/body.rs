@@ -45,6 +45,28 @@ pub enum BodyError {
     /// The client went away.
     #[error("Request body ended early: the client closed the connection")]
     Aborted,
+    /// What was sent is no body: a chunk without a length, for one.
+    #[error("Request body is malformed: {0}")]
+    Malformed(String),
+    /// The request has been answered, and its body thrown away.
+    #[error("Request body can no longer be read: the request is over")]
+    Over,
+}
+
+impl BodyError {
+    /// Why hyper could not read on: bytes that make no sense, or none any more.
+    fn of_transport(error: &BoxError) -> Self {
+        let mut source: Option<&(dyn std::error::Error + 'static)> = Some(error.as_ref());
+        while let Some(error) = source {
+            if let Some(error) = error.downcast_ref::<std::io::Error>()
+                && matches!(error.kind(), std::io::ErrorKind::InvalidInput | std::io::ErrorKind::InvalidData)
+            {
+                return Self::Malformed(error.to_string());
+            }
+            source = error.source();
+        }
+        Self::Aborted
+    }
 }
 
 /// The body of a request, as far as it has not been read.
@@ -91,7 +113,7 @@ impl RequestBody {
     ///
     /// # Errors
     ///
-    /// [`BodyError::TooLarge`] when the limit is passed, [`BodyError::Aborted`] when the body broke.
+    /// [`BodyError::TooLarge`] when the limit is passed; others when the body broke.
     pub async fn settle(self) -> Result<Self, BodyError> {
         let Self::Stream(mut stream) = self else { return Ok(self) };
         let mut yielded = false;
@@ -171,7 +193,7 @@ impl IncomingStream {
             return match Pin::new(&mut self.source).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
                 Poll::Ready(None) => Poll::Ready(Ok(None)),
-                Poll::Ready(Some(Err(_))) => Poll::Ready(Err(BodyError::Aborted)),
+                Poll::Ready(Some(Err(error))) => Poll::Ready(Err(BodyError::of_transport(&error))),
                 Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                     Err(_trailers) => continue,
                     Ok(piece) if piece.is_empty() => continue,
@@ -386,6 +408,8 @@ struct Pipe {
     queued: usize,
     sent: u64,
     end: Option<StreamEnd>,
+    /// Whether what came before a broken end is on its way.
+    is_flushed: bool,
     reader_gone: bool,
     reader: Option<Waker>,
     writer: Option<Waker>,
@@ -461,9 +485,6 @@ impl StreamReader {
 
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let mut pipe = self.0.lock();
-        if pipe.end == Some(StreamEnd::Broken) {
-            return Poll::Ready(Some(Err("the response stream failed".into())));
-        }
         if let Some(bytes) = pipe.queue.pop_front() {
             pipe.queued -= bytes.len();
             pipe.sent += bytes.len() as u64;
@@ -474,8 +495,18 @@ impl StreamReader {
             }
             return Poll::Ready(Some(Ok(Frame::data(bytes))));
         }
-        if pipe.end.is_some() {
-            return Poll::Ready(None);
+        match pipe.end {
+            Some(StreamEnd::Complete) => return Poll::Ready(None),
+            Some(StreamEnd::Broken) if pipe.is_flushed => {
+                return Poll::Ready(Some(Err("the response stream failed".into())));
+            }
+            Some(StreamEnd::Broken) => {
+                // hyper would throw away what it has not written yet; while it waits, it writes.
+                pipe.is_flushed = true;
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            None => {}
         }
         pipe.reader = Some(cx.waker().clone());
         Poll::Pending
@@ -519,6 +550,8 @@ mod tests {
         writer.write(Bytes::from_static(b"half"));
         writer.end(StreamEnd::Broken);
         writer.end(StreamEnd::Complete);
+        assert!(matches!(frame(&mut body), Poll::Ready(Some(Ok(_)))));
+        assert!(frame(&mut body).is_pending());
         assert!(matches!(frame(&mut body), Poll::Ready(Some(Err(_)))));
     }
 

@@ -1,13 +1,15 @@
 //! One request in flight, and the table of all of them in an isolate.
 
 use std::collections::VecDeque;
+use std::rc::{Rc, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
 use http::{HeaderMap, StatusCode};
 
-use super::body::{RequestBody, ResponseBody, StreamWriter};
+use super::body::{BodyError, RequestBody, ResponseBody, StreamWriter};
 use super::head::RequestHead;
+use super::lent::LentBody;
 
 /// Completed requests whose head stays readable, so that work that a handler
 /// left behind (`void log(request)`) can still look at its headers.
@@ -61,6 +63,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// Whole or streamed.
     pub body: ResponseBody,
+    /// Whether it answers `HEAD`: a `content-length` is then that of the answer to `GET`.
+    pub to_head: bool,
 }
 
 /// Why a handler gave no answer.
@@ -68,14 +72,54 @@ pub struct Answer {
 pub enum Failure {
     /// It threw, or returned something that is no Response. Already logged.
     Handler,
-    /// It read more of the request body than is allowed, and gave up.
-    BodyTooLarge,
+    /// It could not read the request body, and gave up.
+    Body(BodyFault),
     /// The route does not export the method after all.
     MethodNotAllowed,
     /// It ran into a limit.
     Exceeded,
     /// Another request ended the isolate that it ran in.
     Reset,
+}
+
+/// What was wrong with a request body that could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BodyFault {
+    /// It is longer than is allowed.
+    TooLarge,
+    /// It makes no sense, or ended early.
+    Malformed,
+}
+
+impl BodyFault {
+    /// What an error of a body tells of it; `None` where nothing is wrong with it.
+    pub fn of(error: &BodyError) -> Option<Self> {
+        match error {
+            BodyError::TooLarge(_) => Some(Self::TooLarge),
+            BodyError::Aborted | BodyError::Malformed(_) => Some(Self::Malformed),
+            BodyError::Stalled(_) | BodyError::Over => None,
+        }
+    }
+}
+
+/// A body that a request has fetched.
+pub trait Upstream {
+    /// Takes what has arrived, so that the socket can be given back if that was all.
+    fn settle(&self);
+    /// Whether its socket may be closed: nobody has read it for a while.
+    fn is_idle(&self) -> bool;
+    /// Closes its socket; what has arrived can still be read.
+    fn close_socket(&self);
+    /// Whether it has a socket.
+    fn is_open(&self) -> bool;
+}
+
+/// What a request that is over leaves behind.
+pub struct Retired {
+    /// What nobody has read of its body.
+    pub unread: RequestBody,
+    /// What it has fetched and not read to the end.
+    pub upstreams: Vec<Weak<dyn Upstream>>,
 }
 
 /// What JavaScript reported for an exchange.
@@ -102,8 +146,14 @@ pub struct Exchange {
     pub stream: Option<StreamWriter>,
     /// Whether JavaScript wants to know when the answer has been sent or given up.
     pub watches_end: bool,
-    /// Whether the request body passed its limit.
-    pub body_too_large: bool,
+    /// The body, while JavaScript has it.
+    pub lent: Option<Rc<LentBody>>,
+    /// Why the body could not be read.
+    pub body_fault: Option<BodyFault>,
+    /// Whether the client has left, though it may still read an answer.
+    pub left: bool,
+    /// What it has fetched.
+    pub upstreams: Vec<Weak<dyn Upstream>>,
     /// CPU time charged so far.
     pub used: Duration,
     over: bool,
@@ -140,7 +190,10 @@ impl Exchanges {
             waiter: None,
             stream: None,
             watches_end: false,
-            body_too_large: false,
+            lent: None,
+            body_fault: None,
+            left: false,
+            upstreams: Vec::new(),
             used: Duration::ZERO,
             over: false,
         };
@@ -153,21 +206,22 @@ impl Exchanges {
         Handle::new(self.slots.len() - 1, 0)
     }
 
-    /// The exchange, unless it is over.
+    /// The exchange, unless it has been forgotten.
     pub fn get(&mut self, handle: Handle) -> Option<&mut Exchange> {
         let slot = self.slots.get_mut(handle.slot())?;
         let current = Handle::new(handle.slot(), slot.generation);
         slot.exchange.as_mut().filter(|_| current == handle)
     }
 
-    /// The request is over: its head goes once enough others have followed. What has
-    /// not been read of its body is returned.
-    pub fn retire(&mut self, handle: Handle) -> RequestBody {
+    /// The request is over: its head goes once enough others have followed.
+    pub fn retire(&mut self, handle: Handle) -> Retired {
         let Some(exchange) = self.get(handle).filter(|exchange| !exchange.over) else {
-            return RequestBody::Taken;
+            return Retired { unread: RequestBody::Taken, upstreams: Vec::new() };
         };
         exchange.over = true;
-        let unread = std::mem::replace(&mut exchange.body, RequestBody::Taken);
+        let body = std::mem::replace(&mut exchange.body, RequestBody::Taken);
+        let unread = exchange.lent.take().map_or(body, |lent| lent.reclaim());
+        let upstreams = std::mem::take(&mut exchange.upstreams);
         exchange.stream = None;
         exchange.outcome = None;
         exchange.waiter = None;
@@ -178,7 +232,7 @@ impl Exchanges {
         {
             self.remove(oldest);
         }
-        unread
+        Retired { unread, upstreams }
     }
 
     fn remove(&mut self, handle: Handle) {
@@ -200,6 +254,11 @@ impl Exchanges {
     /// The request in flight, if there is exactly one.
     pub fn only(&self) -> Option<Handle> {
         if self.live == 1 { self.handles().pop() } else { None }
+    }
+
+    /// The exchange, unless its request is over.
+    pub fn in_flight(&mut self, handle: Handle) -> Option<&mut Exchange> {
+        self.get(handle).filter(|exchange| !exchange.over)
     }
 
     /// How many requests are in flight.

@@ -205,8 +205,21 @@ impl RequestHead {
             }
             None => url.push_str(self.uri.path_and_query().map_or("/", PathAndQuery::as_str)),
         }
-        url
+        as_parsed(url)
     }
+}
+
+/// A URL as `new URL` writes it, so that it is the same wherever it is read. Nearly all
+/// are sent in that form.
+fn as_parsed(url: String) -> String {
+    let is_rewritten = |byte: u8| {
+        !byte.is_ascii_graphic()
+            || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^' | b'|' | b'\\')
+    };
+    if !url.bytes().any(is_rewritten) {
+        return url;
+    }
+    deno_core::url::Url::parse(&url).map_or(url, String::from)
 }
 
 #[cfg(test)]

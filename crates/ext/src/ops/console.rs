@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use deno_core::{OpState, op2};
+use deno_core::{OpState, op2, v8};
 
 use super::SharedExchanges;
 use crate::message::{Handle, RequestId};
@@ -35,6 +35,13 @@ pub struct ConsoleLine<'a> {
 
 /// Where lines go.
 pub type ConsoleSink = Rc<dyn Fn(&ConsoleLine<'_>)>;
+
+/// Whether somebody handles the rejection of a promise by now. Called by
+/// runtime-js/51_dispatch.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_handled(promise: v8::Local<'_, v8::Promise>) -> bool {
+    promise.has_handler()
+}
 
 /// Hands one formatted line to the host's log. Called by runtime-js/20_console.js.
 #[op2(fast)]

@@ -6,11 +6,11 @@ use std::sync::LazyLock;
 
 use deno_core::{OpState, op2};
 
-use super::AppFacts;
 use super::assets::ASSET;
+use super::{AppFacts, open_upstreams};
 
 /// Resources that each stand for a connection of `fetch` or of a WebSocket, or for a file
-/// that is fetched.
+/// that is fetched, besides the bodies that `fetch` receives.
 const CONNECTIONS: [&str; 5] =
     ["fetchCancelHandle", "fetchResponse", "webSocketCancel", "serverWebSocket", ASSET];
 
@@ -35,7 +35,7 @@ pub(crate) fn op_edgehost_room(state: &OpState, sockets: f64, is_socket: bool) -
         // The table is walked only where it might be too full.
         sockets + table.len() as f64 >= most && {
             let open = table.names().filter(|(_, name)| CONNECTIONS.contains(&name.as_ref())).count();
-            sockets + open as f64 >= most
+            sockets + (open + open_upstreams(state)) as f64 >= most
         }
     };
     let room = if is_socket && is_full() {

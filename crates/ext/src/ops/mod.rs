@@ -5,10 +5,12 @@
 
 mod assets;
 mod console;
+mod decompress;
 mod descriptors;
 mod env;
 mod request;
 mod response;
+mod upstream;
 mod zone;
 
 use std::cell::RefCell;
@@ -21,11 +23,14 @@ use crate::message::{Exchange, Exchanges, Handle};
 pub(crate) use assets::*;
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level};
+pub(crate) use decompress::*;
 pub(crate) use descriptors::*;
 pub(crate) use env::*;
 pub use env::{AppFacts, Ceilings, Explain};
 pub(crate) use request::*;
 pub(crate) use response::*;
+pub use upstream::close_upstreams;
+pub(crate) use upstream::*;
 pub(crate) use zone::*;
 
 /// The exchanges of an isolate, shared between its ops and its owner.

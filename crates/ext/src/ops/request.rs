@@ -3,14 +3,12 @@
 use std::borrow::Cow;
 use std::rc::Rc;
 
-use deno_core::{
-    AsyncRefCell, AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8,
-};
+use deno_core::{AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8};
 use deno_error::JsErrorBox;
 use http::HeaderMap;
 
 use super::{Gone, SharedExchanges, with};
-use crate::message::{BodyError, Handle, ParamValue, RequestBody};
+use crate::message::{BodyError, BodyFault, Handle, LentBody, ParamValue, RequestBody};
 
 fn one_byte<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
@@ -135,12 +133,13 @@ pub(crate) fn op_edgehost_request_body<'s>(
         }
         RequestBody::Stream(stream) => {
             let exchanges = state.borrow::<SharedExchanges>().clone();
-            let rid = state.resource_table.add(BodyResource {
-                stream: AsyncRefCell::new(stream),
-                cancel: CancelHandle::new(),
-                exchanges,
-                handle: Handle::from_number(handle),
-            });
+            let handle = Handle::from_number(handle);
+            let body = Rc::new(LentBody::new(stream));
+            if let Some(exchange) = exchanges.borrow_mut().in_flight(handle) {
+                exchange.lent = Some(body.clone());
+            }
+            let resource = BodyResource { body, cancel: CancelHandle::new(), exchanges, handle };
+            let rid = state.resource_table.add(resource);
             v8::Number::new(scope, f64::from(rid)).into()
         }
     })
@@ -164,10 +163,18 @@ pub(crate) fn op_edgehost_request_text(state: &OpState, handle: f64) -> Result<O
 }
 
 struct BodyResource {
-    stream: AsyncRefCell<Box<crate::message::IncomingStream>>,
+    body: Rc<LentBody>,
     cancel: CancelHandle,
     exchanges: SharedExchanges,
     handle: Handle,
+}
+
+impl BodyResource {
+    fn note(&self, error: &BodyError) {
+        if let Some(exchange) = self.exchanges.borrow_mut().get(self.handle) {
+            exchange.body_fault = BodyFault::of(error).or(exchange.body_fault);
+        }
+    }
 }
 
 impl Resource for BodyResource {
@@ -176,18 +183,13 @@ impl Resource for BodyResource {
     }
 
     fn read(self: Rc<Self>, limit: usize) -> AsyncResult<BufView> {
-        let cancel = RcRef::map(self.clone(), |body| &body.cancel);
+        let cancel = RcRef::map(self.clone(), |resource| &resource.cancel);
         Box::pin(
             async move {
-                let mut stream = RcRef::map(&self, |body| &body.stream).borrow_mut().await;
-                match stream.next(limit).await {
+                match self.body.read(limit).await {
                     Ok(piece) => Ok(piece.map_or_else(BufView::empty, BufView::from)),
                     Err(error) => {
-                        if matches!(error, BodyError::TooLarge(_))
-                            && let Some(exchange) = self.exchanges.borrow_mut().get(self.handle)
-                        {
-                            exchange.body_too_large = true;
-                        }
+                        self.note(&error);
                         Err(JsErrorBox::from_err(error))
                     }
                 }
@@ -198,5 +200,7 @@ impl Resource for BodyResource {
 
     fn close(self: Rc<Self>) {
         self.cancel.cancel();
+        // What is left stays with the request until its end: a client whose upload is cut
+        // off might not see its answer.
     }
 }

@@ -7,8 +7,9 @@ use std::rc::Rc;
 
 use bytes::Bytes;
 use deno_core::{OpState, op2, v8};
+use deno_error::JsErrorBox;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
-use http::{HeaderMap, StatusCode};
+use http::{HeaderMap, Method, StatusCode};
 
 use super::SharedExchanges;
 use crate::message::{
@@ -36,22 +37,20 @@ fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     }
 }
 
-fn content_type(kind: u32, value: &str) -> HeaderMap {
+/// None for a value that only `op_edgehost_respond` can deal with.
+fn content_type(kind: u32, value: &str) -> Option<HeaderMap> {
     let mut headers = HeaderMap::with_capacity(if kind == CONTENT_TYPE_NONE { 0 } else { 1 });
     let value = match kind {
-        CONTENT_TYPE_NONE => return headers,
+        CONTENT_TYPE_NONE => return Some(headers),
         CONTENT_TYPE_TEXT => HeaderValue::from_static("text/plain;charset=UTF-8"),
         _ if value == "application/json" => HeaderValue::from_static("application/json"),
-        _ => match HeaderValue::from_str(value) {
-            Ok(value) => value,
-            Err(_) => return headers,
-        },
+        _ => HeaderValue::from_str(value).ok().filter(|_| value.is_ascii())?,
     };
     headers.insert(CONTENT_TYPE, value);
-    headers
+    Some(headers)
 }
 
-/// Answers 200 with a string body and at most a content type.
+/// Answers 200 with a string body and at most a content type. False if it cannot.
 /// Called by runtime-js/51_dispatch.js for Responses whose fast slots are filled.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond_text(
@@ -60,13 +59,16 @@ pub(crate) fn op_edgehost_respond_text(
     #[smi] kind: u32,
     #[string] value: &str,
     #[string] body: String,
-) {
+) -> bool {
+    let Some(headers) = content_type(kind, value) else { return false };
     answer(state, handle, || Answer {
         status: StatusCode::OK,
         reason: None,
-        headers: content_type(kind, value),
+        headers,
         body: ResponseBody::whole(body),
+        to_head: false,
     });
+    true
 }
 
 /// Answers 200 with a byte body and at most a content type. As `op_edgehost_respond_text`.
@@ -77,42 +79,62 @@ pub(crate) fn op_edgehost_respond_bytes(
     #[smi] kind: u32,
     #[string] value: &str,
     #[buffer] body: &[u8],
-) {
+) -> bool {
+    let Some(headers) = content_type(kind, value) else { return false };
     answer(state, handle, || Answer {
         status: StatusCode::OK,
         reason: None,
-        headers: content_type(kind, value),
+        headers,
         body: ResponseBody::whole(Bytes::copy_from_slice(body)),
+        to_head: false,
     });
+    true
 }
 
 /// The bytes of a JavaScript byte string (code points up to U+00FF).
 fn byte_string(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Vec<u8>> {
     let string = v8::Local::<v8::String>::try_from(value).ok()?;
+    if !string.contains_only_onebyte() {
+        return None;
+    }
     let mut bytes = vec![0; string.length()];
     string.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
     Some(bytes)
 }
 
-fn header_map(scope: &mut v8::PinScope<'_, '_>, flat: v8::Local<'_, v8::Array>) -> HeaderMap {
-    let mut headers = HeaderMap::with_capacity(flat.length() as usize / 2);
+/// A header that HTTP has no form for. Whoever is answered must not miss it in silence.
+fn unsendable(scope: &mut v8::PinScope<'_, '_>, name: v8::Local<'_, v8::Value>, why: &str) -> JsErrorBox {
+    let name = name.to_rust_string_lossy(scope);
+    JsErrorBox::type_error(format!("The header {name:?} of the answer cannot be sent: {why}"))
+}
+
+fn header_map(
+    scope: &mut v8::PinScope<'_, '_>,
+    flat: v8::Local<'_, v8::Array>,
+) -> Result<HeaderMap, JsErrorBox> {
+    let mut headers = HeaderMap::with_capacity((flat.length() as usize / 2).min(64));
     for index in (0..flat.length()).step_by(2) {
         let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1))
         else {
-            continue;
+            return Err(JsErrorBox::type_error("The headers of the answer cannot be read"));
         };
-        let (Some(name), Some(value)) = (byte_string(scope, name), byte_string(scope, value)) else {
-            continue;
+        let Some(known) = byte_string(scope, name).and_then(|name| HeaderName::from_bytes(&name).ok()) else {
+            return Err(unsendable(scope, name, "its name is not a token"));
         };
-        if let (Ok(name), Ok(value)) = (HeaderName::from_bytes(&name), HeaderValue::from_bytes(&value)) {
-            headers.append(name, value);
+        let value = byte_string(scope, value).and_then(|value| HeaderValue::from_bytes(&value).ok());
+        let Some(value) = value else {
+            return Err(unsendable(scope, name, "its value has control characters, or some beyond Latin-1"));
+        };
+        if headers.try_append(known, value).is_err() {
+            return Err(unsendable(scope, name, "there are too many headers"));
         }
     }
-    headers
+    Ok(headers)
 }
 
 /// Answers with any status and headers. The body is null, a string, or a
-/// Uint8Array, which is copied. Called by runtime-js/51_dispatch.js.
+/// Uint8Array, which is copied. Throws for a header that cannot be sent. Called by
+/// runtime-js/51_dispatch.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond(
     state: &OpState,
@@ -122,8 +144,8 @@ pub(crate) fn op_edgehost_respond(
     #[string] reason: String,
     headers: v8::Local<'_, v8::Array>,
     body: v8::Local<'_, v8::Value>,
-) {
-    let headers = header_map(scope, headers);
+) -> Result<(), JsErrorBox> {
+    let headers = header_map(scope, headers)?;
     let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
         ResponseBody::whole(text.to_rust_string_lossy(scope))
     } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(body) {
@@ -133,16 +155,18 @@ pub(crate) fn op_edgehost_respond(
     } else {
         ResponseBody::empty()
     };
-    answer(state, handle, || Answer {
-        status: status_code(status),
-        reason: reason_of(reason),
-        headers,
-        body,
-    });
+    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
+        let to_head = exchange.head.method == Method::HEAD;
+        let (status, reason) = (status_code(status), reason_of(reason));
+        finish(exchange, Outcome::Answer(Answer { status, reason, headers, body, to_head }));
+    }
+    Ok(())
 }
 
 /// Answers with a head now and bytes later (`op_edgehost_stream_write`).
-/// False if the request is over. Called by runtime-js/51_dispatch.js.
+/// False if the request is over. Throws for a header that cannot be sent. Called by
+/// runtime-js/51_dispatch.js.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond_stream(
     state: &OpState,
@@ -151,20 +175,18 @@ pub(crate) fn op_edgehost_respond_stream(
     #[smi] status: u32,
     #[string] reason: String,
     headers: v8::Local<'_, v8::Array>,
-) -> bool {
-    let headers = header_map(scope, headers);
+) -> Result<bool, JsErrorBox> {
+    let headers = header_map(scope, headers)?;
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-    let Some(exchange) = exchanges.get(Handle::from_number(handle)) else { return false };
+    let Some(exchange) = exchanges.in_flight(Handle::from_number(handle)) else { return Ok(false) };
     if exchange.outcome.is_some() || exchange.stream.is_some() {
-        return false;
+        return Ok(false);
     }
     let (writer, body) = response_stream();
-    finish(
-        exchange,
-        Outcome::Answer(Answer { status: status_code(status), reason: reason_of(reason), headers, body }),
-    );
+    let (status, reason) = (status_code(status), reason_of(reason));
+    finish(exchange, Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
     exchange.stream = Some(writer);
-    true
+    Ok(true)
 }
 
 fn status_code(status: u32) -> StatusCode {
@@ -217,18 +239,21 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
     if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
         let failure = match why {
             1 => Failure::MethodNotAllowed,
-            _ if exchange.body_too_large => Failure::BodyTooLarge,
-            _ => Failure::Handler,
+            _ => exchange.body_fault.map_or(Failure::Handler, Failure::Body),
         };
         finish(exchange, Outcome::Failure(failure));
     }
 }
 
-/// Asks to be told when the answer has been sent or given up. False where that has
-/// happened. Called by runtime-js/10_scope.js.
+/// Asks to be told when the client leaves, and when the answer has been sent or given up:
+/// 0 where that has happened, 2 if the client has left already, else 1. Called by
+/// runtime-js/10_scope.js.
 #[op2(fast)]
-pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) -> bool {
+#[smi]
+pub(crate) fn op_edgehost_watch_end(state: &OpState, handle: f64) -> u32 {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-    let exchange = exchanges.get(Handle::from_number(handle)).filter(|exchange| !exchange.is_over());
-    exchange.map(|exchange| exchange.watches_end = true).is_some()
+    exchanges.in_flight(Handle::from_number(handle)).map_or(0, |exchange| {
+        exchange.watches_end = true;
+        1 + u32::from(exchange.left)
+    })
 }
