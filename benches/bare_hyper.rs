@@ -69,7 +69,8 @@ fn whole(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answ
 }
 
 fn of_json(status: StatusCode, value: &Value) -> Answer {
-    whole(status, "application/json", value.to_string())
+    // Not `to_string`, which goes through `fmt` byte by byte.
+    whole(status, "application/json", serde_json::to_vec(value).unwrap_or_default())
 }
 
 /// The answers of `benches/app`, `benches/node` and the app of many routes.
