@@ -484,11 +484,13 @@ core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise,
   internals.nodeProcessRejectionHandledCallback?.(handled);
 });
 internals.edgehost.reportException = (/** @type {unknown} */ error) => {
-  const uncaught = new event.ErrorEvent("error", {
-    cancelable: true,
-    message: String(/** @type {any} */ (error)?.message ?? error),
-    error,
-  });
+  let message = "";
+  try {
+    message = String(/** @type {any} */ (error)?.message ?? error);
+  } catch {
+    // What throws while it is read has no message.
+  }
+  const uncaught = new event.ErrorEvent("error", { cancelable: true, message, error });
   if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
 };
 core.setReportExceptionCallback(internals.edgehost.reportException);

@@ -24,12 +24,13 @@ use crate::enforcer::Access;
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
 use crate::instances::Instances;
-use crate::isolate::{self, App, AppRoute};
+use crate::isolate::{self, App, AppRoute, SourceLines};
 use crate::limits::Limits;
 use crate::permissions::Permissions;
 use crate::project::{Environment, MethodSet, Project, ProjectError, RouteTable};
 use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
 use crate::shard::{Remote, Shard, ShardThread};
+use crate::telemetry::{Observer, Tracing};
 
 /// What happens while a host is built, for those who want to show it.
 #[derive(Debug)]
@@ -91,6 +92,7 @@ pub struct EdgeHostBuilder {
     environment: Environment,
     public_origin: Option<String>,
     trusted: Vec<IpNet>,
+    observer: Arc<dyn Observer>,
     progress: Box<dyn FnMut(Progress<'_>) + Send>,
 }
 
@@ -175,6 +177,13 @@ impl EdgeHostBuilder {
         self
     }
 
+    /// Is told of requests that are over and of what user code prints, in the place of
+    /// [`tracing`]; see [`telemetry`](crate::telemetry).
+    pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
+        self.observer = Arc::new(observer);
+        self
+    }
+
     /// Is told what happens while the host is built.
     pub fn on_progress(mut self, progress: impl FnMut(Progress<'_>) + Send + 'static) -> Self {
         self.progress = Box::new(progress);
@@ -247,7 +256,7 @@ impl EdgeHostBuilder {
             took: began.elapsed(),
             warnings: &bundle.warnings,
         });
-        app(project, bundle, self.limits.clone(), self.permissions.clone())
+        app(project, bundle, self.limits.clone(), self.permissions.clone(), self.observer.clone())
     }
 }
 
@@ -279,6 +288,7 @@ fn app(
     bundle: Bundle,
     limits: Limits,
     permissions: Permissions,
+    observer: Arc<dyn Observer>,
 ) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
     let access = Access::new(permissions, &project.root, &bundle.packages_above(&project.root))
         .map_err(|error| Error::Permissions(error.to_string()))?;
@@ -292,6 +302,8 @@ fn app(
     let production = project.environment.get("NODE_ENV") == Some("production");
     let app = App {
         draft_secret: draft_secret(&project.root)?,
+        root_url: url::Url::from_directory_path(&project.root).map(String::from).unwrap_or_default(),
+        sources: SourceLines::default(),
         root: project.root,
         routes,
         chunks: bundle.chunks,
@@ -306,6 +318,7 @@ fn app(
         sync_params: project.sync_params,
         limits,
         access,
+        observer,
     };
     Ok((Arc::new(app), Arc::new(project.routes)))
 }
@@ -386,6 +399,7 @@ impl EdgeHost {
             environment: Environment::of_process(),
             public_origin: None,
             trusted: Vec::new(),
+            observer: Arc::new(Tracing),
             progress: Box::new(|_| {}),
         }
     }

@@ -22,6 +22,7 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
 use crate::project::{Method, MethodSet, Project, Runtime};

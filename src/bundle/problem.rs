@@ -28,20 +28,48 @@ impl fmt::Display for Problem {
         write!(f, "\n  at {}", self.file)?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
-            if !self.code.trim().is_empty() {
-                let number = self.line.to_string();
-                let gutter = " ".repeat(number.len());
-                let indent = self.code.len() - self.code.trim_start().len();
-                let code = self.code.trim();
-                let caret = " ".repeat(self.column.saturating_sub(1).saturating_sub(indent).min(code.len()));
-                write!(f, "\n    {number} | {code}\n    {gutter} | {caret}^")?;
-            }
+            write!(f, "{}", CodeFrame { line: self.line, column: self.column, code: &self.code })?;
         }
         for (depth, importer) in self.imported_by.iter().enumerate() {
             let word = if depth == 0 { "imported by" } else { "which is imported by" };
             write!(f, "\n  {word} {importer}")?;
         }
         Ok(())
+    }
+}
+
+/// A line of code with a mark under a column; nothing where the line is empty.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct CodeFrame<'a> {
+    /// Line and column, counted from 1.
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+    /// The line.
+    pub(crate) code: &'a str,
+}
+
+/// Characters of a line that are shown: so many before the mark at most, and in all.
+const BEFORE: usize = 60;
+const WIDTH: usize = 120;
+
+impl fmt::Display for CodeFrame<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let code = self.code.trim_end();
+        let indent = code.chars().take_while(|c| c.is_whitespace()).count();
+        let width = code.chars().count();
+        if indent == width {
+            return Ok(());
+        }
+        // Lines of minified code are long.
+        let mark = self.column.saturating_sub(1).clamp(indent, width);
+        let start = if width - indent > WIDTH { mark.saturating_sub(BEFORE).max(indent) } else { indent };
+        // A tab is as wide as the terminal has it: the line under it gets the same.
+        let shown: String = code.chars().skip(start).take(WIDTH).collect();
+        let under: String =
+            shown.chars().take(mark - start).map(|c| if c == '\t' { c } else { ' ' }).collect();
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
+        write!(f, "\n    {number} | {shown}\n    {gutter} | {under}^")
     }
 }
 
@@ -54,6 +82,21 @@ pub(super) fn tidy(problems: &mut Vec<Problem>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_code_frame_is_no_wider_than_people_can_read() {
+        let frame = |code: &str, column| CodeFrame { line: 1, column, code }.to_string();
+        assert_eq!(frame("  \tä(b)", 6), "\n    1 | ä(b)\n      |   ^");
+        assert_eq!(frame("a\tb", 3), "\n    1 | a\tb\n      |  \t^");
+        assert_eq!(frame("ab", 99), "\n    1 | ab\n      |   ^");
+        assert_eq!(frame("   ", 1), "");
+        let long = format!("{}HERE{}", "x".repeat(5000), "y".repeat(5000));
+        let shown = frame(&long, 5001);
+        let mut lines = shown.lines().skip(1);
+        let (code, mark) = (lines.next().expect("code"), lines.next().expect("a mark"));
+        assert!(code.len() < 200, "{code}");
+        assert_eq!(code.find("HERE"), mark.find('^'));
+    }
 
     #[test]
     fn a_problem_shows_place_code_and_importers() {

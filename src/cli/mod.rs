@@ -37,7 +37,23 @@ impl std::error::Error for BadInput {}
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    let cli = Cli::parse();
+    if output::asks_for_json() {
+        output::use_json();
+    }
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) if error.use_stderr() && output::asks_for_json() => {
+            output::failure(error.to_string().trim_start_matches("error: ").trim_end());
+            return ExitCode::from(BAD_INPUT);
+        }
+        Err(error) => error.exit(),
+    };
+    let code = run(cli);
+    output::flush();
+    code
+}
+
+fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

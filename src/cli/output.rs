@@ -1,10 +1,16 @@
-//! What people see on a terminal; plain text where there is none.
+//! What people see on a terminal; plain text where there is none, and JSON on request.
 
 use std::fmt::Write as _;
-use std::io::Write as _;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
 
+use anstream::adapter::strip_str;
+use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use edgehost::RouteSummary;
+use edgehost::telemetry::{Filter, Log, LogFormat};
+use serde_json::json;
 
 const BOLD: Style = Style::new().bold();
 const DIM: Style = Style::new().dimmed();
@@ -13,20 +19,146 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
-/// Prints a line for people; colours go only where a terminal is. That nobody can read
-/// it (a full disk, a closed pipe) ends no server.
+/// Longest wait for outputs that do not move, when the program ends.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Every line is JSON, whatever it goes to.
+static JSON: AtomicBool = AtomicBool::new(false);
+
+/// What a server says goes through these, so that an output which nobody reads does not
+/// hold it up. Other commands print and wait, as programs do.
+static LOGS: OnceLock<Logs> = OnceLock::new();
+
+struct Logs {
+    out: Log,
+    err: Log,
+}
+
+#[derive(Clone, Copy)]
+enum To {
+    Out,
+    Err,
+}
+
+/// Whether `--log-format json` or its variable is there: mistakes among the flags are told
+/// in that form too.
+pub(super) fn asks_for_json() -> bool {
+    let asked = |value: &std::ffi::OsStr| value.eq_ignore_ascii_case("json");
+    let arguments: Vec<_> = std::env::args_os().skip(1).collect();
+    arguments.iter().any(|argument| argument == "--log-format=json")
+        || arguments.windows(2).any(|pair| pair[0] == "--log-format" && asked(&pair[1]))
+        || std::env::var_os("EDGEHOST_LOG_FORMAT").is_some_and(|value| asked(&value))
+}
+
+/// Makes every line JSON from now on.
+pub(super) fn use_json() {
+    JSON.store(true, Ordering::Relaxed);
+}
+
+/// Sends every further line through the logs.
+pub(super) fn use_logs(err: Log) -> std::io::Result<()> {
+    let out = Log::to_stdout(LogFormat::Text, Filter::default())?;
+    let _ = LOGS.set(Logs { out, err });
+    Ok(())
+}
+
+/// Waits until what was said is written, for a moment where an output does not move.
+pub(super) fn flush() {
+    flush_within(PATIENCE);
+}
+
+/// As [`flush`].
+pub(super) fn flush_within(patience: Duration) {
+    if let Some(logs) = LOGS.get() {
+        logs.err.flush(patience);
+        logs.out.flush(patience);
+    }
+}
+
+/// Writes a line that may have colours. An output that fails is no reason to end.
+fn emit(to: To, text: &str) {
+    use std::io::Write;
+    let colours = match to {
+        To::Out => AutoStream::choice(&std::io::stdout()),
+        To::Err => AutoStream::choice(&std::io::stderr()),
+    };
+    let text = match colours {
+        ColorChoice::Never => format!("{}\n", strip_str(text)),
+        _ => format!("{text}\n"),
+    };
+    match (LOGS.get(), to) {
+        (Some(logs), To::Out) => logs.out.write(&text),
+        (Some(logs), To::Err) => logs.err.write(&text),
+        (None, To::Out) => drop(std::io::stdout().write_all(text.as_bytes())),
+        (None, To::Err) => drop(std::io::stderr().write_all(text.as_bytes())),
+    }
+}
+
+fn emit_json(to: To, level: &str, message: &str, facts: &serde_json::Value) {
+    let mut line = json!({
+        "timestamp": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+        "level": level,
+        "target": "edgehost",
+        "message": strip_str(message).to_string(),
+    });
+    if let (Some(line), Some(facts)) = (line.as_object_mut(), facts.as_object()) {
+        line.extend(facts.clone());
+    }
+    emit(to, &line.to_string());
+}
+
+fn is_json() -> bool {
+    JSON.load(Ordering::Relaxed)
+}
+
+/// Prints a text for people; colours go only where a terminal is.
 pub(super) fn line(text: &str) {
-    let _ = writeln!(anstream::stdout(), "{text}");
+    say(text, &serde_json::Value::Null);
+}
+
+/// Prints a text for people, or the same for programs with its facts.
+pub(super) fn say(text: &str, facts: &serde_json::Value) {
+    if !is_json() {
+        emit(To::Out, text);
+    } else if !text.is_empty() {
+        emit_json(To::Out, "INFO", text, facts);
+    }
 }
 
 /// Says what failed, once, with its causes.
 pub(super) fn error(error: &anyhow::Error) {
-    let _ = writeln!(anstream::stderr(), "{RED}error{RED:#}: {error:#}");
+    failure(&causes(error));
+}
+
+/// Says what failed.
+pub(super) fn failure(text: &str) {
+    if is_json() {
+        emit_json(To::Err, "ERROR", text, &serde_json::Value::Null);
+    } else {
+        emit(To::Err, &format!("{RED}error{RED:#}: {text}"));
+    }
+}
+
+/// An error and its causes, but for those that it tells itself.
+fn causes(error: &anyhow::Error) -> String {
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if text.is_empty() {
+            text = cause;
+        } else if !text.contains(&cause) {
+            let _ = write!(text, ": {cause}");
+        }
+    }
+    text
 }
 
 /// A remark that stops nobody.
 pub(super) fn warning(text: &str) {
-    let _ = writeln!(anstream::stderr(), "{YELLOW}warning{YELLOW:#}: {text}");
+    if is_json() {
+        emit_json(To::Err, "WARN", text, &serde_json::Value::Null);
+    } else {
+        emit(To::Err, &format!("{YELLOW}warning{YELLOW:#}: {text}"));
+    }
 }
 
 /// "1 route", "2 routes".
@@ -46,8 +178,25 @@ pub(super) fn address(text: &str) -> String {
     format!("{CYAN}{text}{CYAN:#}")
 }
 
+/// Prints the routes: a table, or a line for each.
+pub(super) fn routes(routes: &[RouteSummary]) {
+    if !is_json() {
+        return line(table(routes).trim_end());
+    }
+    for route in routes {
+        let facts = json!({
+            "route": route.pattern,
+            "methods": route.methods,
+            "file": route.file,
+            "runtime": route.runtime,
+            "max_duration": route.max_duration.map(|limit| limit.as_secs_f64()),
+        });
+        say(&format!("route {}", route.pattern), &facts);
+    }
+}
+
 /// The route table: pattern, methods, file, runtime, time limit.
-pub(super) fn table(routes: &[RouteSummary]) -> String {
+fn table(routes: &[RouteSummary]) -> String {
     let methods = |route: &RouteSummary| {
         if route.methods.is_empty() { "-".to_owned() } else { route.methods.join(" ") }
     };
@@ -75,4 +224,20 @@ pub(super) fn table(routes: &[RouteSummary]) -> String {
         );
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use anyhow::Context;
+
+    #[test]
+    fn no_cause_is_told_twice() {
+        let inner = anyhow::anyhow!("permission denied");
+        let outer = inner.context("cannot read x: permission denied");
+        assert_eq!(causes(&outer), "cannot read x: permission denied");
+        let plain =
+            Err::<(), _>(std::io::Error::other("no space")).context("cannot write").expect_err("fails");
+        assert_eq!(causes(&plain.context("cannot start")), "cannot start: cannot write: no space");
+    }
 }

@@ -23,6 +23,6 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
         })
         .routes()
         .await?;
-    output::line(output::table(&routes).trim_end());
+    output::routes(&routes);
     Ok(())
 }

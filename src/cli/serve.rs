@@ -1,10 +1,10 @@
 //! `edgehost serve`.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use edgehost::telemetry::{self, LogFormat};
+use edgehost::telemetry::{self, Filter, Log, LogFormat};
 use edgehost::{EdgeHost, Environment, Instances, Limits, Progress};
 use futures::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
@@ -16,6 +16,9 @@ use super::{BadInput, config, output};
 const DEFAULT_PORT: u16 = 3000;
 const DEFAULT_HOST: &str = "127.0.0.1";
 
+/// Longest wait for the log where the program ends at once.
+const LAST_WORDS: Duration = Duration::from_millis(200);
+
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -25,7 +28,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let environment = Environment::of_process();
     let options =
         options.or_of_next(&environment, config::machine_name().as_deref())?.or(config::read(&dir)?);
-    start_log(&options);
+    let log = start_log(&options)?;
 
     // Clients, sockets and files of all isolates share the descriptors of the process.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
@@ -39,6 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         .instances(options.instances.unwrap_or_default())
         .ignore_middleware(options.ignore_middleware.unwrap_or_default())
         .environment(environment)
+        .observer(log)
         .on_progress(show);
     if let Some(shards) = options.shards {
         builder = builder.shards(shards);
@@ -58,14 +62,16 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let (listeners, address) = listen(&options)?;
     let host = builder.build().await?;
     output::line("");
-    output::line(output::table(&host.routes()).trim_end());
+    output::routes(&host.routes());
     output::line("");
     output::line(&instances(host.instances(), &options));
-    output::line(&format!(
-        "Listening on {}  {}",
-        output::address(&format!("http://{address}")),
-        output::faint(&format!("ready in {} ms", began.elapsed().as_millis())),
-    ));
+    let (url, ready) = (format!("http://{address}"), began.elapsed().as_millis());
+    let text =
+        format!("Listening on {}  {}", output::address(&url), output::faint(&format!("ready in {ready} ms")));
+    output::say(
+        &text,
+        &serde_json::json!({ "url": url, "ready_ms": u64::try_from(ready).unwrap_or(u64::MAX) }),
+    );
     let stop = stop_signal(&options.limits())?.shared();
     let serving = listeners.into_iter().map(|listener| host.serve(listener, stop.clone()));
     futures::future::try_join_all(serving).await?;
@@ -91,17 +97,45 @@ fn instances(running: usize, options: &Options) -> String {
     }
 }
 
-fn start_log(options: &Options) {
+/// Starts the log; what the program prints goes through it from then on.
+fn start_log(options: &Options) -> anyhow::Result<Log> {
     let format = match options.log_format {
-        Some(Format::Text) => LogFormat::Text,
+        Some(Format::Text) => LogFormat::text(),
         Some(Format::Json) => LogFormat::Json,
         None => LogFormat::detect(),
     };
-    let mut filter = options.log.clone().unwrap_or_else(|| "info".to_owned());
-    if options.no_access_log == Some(true) {
-        filter.push_str(",edgehost::access=off");
+    if options.log_format == Some(Format::Json) {
+        output::use_json();
     }
-    telemetry::init(format, &filter);
+    let mut filter = match &options.log {
+        Some(text) => text.parse().map_err(|error| BadInput(format!("--log: {error}")))?,
+        None => Filter::default(),
+    };
+    if options.no_access_log == Some(true) {
+        filter = filter.without_access();
+    }
+    let log = telemetry::init(format, filter).context("cannot start the log")?;
+    output::use_logs(log.clone()).context("cannot use standard output")?;
+    log_panics();
+    Ok(log)
+}
+
+/// Has panics told by the log, in its format. The process may end right after one, so that
+/// is waited for.
+fn log_panics() {
+    std::panic::set_hook(Box::new(|panic| {
+        let payload = panic.payload();
+        let text = payload.downcast_ref::<&str>().copied();
+        let text = text.or_else(|| payload.downcast_ref::<String>().map(String::as_str));
+        let text = text.unwrap_or("a value that is no text");
+        let place = panic.location().map(ToString::to_string).unwrap_or_default();
+        let thread = std::thread::current().name().unwrap_or("unnamed").to_owned();
+        let backtrace = std::backtrace::Backtrace::capture();
+        let backtrace = (backtrace.status() == std::backtrace::BacktraceStatus::Captured)
+            .then(|| tracing::field::display(backtrace));
+        tracing::error!(thread, place, backtrace, "panicked: {text}");
+        output::flush_within(LAST_WORDS);
+    }));
 }
 
 #[allow(clippy::needless_pass_by_value, reason = "it is a callback")]
@@ -208,6 +242,7 @@ fn stop_signal(limits: &Limits) -> anyhow::Result<impl Future<Output = ()> + use
         tracing::info!(?grace, "stopping: no new connections, running requests may finish");
         tokio::spawn(async move {
             next().await;
+            output::flush_within(LAST_WORDS);
             #[allow(clippy::exit, reason = "asked twice, the user wants no orderly end")]
             std::process::exit(1);
         });

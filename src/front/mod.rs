@@ -4,9 +4,10 @@
 //! rest to the shard, and turn what comes back into a response.
 //! Key types: [`Front`], [`Peer`].
 //! Where to look: `pipeline` lists the steps in order, `path` normalises,
-//! `respond` holds the table of failures.
+//! `respond` holds the table of failures, `access` tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
+mod access;
 mod path;
 mod pipeline;
 mod respond;
@@ -17,5 +18,7 @@ pub(crate) use pipeline::{Front, FrontSettings, Peer, Serving};
 pub(crate) fn shutting_down(
     id: edgehost_ext::message::RequestId,
 ) -> http::Response<edgehost_ext::message::ResponseBody> {
-    respond::Refusal::ShuttingDown.response(id)
+    let mut response = respond::Refusal::ShuttingDown.response(id);
+    respond::name_request(&mut response, id, None);
+    response
 }

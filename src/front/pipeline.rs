@@ -10,15 +10,16 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyFault, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, Presence,
-    RequestBody, RequestHead, RequestId, ResponseBody, Site, linger,
+    Answer, BodyFault, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, Presence, RequestBody,
+    RequestHead, RequestId, ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
-use http::{HeaderValue, Request, Response, StatusCode};
+use http::{HeaderValue, Request, Response};
 use http_body::Body;
 use http_body_util::combinators::UnsyncBoxBody;
 use ipnet::IpNet;
 
+use super::access::{self, Access};
 use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
 use crate::isolate::{App, Invocation};
@@ -87,7 +88,7 @@ enum Step {
 
 impl Front {
     pub(crate) fn new(settings: FrontSettings, shard: Shard) -> Self {
-        let logs_access = tracing::enabled!(target: "edgehost::access", tracing::Level::INFO);
+        let logs_access = settings.app.observer.wants_requests();
         Self { settings, shard: Rc::new(shard), logs_access }
     }
 
@@ -105,21 +106,35 @@ impl Front {
     {
         let started = Instant::now();
         let id = RequestId::next();
-        let line = self.logs_access.then(|| AccessLine::of(&request, id, started));
+        let x_request_id = access::well_formed_id(request.headers());
+        let mut access = self.logs_access.then(|| {
+            let client = access::client(peer.address, request.headers(), &self.settings.trusted);
+            Access::new(&self.settings.app, &request, client, id, x_request_id.clone(), started)
+        });
+        let step = self.steps(request, peer, id, started, x_request_id.as_ref(), &mut access);
         let finish = move |outcome: Outcome| {
-            let response = outcome.unwrap_or_else(|refusal| refusal.response(id));
-            match line {
-                Some(line) => line.follow(response),
+            let mut response = outcome.unwrap_or_else(|refusal| refusal.response(id));
+            respond::name_request(&mut response, id, x_request_id);
+            match access {
+                Some(access) => access.follow(response),
                 None => response,
             }
         };
-        match self.steps(request, peer, id, started) {
+        match step {
             Step::Done(outcome) => Serving::Done(Some(finish(outcome))),
             Step::Later(outcome) => Serving::Later(Box::pin(async move { finish(outcome.await) })),
         }
     }
 
-    fn steps<B>(self: &Rc<Self>, request: Request<B>, peer: &Peer, id: RequestId, started: Instant) -> Step
+    fn steps<B>(
+        self: &Rc<Self>,
+        request: Request<B>,
+        peer: &Peer,
+        id: RequestId,
+        started: Instant,
+        x_request_id: Option<&HeaderValue>,
+        access: &mut Option<Access>,
+    ) -> Step
     where
         B: Body<Data = Bytes> + Send + 'static,
         B::Error: Into<BoxError>,
@@ -134,6 +149,9 @@ impl Front {
                 return Step::Done(early);
             }
         };
+        if let Some(access) = access {
+            access.found(route);
+        }
         let client = peer.presence.clone();
         let awaits_continue = parts.headers.contains_key(EXPECT);
         let body = self.body(&parts.method, body);
@@ -146,6 +164,7 @@ impl Front {
             params: message_params(params),
             route,
             id,
+            x_request_id: x_request_id.cloned(),
             clean: false,
         };
         // What has arrived of a body is read first, unless the client waits for the
@@ -311,55 +330,4 @@ fn message_params(params: Params) -> Vec<(String, MessageParam)> {
             )
         })
         .collect()
-}
-
-/// One line in the access log, written when the answer has been sent.
-struct AccessLine {
-    method: http::Method,
-    path: String,
-    id: RequestId,
-    started: Instant,
-    status: StatusCode,
-    /// Why there is no answer of a handler.
-    error: Option<HeaderValue>,
-}
-
-impl AccessLine {
-    fn of<B>(request: &Request<B>, id: RequestId, started: Instant) -> Self {
-        Self {
-            method: request.method().clone(),
-            path: request.uri().path_and_query().map_or("", |target| target.as_str()).to_owned(),
-            id,
-            started,
-            status: StatusCode::OK,
-            error: None,
-        }
-    }
-
-    fn follow(mut self, response: Response<ResponseBody>) -> Response<ResponseBody> {
-        self.status = response.status();
-        self.error = response.headers().get(respond::ERROR_CODE).cloned();
-        response.map(|body| body.with_end(self))
-    }
-}
-
-impl BodyEnd for AccessLine {
-    fn ended(self: Box<Self>, complete: bool, bytes: u64) {
-        let ms = self.started.elapsed().as_secs_f64() * 1000.0;
-        tracing::info!(
-            target: "edgehost::access",
-            method = self.method.as_str(),
-            path = self.path,
-            status = self.status.as_u16(),
-            error = self.error.as_ref().and_then(|code| code.to_str().ok()),
-            ms = (ms * 1000.0).round() / 1000.0,
-            bytes,
-            request = %self.id,
-            aborted = !complete,
-            "{} {} {}",
-            self.method,
-            self.path,
-            self.status.as_u16(),
-        );
-    }
 }

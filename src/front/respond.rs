@@ -1,6 +1,7 @@
 //! From outcomes to responses: the table of failures, and how answers go out.
 
 use edgehost_ext::message::{Answer, BodyFault, RequestId, ResponseBody};
+use http::header::Entry;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
 
@@ -10,7 +11,7 @@ use crate::project::MethodSet;
 use crate::shard::ShardError;
 
 pub(super) const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
-const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// How Next.js forbids to keep its error pages.
 const NO_STORE: HeaderValue =
@@ -118,9 +119,6 @@ impl Refusal {
         }
         headers.insert(CACHE_CONTROL, NO_STORE);
         headers.insert(ERROR_CODE, HeaderValue::from_static(code));
-        if let Ok(id) = HeaderValue::from_str(&id.to_string()) {
-            headers.insert(REQUEST_ID, id);
-        }
         if let Self::MethodNotAllowed(methods) = self
             && let Ok(allow) = HeaderValue::from_str(&methods.allow())
         {
@@ -190,6 +188,22 @@ pub(super) fn answer(answer: Answer) -> Response<ResponseBody> {
     }
     response
 }
+
+/// Names the request in its answer: as the client did, if it did, else by the host's own
+/// id. What a handler has set stays.
+pub(super) fn name_request(
+    response: &mut Response<ResponseBody>,
+    id: RequestId,
+    x_request_id: Option<HeaderValue>,
+) {
+    if let Entry::Vacant(place) = response.headers_mut().entry(REQUEST_ID) {
+        place
+            .insert(x_request_id.unwrap_or_else(|| HeaderValue::from_bytes(&id.digits()).unwrap_or(UNNAMED)));
+    }
+}
+
+/// Hexadecimal digits always make a header's value.
+const UNNAMED: HeaderValue = HeaderValue::from_static("-");
 
 /// The router's own redirects.
 pub(super) fn moved(location: &str) -> Response<ResponseBody> {

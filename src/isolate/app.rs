@@ -1,16 +1,20 @@
 //! What all isolates of an app share, on every shard.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use edgehost_ext::Layer;
 
+use super::report::SourceLines;
 use crate::bundle::{Chunk, Entry};
 use crate::enforcer::Access;
 use crate::limits::{Exceeded, Limits};
 use crate::project::{MethodSet, Route, Runtime};
+use crate::telemetry::Observer;
 
 /// A route, as far as an isolate needs to know it.
 #[derive(Debug)]
@@ -36,6 +40,8 @@ pub(crate) struct AppRoute {
     /// The limit that loading the module ran into, by its place in [`Exceeded::ALL`]
     /// counted from one: it is not tried again.
     startup_failed: AtomicU8,
+    /// What loading the module threw last, hashed.
+    failure: AtomicU64,
 }
 
 impl AppRoute {
@@ -53,6 +59,7 @@ impl AppRoute {
             entry: entry.specifier,
             methods: AtomicU8::new(entry.methods.bits()),
             startup_failed: AtomicU8::new(0),
+            failure: AtomicU64::new(0),
         }
     }
 
@@ -70,6 +77,14 @@ impl AppRoute {
         stored.checked_sub(1).and_then(|index| Exceeded::ALL.get(index)).copied()
     }
 
+    /// Whether loading the module has not thrown just that before.
+    pub(super) fn is_news(&self, error: &str) -> bool {
+        let mut hasher = DefaultHasher::new();
+        error.hash(&mut hasher);
+        let hash = hasher.finish();
+        self.failure.swap(hash, Ordering::Relaxed) != hash
+    }
+
     pub(super) fn mark_startup_failed(&self, limit: Exceeded) {
         let index = Exceeded::ALL.iter().position(|known| *known == limit).unwrap_or_default();
         self.startup_failed.store(u8::try_from(index + 1).unwrap_or(u8::MAX), Ordering::Relaxed);
@@ -79,8 +94,12 @@ impl AppRoute {
 /// An app as its isolates see it.
 #[derive(Debug)]
 pub(crate) struct App {
-    /// The project folder, cut from stack traces.
+    /// The project folder.
     pub(crate) root: PathBuf,
+    /// The same as a URL with a slash at its end, cut from stack traces.
+    pub(crate) root_url: String,
+    /// Lines of code for reports of errors.
+    pub(crate) sources: SourceLines,
     /// Routes in the order of the route table.
     pub(crate) routes: Vec<AppRoute>,
     /// Modules by specifier.
@@ -99,19 +118,13 @@ pub(crate) struct App {
     pub(crate) limits: Limits,
     /// What its code may reach.
     pub(crate) access: Access,
+    /// Is told what happens.
+    pub(crate) observer: Arc<dyn Observer>,
 }
 
 impl App {
     /// What the isolates of a runtime start from.
     pub(super) fn layer(&self, kind: Runtime) -> Layer {
         if self.node.contains(&kind) { Layer::Node } else { Layer::Web }
-    }
-
-    /// A text for the log. Its stack traces name the user's files as they are seen
-    /// from the project, and leave out what the bundler added.
-    pub(super) fn readable(&self, text: &str) -> String {
-        let is_of_bundler = |line: &&str| line.trim_start().starts_with("at ") && line.contains("edgehost:");
-        let lines: Vec<&str> = text.split('\n').filter(|line| !is_of_bundler(line)).collect();
-        lines.join("\n").replace(&format!("file://{}/", self.root.display()), "")
     }
 }

@@ -14,9 +14,11 @@ use edgehost_ext::{
 use super::invoke::Functions;
 use super::load::Rejections;
 use super::loader::BundleLoader;
+use super::report::without_host_frames;
 use super::{App, current};
 use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap, guard_queries, is_turn_over};
 use crate::project::Runtime;
+use crate::telemetry::{Event, Printed};
 
 /// What isolates of a layer start from. Scripts that a snapshot did not consume are
 /// loaded from the tables.
@@ -151,6 +153,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
     current::adopt(id, &mut runtime);
     // A handler that waits on an Atomics cell would hold its whole shard.
     runtime.v8_isolate().set_allow_atomics_wait(false);
+    runtime.v8_isolate().set_prepare_stack_trace_callback(without_host_frames);
 
     let started =
         runtime.execute_script("ext:edgehost/start", START).map_err(|error| BootError(error.to_string()))?;
@@ -198,18 +201,24 @@ fn console(app: Arc<App>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSi
         if line.level == Level::Uncaught && line.request.is_none() && !rejections.is_news(line.text) {
             return;
         }
-        let route =
-            line.request.and_then(|(_, route)| app.routes.get(route)).map(|route| route.pattern.as_str());
-        let request = line.request.map(|(id, _)| id.to_string());
-        let (route, request) = (route.unwrap_or_default(), request.as_deref().unwrap_or_default());
-        let text = app.readable(line.text);
-        match line.level {
-            Level::Debug => tracing::debug!(target: "edgehost::console", route, request, "{text}"),
-            Level::Info => tracing::info!(target: "edgehost::console", route, request, "{text}"),
-            Level::Warn => tracing::warn!(target: "edgehost::console", route, request, "{text}"),
-            Level::Error => tracing::error!(target: "edgehost::console", route, request, "{text}"),
-            Level::Uncaught => tracing::error!(target: "edgehost::error", route, request, "{text}"),
-        }
+        let level = match line.level {
+            Level::Debug => tracing::Level::DEBUG,
+            Level::Info => tracing::Level::INFO,
+            Level::Warn => tracing::Level::WARN,
+            Level::Error | Level::Uncaught => tracing::Level::ERROR,
+        };
+        let is_uncaught = line.level == Level::Uncaught;
+        let text = if is_uncaught { app.report(line.text) } else { app.readable(line.text) };
+        let request = line.request.as_ref();
+        let route = request.and_then(|request| app.routes.get(request.route));
+        app.observer.observe(Event::Console(Printed {
+            level,
+            is_uncaught,
+            text: &text,
+            route: route.map(|route| route.pattern.as_str()),
+            request: request.map(|request| request.id),
+            x_request_id: request.and_then(|request| request.x_request_id.as_ref()?.to_str().ok()),
+        }));
     })
 }
 

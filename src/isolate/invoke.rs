@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use atomic_waker::AtomicWaker;
 use deno_core::{JsRuntime, v8};
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyFault, Failure, Handle, Outcome, Presence, RequestBody, RequestHead, Retired,
-    StreamEnd,
+    Answer, BodyEnd, BodyFault, Failure, Handle, Outcome, Presence, RequestBody, RequestHead, RequestId,
+    Retired, StreamEnd,
 };
 use edgehost_ext::{SharedExchanges, close_upstreams};
 use parking_lot::Mutex;
@@ -274,7 +274,7 @@ impl Isolate {
     /// Runs one request to the head of its answer.
     pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, CallError> {
         let route = invocation.head.route;
-        match self.load(route).await {
+        match self.load(route, Some(invocation.head.id)).await {
             Ok(()) => {}
             Err(LoadError::Failed) => return Err(CallError::ModuleInit),
             Err(LoadError::Exceeded(limit)) => return Err(CallError::Startup(limit)),
@@ -358,7 +358,7 @@ impl Isolate {
         ];
         if dispatch.call(scope, undefined, &arguments).is_none() && !scope.has_terminated() {
             let message = scope.message().map(|message| message.get(scope).to_rust_string_lossy(scope));
-            tracing::error!(message = message.unwrap_or_default(), "runtime-js failed to dispatch");
+            tracing::error!("runtime-js failed to dispatch: {}", message.unwrap_or_default());
             if let Some(exchange) = self.exchanges.borrow_mut().get(handle) {
                 exchange.outcome.get_or_insert(Outcome::Failure(Failure::Handler));
             }
@@ -398,12 +398,13 @@ impl Isolate {
         }
         let timer = stream.map(|stream| {
             let isolate = Rc::downgrade(self);
-            let request = self.request_of(handle);
-            let pattern = self.app.routes.get(self.route_of(handle)).map_or("", |route| route.pattern.as_str()).to_owned();
+            let (route, request) = (self.route_of(handle), self.request_of(handle));
             tokio::task::spawn_local(async move {
                 tokio::time::sleep_until(deadline.into()).await;
                 if let Some(isolate) = isolate.upgrade() {
-                    tracing::error!(route = pattern, request, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
+                    let route = isolate.app.routes.get(route).map(|route| route.pattern.as_str());
+                    let request = request.map(|id| id.to_string());
+                    tracing::error!(route, request, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
                     isolate.ends.push(handle, Ended::TimedOut);
                 }
                 stream.end(StreamEnd::Broken);
@@ -464,9 +465,8 @@ impl Isolate {
     }
 
     /// The id of a request, for the log.
-    fn request_of(&self, handle: Handle) -> String {
-        let mut exchanges = self.exchanges.borrow_mut();
-        exchanges.get(handle).map(|exchange| exchange.head.id.to_string()).unwrap_or_default()
+    fn request_of(&self, handle: Handle) -> Option<RequestId> {
+        self.exchanges.borrow_mut().get(handle).map(|exchange| exchange.head.id)
     }
 
     fn let_go(&self, handle: Handle) {
@@ -535,7 +535,7 @@ impl Waiting {
         isolate.ends.push(self.handle, Ended::TimedOut);
         tracing::error!(
             route = of_route.pattern,
-            request = isolate.request_of(self.handle),
+            request = isolate.request_of(self.handle).map(|id| id.to_string()),
             limit = %Exceeded::Wall,
             allowed = ?of_route.first_byte,
             "wall time limit passed: no answer"

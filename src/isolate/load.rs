@@ -6,13 +6,16 @@ use std::rc::Rc;
 use std::time::{Duration, Instant};
 
 use deno_core::{ModuleSpecifier, v8};
+use edgehost_ext::message::RequestId;
 use futures::FutureExt;
 use tokio::sync::Notify;
 
 use super::Isolate;
+use super::report::text_of;
 use crate::enforcer::Budget;
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
+use crate::telemetry::{Event, Printed};
 
 /// What runtime-js is told of a route.
 #[derive(serde::Serialize)]
@@ -59,8 +62,9 @@ pub(super) struct Rejections {
 impl Rejections {
     const PREFIX: &str = "Uncaught (in promise) ";
 
+    /// The same for both ways; strings that were thrown have quotes in one of them.
     fn first_line(error: &str) -> &str {
-        error.lines().next().unwrap_or_default()
+        error.lines().next().unwrap_or_default().trim_matches(['"', '\'', '`'])
     }
 
     /// Whether a report of an uncaught error, outside of any request, belongs into the log now.
@@ -105,8 +109,13 @@ impl Rejections {
 }
 
 impl Isolate {
-    /// Loads and evaluates a route module, once.
-    pub(crate) async fn load(self: &Rc<Self>, route: usize) -> Result<(), LoadError> {
+    /// Loads and evaluates a route module, once. What goes wrong is told with the request
+    /// that asked for it first.
+    pub(crate) async fn load(
+        self: &Rc<Self>,
+        route: usize,
+        request: Option<RequestId>,
+    ) -> Result<(), LoadError> {
         loop {
             let loading = match &self.modules.borrow()[route] {
                 ModuleState::Ready => return Ok(()),
@@ -121,7 +130,7 @@ impl Isolate {
                 return Err(LoadError::IsolateOver);
             }
             match loading {
-                None => self.begin_load(route),
+                None => self.begin_load(route, request),
                 Some(notify) => {
                     // The isolate may end while the module loads; nobody notifies then.
                     let _ = tokio::time::timeout(Duration::from_millis(50), notify.notified()).await;
@@ -130,7 +139,7 @@ impl Isolate {
         }
     }
 
-    fn begin_load(self: &Rc<Self>, route: usize) {
+    fn begin_load(self: &Rc<Self>, route: usize, request: Option<RequestId>) {
         let of_route = &self.app.routes[route];
         if of_route.startup_failed().is_some() {
             self.modules.borrow_mut()[route] = ModuleState::Failed;
@@ -151,14 +160,14 @@ impl Isolate {
             Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
         });
         let (module, mut evaluation) = match evaluation {
-            Err(verdict) => return self.load_exceeded(route, verdict.exceeded),
+            Err(verdict) => return self.load_exceeded(route, request, verdict.exceeded),
             Ok(Some(Ok(evaluation))) => evaluation,
-            Ok(Some(Err(error))) => return self.load_failed(route, &error.to_string()),
-            Ok(None) => return self.load_failed(route, "the module is not in the bundle"),
+            Ok(Some(Err(error))) => return self.load_failed(route, request, &text_of(&error)),
+            Ok(None) => return self.load_failed(route, request, "the module is not in the bundle"),
         };
         self.wake_pump();
         if let Some(evaluated) = evaluation.as_mut().now_or_never() {
-            return self.loaded(route, module, evaluated.err().map(|error| error.to_string()));
+            return self.loaded(route, request, module, evaluated.err().map(|error| text_of(&error)));
         }
         // Top-level `await`: goes on while others are served.
         let notify = Rc::new(Notify::new());
@@ -169,7 +178,7 @@ impl Isolate {
             let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
             match evaluated {
                 Ok(evaluated) => {
-                    isolate.loaded(route, module, evaluated.err().map(|error| error.to_string()))
+                    isolate.loaded(route, request, module, evaluated.err().map(|error| text_of(&error)))
                 }
                 Err(_elapsed) => {
                     let of_route = &isolate.app.routes[route];
@@ -177,6 +186,7 @@ impl Isolate {
                     tracing::error!(
                         route = of_route.pattern,
                         file = of_route.file,
+                        request = request.map(|id| id.to_string()),
                         allowed = ?isolate.app.limits.startup_wall,
                         "the module did not finish loading: does a top-level `await` wait for something that never comes?"
                     );
@@ -184,7 +194,14 @@ impl Isolate {
                 }
             }
             for report in isolate.rejections.waited() {
-                tracing::error!(target: "edgehost::error", "{}", isolate.app.readable(&report));
+                isolate.app.observer.observe(Event::Console(Printed {
+                    level: tracing::Level::ERROR,
+                    is_uncaught: true,
+                    text: &isolate.app.report(&report),
+                    route: None,
+                    request: None,
+                    x_request_id: None,
+                }));
             }
             notify.notify_waiters();
         });
@@ -192,7 +209,7 @@ impl Isolate {
 
     /// Loading a module ran into a limit. Where others have filled the memory before,
     /// it is tried again in the successor.
-    fn load_exceeded(&self, route: usize, exceeded: Exceeded) {
+    fn load_exceeded(&self, route: usize, request: Option<RequestId>, exceeded: Exceeded) {
         let of_route = &self.app.routes[route];
         let is_first = self.loaded.get() == 0;
         if exceeded != Exceeded::Memory || is_first {
@@ -207,6 +224,7 @@ impl Isolate {
         tracing::error!(
             route = of_route.pattern,
             file = of_route.file,
+            request = request.map(|id| id.to_string()),
             limit = %exceeded,
             allowed,
             "{exceeded} limit passed while the module loaded{}",
@@ -218,29 +236,39 @@ impl Isolate {
         );
     }
 
-    fn load_failed(&self, route: usize, error: &str) {
+    fn load_failed(&self, route: usize, request: Option<RequestId>, error: &str) {
         let of_route = &self.app.routes[route];
-        tracing::error!(
-            route = of_route.pattern,
-            file = of_route.file,
-            "the module failed to load: {}",
-            self.app.readable(error)
-        );
+        // Other isolates of the app have met it before, perhaps.
+        if of_route.is_news(error) {
+            tracing::error!(
+                route = of_route.pattern,
+                file = of_route.file,
+                request = request.map(|id| id.to_string()),
+                "the module failed to load: {}",
+                self.app.report(error)
+            );
+        }
         self.modules.borrow_mut()[route] = ModuleState::Failed;
     }
 
-    fn loaded(&self, route: usize, module: deno_core::ModuleId, error: Option<String>) {
+    fn loaded(
+        &self,
+        route: usize,
+        request: Option<RequestId>,
+        module: deno_core::ModuleId,
+        error: Option<String>,
+    ) {
         if self.condemned.get() {
             return;
         }
         if let Some(error) = error {
-            return self.load_failed(route, &error);
+            return self.load_failed(route, request, &error);
         }
         let of_route = &self.app.routes[route];
         let limits = &self.app.limits;
         let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
         let methods = self.turn(budget, None, |runtime| {
-            let namespace = runtime.get_module_namespace(module).map_err(|error| error.to_string())?;
+            let namespace = runtime.get_module_namespace(module).map_err(|error| text_of(&error))?;
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             let register = v8::Local::new(scope, &self.functions.register);
@@ -267,9 +295,9 @@ impl Isolate {
             }
             Ok(Err(error)) => {
                 self.rejections.expect(&error);
-                self.load_failed(route, &error);
+                self.load_failed(route, request, &error);
             }
-            Err(verdict) => self.load_exceeded(route, verdict.exceeded),
+            Err(verdict) => self.load_exceeded(route, request, verdict.exceeded),
         }
     }
 }

@@ -7,7 +7,7 @@
 //! Where to look: `boot` starts one from the snapshot, `load` loads a route module,
 //! `invoke` runs a request,
 //! `pump` polls the event loop, `current` switches between isolates of a thread,
-//! `loader` hands the bundle to V8.
+//! `loader` hands the bundle to V8, `report` makes texts of errors.
 //! Never: sockets, the choice of an isolate for a request, statuses.
 
 mod app;
@@ -17,7 +17,9 @@ mod invoke;
 mod load;
 mod loader;
 mod pump;
+mod report;
 
 pub(crate) use app::{App, AppRoute};
 pub(crate) use boot::init_platform;
 pub(crate) use invoke::{Begun, CallError, Invocation, Isolate};
+pub(crate) use report::SourceLines;

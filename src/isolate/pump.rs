@@ -7,6 +7,7 @@ use std::time::Instant;
 use deno_core::PollEventLoopOptions;
 
 use super::Isolate;
+use super::report::text_of;
 use crate::enforcer::Budget;
 
 impl Isolate {
@@ -48,7 +49,9 @@ impl Isolate {
             runtime.poll_event_loop(cx, PollEventLoopOptions::default())
         });
         match polled {
-            Ok(Poll::Ready(Err(error))) => tracing::error!("uncaught error in the event loop: {error}"),
+            Ok(Poll::Ready(Err(error))) => {
+                tracing::error!("uncaught error in the event loop: {}", self.app.report(&text_of(&error)));
+            }
             Ok(_) => {}
             Err(_verdict) => return Poll::Ready(()),
         }

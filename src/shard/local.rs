@@ -203,7 +203,7 @@ impl Shard {
             let successor = if is_worn { shard.start(room) } else { shard.isolate(room) };
             if let Ok(successor) = successor {
                 for route in routes {
-                    let _ = successor.load(route).await;
+                    let _ = successor.load(route, None).await;
                 }
                 if is_worn && let Some(replaced) = room.isolate.replace(Some(successor)) {
                     replaced.retire();

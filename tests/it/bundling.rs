@@ -195,8 +195,8 @@ async fn errors_from_cached_bundles_name_the_users_files_too() {
         let app = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
         assert_eq!(app.get("/").await.status, 500);
     }
-    let count = super::harness::log().matches("mapped from cache\n    at GET (app/route.ts:4:11)").count();
-    assert_eq!(count, 2);
+    let report = "Error: mapped from cache\n    4 | throw new Error('mapped from cache');\n      |       ^\n    at GET (app/route.ts:4:11)";
+    assert_eq!(super::harness::log().matches(report).count(), 2);
 }
 
 #[tokio::test]

@@ -7,21 +7,21 @@ use std::time::Duration;
 
 use super::harness::{Project, eventually, program, project};
 
-fn run(arguments: &[&str]) -> Output {
+pub(super) fn run(arguments: &[&str]) -> Output {
     Command::new(program()).args(arguments).output().expect("started")
 }
 
-fn stdout(output: &Output) -> String {
+pub(super) fn stdout(output: &Output) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-fn stderr(output: &Output) -> String {
+pub(super) fn stderr(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
 /// A server that was started as a program; ended with the test.
-struct Served {
-    child: Child,
+pub(super) struct Served {
+    pub(super) child: Child,
     address: String,
     /// What it printed until it listened.
     banner: Vec<String>,
@@ -29,7 +29,7 @@ struct Served {
 }
 
 impl Served {
-    fn start(dir: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
+    pub(super) fn start(dir: &Path, arguments: &[&str], change: impl FnOnce(&mut Command)) -> Self {
         let mut command = Command::new(program());
         command.arg("serve").arg(dir).args(["--port", "0"]).args(arguments);
         command.stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -41,15 +41,17 @@ impl Served {
     fn launch(mut command: Command) -> Self {
         let mut child = command.spawn().expect("started");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
-        let mut errors = child.stderr.take().expect("piped");
         let log = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
         let sink = log.clone();
-        std::thread::spawn(move || {
-            let mut buffer = [0; 4096];
-            while let Ok(count @ 1..) = errors.read(&mut buffer) {
-                sink.lock().expect("not poisoned").push_str(&String::from_utf8_lossy(&buffer[..count]));
-            }
-        });
+        // None where the test has given it somewhere else to write.
+        if let Some(mut errors) = child.stderr.take() {
+            std::thread::spawn(move || {
+                let mut buffer = [0; 4096];
+                while let Ok(count @ 1..) = errors.read(&mut buffer) {
+                    sink.lock().expect("not poisoned").push_str(&String::from_utf8_lossy(&buffer[..count]));
+                }
+            });
+        }
         let mut banner = Vec::new();
         let address = lines.by_ref().map_while(Result::ok).find_map(|line| {
             banner.push(line.clone());
@@ -64,22 +66,31 @@ impl Served {
         Self { child, address, banner, log }
     }
 
-    fn get(&self, path: &str) -> String {
+    pub(super) fn get(&self, path: &str) -> String {
+        self.ask(&format!("GET {path} HTTP/1.1\r\nhost: h\r\n"))
+    }
+
+    /// Sends a request line and headers; the answer as it came.
+    pub(super) fn ask(&self, head: &str) -> String {
         use std::io::Write;
         let mut stream = std::net::TcpStream::connect(&self.address).expect("connected");
         stream.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
-        write!(stream, "GET {path} HTTP/1.1\r\nhost: h\r\nconnection: close\r\n\r\n").expect("written");
+        write!(stream, "{head}connection: close\r\n\r\n").expect("written");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("read");
         answer
     }
 
-    fn signal(&self, name: &str) {
+    pub(super) fn connect(&self) -> std::net::TcpStream {
+        std::net::TcpStream::connect(&self.address).expect("connected")
+    }
+
+    pub(super) fn signal(&self, name: &str) {
         let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
         assert!(status.expect("kill runs").success());
     }
 
-    fn log(&self) -> String {
+    pub(super) fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }
 }

@@ -14,6 +14,7 @@ mod hints;
 mod interfaces;
 mod library;
 mod limits;
+mod log;
 mod methods;
 mod next_api;
 mod node;

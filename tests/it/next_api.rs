@@ -395,8 +395,9 @@ async fn after_within_after_and_after_the_answer() {
     logged(&[failed, "nested: fourth fails"]).await;
     logged(&[failed, "late: failed"]).await;
     let log = log();
-    assert!(log.find("late: registered") < log.find("late: ran"), "not within the call that registers it");
-    assert_eq!(log.matches("late: ran").count(), 1);
+    let said = |text: &str| log.find(&format!("edgehost::console: late: {text}"));
+    assert!(said("registered") < said("ran"), "not within the call that registers it");
+    assert_eq!(log.matches("edgehost::console: late: ran").count(), 1);
 }
 
 #[tokio::test]

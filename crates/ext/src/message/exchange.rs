@@ -287,6 +287,7 @@ mod tests {
             params: Vec::new(),
             route: 0,
             id: RequestId::next(),
+            x_request_id: None,
             clean: false,
         }
     }

@@ -46,6 +46,20 @@ impl RequestId {
     }
 }
 
+impl RequestId {
+    /// The 16 hexadecimal digits that it is shown as.
+    pub fn digits(self) -> [u8; 16] {
+        let mut digits = [0; 16];
+        for (place, byte) in digits.chunks_exact_mut(2).zip(self.0.to_be_bytes()) {
+            place[0] = HEX[usize::from(byte >> 4)];
+            place[1] = HEX[usize::from(byte & 15)];
+        }
+        digits
+    }
+}
+
+const HEX: &[u8; 16] = b"0123456789abcdef";
+
 fn seed() -> u64 {
     static SEED: std::sync::OnceLock<u64> = std::sync::OnceLock::new();
     *SEED.get_or_init(|| {
@@ -103,6 +117,8 @@ pub struct RequestHead {
     pub route: usize,
     /// Names the request.
     pub id: RequestId,
+    /// `x-request-id` as the client sent it, where it is well-formed.
+    pub x_request_id: Option<HeaderValue>,
     /// Whether `raw_headers` have been seen to.
     pub clean: bool,
 }
@@ -244,6 +260,7 @@ mod tests {
             params: Vec::new(),
             route: 0,
             id: RequestId::next(),
+            x_request_id: None,
             clean: false,
         }
     }

@@ -3,6 +3,7 @@
 use std::rc::Rc;
 
 use deno_core::{OpState, op2, v8};
+use http::HeaderValue;
 
 use super::SharedExchanges;
 use crate::message::{Handle, RequestId};
@@ -29,8 +30,19 @@ pub struct ConsoleLine<'a> {
     pub level: Level,
     /// The text, formatted, without the final newline.
     pub text: &'a str,
-    /// The request during which it was printed, and its route.
-    pub request: Option<(RequestId, usize)>,
+    /// The request during which it was printed.
+    pub request: Option<PrintedBy>,
+}
+
+/// The request during which something was printed.
+#[derive(Debug)]
+pub struct PrintedBy {
+    /// Its name.
+    pub id: RequestId,
+    /// Its route, by index.
+    pub route: usize,
+    /// `x-request-id`, as the client sent it.
+    pub x_request_id: Option<HeaderValue>,
 }
 
 /// Where lines go.
@@ -57,7 +69,11 @@ pub(crate) fn op_edgehost_log(state: &OpState, #[smi] level: u32, handle: f64, #
         None
     } else {
         let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-        exchanges.get(Handle::from_number(handle)).map(|exchange| (exchange.head.id, exchange.head.route))
+        exchanges.get(Handle::from_number(handle)).map(|exchange| PrintedBy {
+            id: exchange.head.id,
+            route: exchange.head.route,
+            x_request_id: exchange.head.x_request_id.clone(),
+        })
     };
     let sink = state.borrow::<ConsoleSink>().clone();
     sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request });

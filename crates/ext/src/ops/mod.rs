@@ -22,7 +22,7 @@ use crate::message::{Exchange, Exchanges, Handle};
 
 pub(crate) use assets::*;
 pub(crate) use console::*;
-pub use console::{ConsoleLine, ConsoleSink, Level};
+pub use console::{ConsoleLine, ConsoleSink, Level, PrintedBy};
 pub(crate) use decompress::*;
 pub(crate) use descriptors::*;
 pub(crate) use env::*;

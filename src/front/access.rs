@@ -1,0 +1,177 @@
+//! What is told of a request that is over.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::time::Instant;
+
+use edgehost_ext::message::{BodyEnd, RequestId, ResponseBody};
+use http::header::USER_AGENT;
+use http::uri::PathAndQuery;
+use http::{HeaderMap, HeaderValue, Method, Request, Response};
+
+use ipnet::IpNet;
+
+use super::respond::{ERROR_CODE, REQUEST_ID};
+use crate::isolate::App;
+use crate::telemetry::{CLIENT_LEFT, Event, RequestEnded};
+
+/// Longest `x-request-id` that is taken over from a client.
+const LONGEST_ID: usize = 128;
+
+/// `x-request-id` as a client or a proxy sent it, if it is a plain word: letters, digits
+/// and `-_.:/+=@~`. Anything else could pretend to be something else in a log.
+pub(super) fn well_formed_id(headers: &HeaderMap) -> Option<HeaderValue> {
+    let id = headers.get(REQUEST_ID)?;
+    let is_fine = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.:/+=@~".contains(byte);
+    let bytes = id.as_bytes();
+    (!bytes.is_empty() && bytes.len() <= LONGEST_ID && bytes.iter().all(is_fine)).then(|| id.clone())
+}
+
+/// Where a request came from: the peer, or whom trusted proxies name in `x-forwarded-for`,
+/// the last one that is none of them.
+pub(super) fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
+    let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
+    let mut client = peer?;
+    let mut hops = headers.get_all("x-forwarded-for").iter().rev().flat_map(|line| {
+        let line = line.to_str().unwrap_or_default();
+        line.rsplit(',').map(|hop| hop.trim().parse::<IpAddr>().ok())
+    });
+    while is_trusted(&client)
+        && let Some(Some(hop)) = hops.next()
+    {
+        client = hop.to_canonical();
+    }
+    Some(client)
+}
+
+/// Tells the app's observer of a request when its answer has been sent, or when it is
+/// dropped before there was one because the client left.
+pub(super) struct Access(Option<Record>);
+
+/// Holds what was sent without copying it; the values share the memory of the head.
+struct Record {
+    app: Arc<App>,
+    method: Method,
+    target: Option<PathAndQuery>,
+    client: Option<IpAddr>,
+    user_agent: Option<HeaderValue>,
+    id: RequestId,
+    x_request_id: Option<HeaderValue>,
+    started: Instant,
+    route: Option<usize>,
+    status: u16,
+    /// Why there is no answer of a handler.
+    error: Option<HeaderValue>,
+}
+
+impl Access {
+    pub(super) fn new<B>(
+        app: &Arc<App>,
+        request: &Request<B>,
+        client: Option<IpAddr>,
+        id: RequestId,
+        x_request_id: Option<HeaderValue>,
+        started: Instant,
+    ) -> Self {
+        Self(Some(Record {
+            app: app.clone(),
+            method: request.method().clone(),
+            target: request.uri().path_and_query().cloned(),
+            client,
+            user_agent: request.headers().get(USER_AGENT).cloned(),
+            id,
+            x_request_id,
+            started,
+            route: None,
+            status: CLIENT_LEFT,
+            error: None,
+        }))
+    }
+
+    /// The route that answers.
+    pub(super) fn found(&mut self, route: usize) {
+        if let Some(record) = &mut self.0 {
+            record.route = Some(route);
+        }
+    }
+
+    /// Follows the answer to its end.
+    pub(super) fn follow(mut self, response: Response<ResponseBody>) -> Response<ResponseBody> {
+        let Some(mut record) = self.0.take() else { return response };
+        record.status = response.status().as_u16();
+        record.error = response.headers().get(ERROR_CODE).cloned();
+        response.map(|body| body.with_end(record))
+    }
+}
+
+impl Drop for Access {
+    fn drop(&mut self) {
+        if let Some(record) = &self.0 {
+            record.tell(true, 0);
+        }
+    }
+}
+
+impl BodyEnd for Record {
+    fn ended(self: Box<Self>, complete: bool, bytes: u64) {
+        self.tell(!complete, bytes);
+    }
+}
+
+impl Record {
+    fn tell(&self, aborted: bool, bytes: u64) {
+        let user_agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
+        self.app.observer.observe(Event::Request(RequestEnded {
+            request: self.id,
+            x_request_id: self.x_request_id.as_ref().and_then(|id| id.to_str().ok()),
+            method: self.method.as_str(),
+            path: self.target.as_ref().map_or("", PathAndQuery::as_str),
+            route: self.route.map(|route| self.app.routes[route].pattern.as_str()),
+            status: self.status,
+            error: self.error.as_ref().and_then(|code| code.to_str().ok()),
+            took: self.started.elapsed(),
+            bytes,
+            aborted,
+            client: self.client,
+            user_agent: user_agent.as_deref(),
+        }));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn trusted_proxies_name_the_client() {
+        let address = |text: &str| text.parse::<IpAddr>().expect("an address");
+        let trusted = ["10.0.0.0/8".parse().expect("a network")];
+        let of = |peer: &str, lines: &[&str]| {
+            let mut headers = HeaderMap::new();
+            for line in lines {
+                headers.append("x-forwarded-for", HeaderValue::from_str(line).expect("a value"));
+            }
+            client(Some(address(peer)), &headers, &trusted).expect("a client")
+        };
+        assert_eq!(of("192.0.2.1", &["1.1.1.1"]), address("192.0.2.1"));
+        assert_eq!(of("10.0.0.1", &["6.6.6.6, 1.1.1.1", "10.0.0.2"]), address("1.1.1.1"));
+        assert_eq!(of("10.0.0.1", &["1.1.1.1, nonsense"]), address("10.0.0.1"));
+        assert_eq!(of("10.0.0.1", &[]), address("10.0.0.1"));
+    }
+
+    #[test]
+    fn ids_of_clients_are_words() {
+        let of = |id: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(REQUEST_ID, HeaderValue::from_bytes(id.as_bytes()).expect("a value"));
+            well_formed_id(&headers)
+        };
+        let longest = "x".repeat(LONGEST_ID);
+        for fine in ["f47ac10b-58cc-4372-a567-0e02b2c3d479", "Root=1-67891233-abc", "a", &longest] {
+            assert_eq!(of(fine).expect(fine), fine);
+        }
+        for wrong in ["", "a b", "a\"b", "a,b", "a\tb", "ä", &format!("{longest}x"), "{a}"] {
+            assert_eq!(of(wrong), None, "{wrong}");
+        }
+    }
+}
