@@ -717,10 +717,8 @@ defineEventHandler(MessagePort.prototype, \"close\");
       },
     });
 ",
-        "    this.#transform = new TransformStream(
-      core.loadExtScript(\"ext:edgehost/00_bodies.js\")
-        .decompressor(format, (chunk) => convertChunk(chunk, prefix)),
-    );
+        "    this.#transform = core.loadExtScript(\"ext:edgehost/00_bodies.js\")
+      .decompressor(format, (chunk) => convertChunk(chunk, prefix));
 ",
     ),
 ];

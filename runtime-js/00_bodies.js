@@ -13,6 +13,7 @@ const {
   MapPrototypeHas,
   MapPrototypeSet,
   ObjectHasOwn,
+  Promise,
   PromisePrototypeThen,
   RegExpPrototypeExec,
   SafeArrayIterator,
@@ -367,38 +368,97 @@ function byteString(text) {
 }
 
 /**
- * What a DecompressionStream does with its chunks (Compression Standard, section 5). The
- * host expands them in steps of a bounded size.
+ * The two sides of a DecompressionStream (Compression Standard, section 5). What is
+ * written is expanded as it is read, in steps of a bounded size: a small body may stand
+ * for an endless one.
  * @param {string} format
  * @param {(chunk: unknown) => BufferSource} convert
  */
 function decompressor(format, convert) {
   const { op_edgehost_decompressor, op_edgehost_decompress, op_edgehost_decompress_step } = core.ops;
   const state = op_edgehost_decompressor(format);
-  const drain = (/** @type {any} */ controller) => {
-    for (;;) {
-      const output = op_edgehost_decompress_step(state);
-      if (output === null) return;
-      controller.enqueue(output);
-    }
+  /** Resolves what the reader waits for. @type {(() => void) | null} */
+  let fed = null;
+  /** Settles what the writer waits for. @type {{ resolve(): void, reject(error: unknown): void } | null} */
+  let written = null;
+  let isLast = false;
+  /** @type {any} */
+  let readableController;
+  /** @type {any} */
+  let writableController;
+  /** @param {Uint8Array} bytes */
+  const feed = (bytes) => {
+    op_edgehost_decompress(state, bytes, isLast);
+    fed?.();
+    fed = null;
+    return new Promise((/** @type {any} */ resolve, /** @type {any} */ reject) => {
+      written = { resolve, reject };
+    });
   };
-  return {
-    transform(/** @type {unknown} */ chunk, /** @type {any} */ controller) {
-      const source = convert(chunk);
-      op_edgehost_decompress(
-        state,
+  /** @param {unknown} error */
+  const fail = (error) => {
+    written?.reject(error);
+    written = null;
+    writableController.error(error);
+  };
+  const writable = new WritableStream({
+    start(/** @type {any} */ controller) {
+      writableController = controller;
+    },
+    write(/** @type {unknown} */ chunk) {
+      let source;
+      try {
+        source = convert(chunk);
+      } catch (error) {
+        readableController.error(error);
+        throw error;
+      }
+      return feed(
         ArrayBufferIsView(source)
           ? bytesOfView(/** @type {ArrayBufferView} */ (source))
           : new Uint8Array(/** @type {ArrayBuffer} */ (source)),
-        false,
       );
-      drain(controller);
     },
-    flush(/** @type {any} */ controller) {
-      op_edgehost_decompress(state, new Uint8Array(), true);
-      drain(controller);
+    close() {
+      isLast = true;
+      return feed(new Uint8Array());
     },
-  };
+    abort(/** @type {unknown} */ reason) {
+      readableController.error(reason);
+      fed?.();
+    },
+  });
+  const readable = new ReadableStream({
+    start(/** @type {any} */ controller) {
+      readableController = controller;
+    },
+    async pull(/** @type {any} */ controller) {
+      for (;;) {
+        let output;
+        try {
+          output = op_edgehost_decompress_step(state);
+        } catch (error) {
+          fail(error);
+          throw error;
+        }
+        if (output !== null) {
+          controller.enqueue(output);
+          return;
+        }
+        written?.resolve();
+        written = null;
+        if (isLast) {
+          controller.close();
+          return;
+        }
+        await new Promise((/** @type {any} */ resolve) => {
+          fed = resolve;
+        });
+      }
+    },
+    cancel: fail,
+  }, { highWaterMark: 0 });
+  return { readable, writable };
 }
 
 return {

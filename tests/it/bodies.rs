@@ -634,3 +634,26 @@ async fn what_is_compressed_ends_where_it_ends() {
     let all: Vec<_> = each.iter().cycle().take(20).cloned().collect();
     app.get("/").await.is_json(json!(all));
 }
+
+#[tokio::test]
+async fn what_is_expanded_waits_for_its_reader() {
+    let app = serve_root(
+        "import { brotliCompressSync } from 'node:zlib';
+         export const GET = async () => {
+           const bomb = brotliCompressSync(Buffer.alloc(40 << 20));
+           let bytes = 0;
+           for await (const chunk of new Blob([bomb]).stream().pipeThrough(new DecompressionStream('brotli' as any)) as any) { bytes += chunk.byteLength; if (bytes > 1_000_000) break; }
+           const said: any[] = [bomb.length < 10_000, bytes < 2_000_000];
+           const cancelled = new DecompressionStream('gzip');
+           await cancelled.readable.cancel('no more');
+           const writer = cancelled.writable.getWriter();
+           said.push(await writer.write(new Uint8Array(1)).catch((error: any) => error));
+           const wrong = new DecompressionStream('gzip');
+           const reading = wrong.readable.getReader().read().catch((error: any) => error.name);
+           said.push(await wrong.writable.getWriter().write('text' as any).catch((error: any) => error.name), await reading);
+           return Response.json(said);
+         };",
+    )
+    .await;
+    app.get("/").await.is_json(json!([true, true, "no more", "TypeError", "TypeError"]));
+}
