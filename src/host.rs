@@ -60,6 +60,8 @@ pub enum Progress<'a> {
         took: Duration,
         /// Complaints about the user's own files that stop nobody.
         warnings: &'a [Problem],
+        /// Mistakes that keep routes from being bundled; these routes answer 500.
+        errors: &'a [Problem],
     },
 }
 
@@ -77,6 +79,8 @@ pub struct RouteSummary {
     pub runtime: &'static str,
     /// The wall limit of a route that exports `maxDuration`, as it applies.
     pub max_duration: Option<Duration>,
+    /// Why the route cannot be bundled, if so: it answers 500, whatever the method.
+    pub error: Option<String>,
 }
 
 /// Sets up an [`EdgeHost`].
@@ -213,8 +217,9 @@ impl EdgeHostBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error`] when settings cannot work, the project is not in order or cannot be
-    /// bundled, or threads cannot be had.
+    /// [`Error`] when settings cannot work, the project is not in order, none of its routes
+    /// can be bundled, or threads cannot be had. A route that cannot be bundled beside others
+    /// that can is no error: it answers 500, and [`RouteSummary::error`] tells why.
     pub async fn build(mut self) -> Result<EdgeHost, Error> {
         self.validate()?;
         isolate::init_platform();
@@ -228,7 +233,7 @@ impl EdgeHostBuilder {
     ///
     /// # Errors
     ///
-    /// [`Error`] when the project is not in order or cannot be bundled.
+    /// [`Error`] when the project is not in order or none of its routes can be bundled.
     pub async fn routes(mut self) -> Result<Vec<RouteSummary>, Error> {
         self.validate()?;
         let (app, _) = self.load(false).await?;
@@ -255,6 +260,7 @@ impl EdgeHostBuilder {
             cached: bundle.cached,
             took: began.elapsed(),
             warnings: &bundle.warnings,
+            errors: &bundle.errors,
         });
         app(project, bundle, self.limits.clone(), self.permissions.clone(), self.observer.clone())
     }
@@ -296,8 +302,16 @@ fn app(
         .routes
         .routes()
         .iter()
-        .zip(bundle.entries)
-        .map(|(route, entry)| AppRoute::new(route, entry, &limits))
+        .zip(&bundle.entries)
+        .map(|(route, entry)| {
+            let error = || {
+                let errors = bundle.errors_of(&route.pattern);
+                let errors =
+                    errors.map(|problem| Problem { breaks: Vec::new(), ..problem.clone() }.to_string());
+                errors.collect::<Vec<_>>().join("\n\n")
+            };
+            AppRoute::new(route, entry.clone().ok_or_else(error), &limits)
+        })
         .collect();
     let production = project.environment.get("NODE_ENV") == Some("production");
     let app = App {
@@ -572,6 +586,7 @@ fn summaries(app: &App) -> Vec<RouteSummary> {
             file: route.file.clone(),
             runtime: route.runtime.name(),
             max_duration: route.max_duration.map(|_| route.wall),
+            error: route.bundle_error.clone(),
         })
         .collect()
 }

@@ -15,12 +15,15 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Bundle, Chunk, Conditions, Entry, Problem, SourceMap};
-use crate::project::{MethodSet, Project, Runtime};
+use crate::project::{FileRule, MethodSet, Project, Runtime};
 
 /// What bundles are made with: code that differs makes other bundles. The manifest pins
 /// the bundler's version.
-const MAKERS: [&str; 8] = [
+const MAKERS: [&str; 11] = [
+    include_str!("assets.rs"),
     include_str!("cache.rs"),
+    include_str!("client.rs"),
+    include_str!("graph.rs"),
     include_str!("mod.rs"),
     include_str!("places.rs"),
     include_str!("reach.rs"),
@@ -47,6 +50,7 @@ pub(super) struct Key {
     makers: String,
     routes: Vec<(String, String)>,
     conditions: Conditions,
+    file_rules: Vec<FileRule>,
 }
 
 impl Key {
@@ -60,6 +64,7 @@ impl Key {
             makers: hex(&Sha256::digest(MAKERS.concat())),
             routes: routes.collect(),
             conditions: conditions.clone(),
+            file_rules: project.file_rules.rules.clone(),
         }
     }
 }
@@ -152,7 +157,7 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
     bundle.entries = manifest
         .entries
         .into_iter()
-        .map(|(specifier, methods)| Entry { specifier, methods: MethodSet::from_bits(methods) })
+        .map(|(specifier, methods)| Some(Entry { specifier, methods: MethodSet::from_bits(methods) }))
         .collect();
     bundle.inputs = manifest.files.into_keys().collect();
     Some(bundle)
@@ -206,7 +211,12 @@ fn write(root: &Path, key: &Key, bundle: &Bundle) -> std::io::Result<()> {
         key: key.clone(),
         files,
         folders,
-        entries: bundle.entries.iter().map(|entry| (entry.specifier.clone(), entry.methods.bits())).collect(),
+        entries: bundle
+            .entries
+            .iter()
+            .flatten()
+            .map(|entry| (entry.specifier.clone(), entry.methods.bits()))
+            .collect(),
         chunks,
         warnings: bundle.warnings.clone(),
         node: bundle.node.clone(),

@@ -5,11 +5,15 @@
 //! Key types: [`Bundle`], [`Chunk`], [`Problem`], [`BundleError`].
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
 //! holds the modules that the host provides, `places` what is changed in a source
-//! file, `reach` what code asks of Node.js, `uncached` what Next.js would cache, `cache` the
-//! files in `.edgehost/`.
+//! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
+//! imports whom, `client` what stands for modules of the browser, `uncached` what Next.js
+//! would cache, `cache` the files in `.edgehost/`.
 //! Never: V8, route matching.
 
+mod assets;
 mod cache;
+mod client;
+mod graph;
 mod places;
 mod problem;
 mod reach;
@@ -25,7 +29,7 @@ use std::sync::Arc;
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
-use crate::project::{Method, MethodSet, Project, Runtime};
+use crate::project::{FileRule, Method, MethodSet, Project, Runtime};
 
 /// A module as V8 loads it.
 #[derive(Debug, Clone)]
@@ -56,7 +60,7 @@ impl SourceMap {
 }
 
 /// The entry module of a route.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct Entry {
     /// Its specifier.
     pub(crate) specifier: String,
@@ -69,8 +73,10 @@ pub(crate) struct Entry {
 pub(crate) struct Bundle {
     /// By specifier.
     pub(crate) chunks: HashMap<String, Chunk>,
-    /// In the order of the route table.
-    pub(crate) entries: Vec<Entry>,
+    /// In the order of the route table; none where a route cannot be bundled.
+    pub(crate) entries: Vec<Option<Entry>>,
+    /// Mistakes that keep routes from being served.
+    pub(crate) errors: Vec<Problem>,
     /// Every file that went into it.
     pub(crate) inputs: Vec<PathBuf>,
     /// Complaints that stop nobody, about the user's own files.
@@ -87,6 +93,11 @@ impl Bundle {
         let packages: std::collections::BTreeSet<_> =
             self.inputs.iter().filter_map(|path| package_of(path)).collect();
         packages.len()
+    }
+
+    /// What keeps a route from being served.
+    pub(crate) fn errors_of<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = &'a Problem> {
+        self.errors.iter().filter(move |problem| problem.breaks.iter().any(|broken| broken == pattern))
     }
 
     /// The `node_modules` outside of the project that it was made from, as a workspace
@@ -174,18 +185,30 @@ pub(crate) async fn bundle(
     started(routes.len());
     let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
     let mut entries: Vec<Option<Entry>> = routes.iter().map(|_| None).collect();
-    let mut problems = Vec::new();
+    for route in routes {
+        whole.errors.extend(route.segment.problems.iter().map(|message| Problem {
+            message: message.clone(),
+            breaks: vec![route.pattern.clone()],
+            ..Problem::default()
+        }));
+    }
     for kind in [Runtime::NodeJs, Runtime::Edge] {
         let of_kind: Vec<(usize, &Path)> = routes
             .iter()
             .enumerate()
-            .filter(|(_, route)| route.segment.runtime == kind)
+            .filter(|(_, route)| route.segment.runtime == kind && route.segment.problems.is_empty())
             .map(|(index, route)| (index, route.file.as_path()))
             .collect();
         if of_kind.is_empty() {
             continue;
         }
-        match rolldown::run(&project.root, kind, conditions.of(kind), &of_kind).await {
+        let setting = Setting {
+            root: project.root.clone(),
+            kind,
+            conditions: conditions.of(kind).to_vec(),
+            file_rules: project.file_rules.rules.clone(),
+        };
+        match rolldown::run(setting, &of_kind).await {
             Ok(part) => {
                 if part.wants_node {
                     whole.node.push(kind);
@@ -196,28 +219,43 @@ pub(crate) async fn bundle(
                 for (index, entry) in part.entries {
                     entries[index] = Some(entry);
                 }
+                whole.errors.extend(part.failures.into_iter().map(|Failure { problem, routes: broken }| {
+                    let breaks = broken.into_iter().map(|index| routes[index].pattern.clone()).collect();
+                    Problem { breaks, ..problem }
+                }));
             }
-            Err(BundleError::Problems(found)) => problems.extend(found),
+            Err(BundleError::Problems(found)) => {
+                let all: Vec<String> =
+                    of_kind.iter().map(|(index, _)| routes[*index].pattern.clone()).collect();
+                whole
+                    .errors
+                    .extend(found.into_iter().map(|problem| Problem { breaks: all.clone(), ..problem }));
+            }
             Err(other) => return Err(other),
         }
     }
-    if !problems.is_empty() {
-        problem::tidy(&mut problems);
-        return Err(BundleError::Problems(problems));
+    problem::tidy(&mut whole.errors);
+    problem::tidy(&mut whole.warnings);
+    if entries.iter().all(Option::is_none) {
+        return Err(BundleError::Problems(whole.errors));
     }
     whole.inputs.sort();
     whole.inputs.dedup();
     whole.warnings.extend(uncached::warnings(&project.root, &whole.inputs));
-    for (entry, route) in entries.into_iter().zip(routes) {
-        let missing = || BundleError::Bundler(format!("no output for {}", route.shown));
-        let mut entry = entry.ok_or_else(missing)?;
-        if route.segment.only_default {
+    for (mut entry, route) in entries.into_iter().zip(routes) {
+        match &mut entry {
             // To the bundler it looks like a CommonJS module.
-            entry.methods = MethodSet::default();
+            Some(entry) if route.segment.only_default => entry.methods = MethodSet::default(),
+            Some(_) => {}
+            None if whole.errors_of(&route.pattern).next().is_some() => {}
+            None => return Err(BundleError::Bundler(format!("no output for {}", route.shown))),
         }
         whole.entries.push(entry);
     }
-    cache::store(&project.root, &key, &whole);
+    // What is missing may be there the next time.
+    if whole.errors.is_empty() {
+        cache::store(&project.root, &key, &whole);
+    }
     give_back();
     Ok(whole)
 }
@@ -233,6 +271,16 @@ fn give_back() {
     }
 }
 
+/// What all runs for the routes of a runtime have in common.
+struct Setting {
+    root: PathBuf,
+    kind: Runtime,
+    /// Conditions of packages' `exports`.
+    conditions: Vec<String>,
+    /// For files that are no code.
+    file_rules: Vec<FileRule>,
+}
+
 /// What one run of the bundler makes.
 #[derive(Debug, Default)]
 struct Part {
@@ -240,7 +288,15 @@ struct Part {
     entries: Vec<(usize, Entry)>,
     inputs: Vec<PathBuf>,
     warnings: Vec<Problem>,
+    failures: Vec<Failure>,
     wants_node: bool,
+}
+
+/// A mistake, and the routes that cannot be bundled because of it.
+#[derive(Debug)]
+struct Failure {
+    problem: Problem,
+    routes: Vec<usize>,
 }
 
 fn methods_of(exports: &[&str]) -> MethodSet {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 /// One mistake: where it is, the line itself, and who imported the file.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Default, PartialEq, Eq, PartialOrd, Ord, serde::Serialize, serde::Deserialize)]
 pub struct Problem {
     /// The file, relative to the project.
     pub file: String,
@@ -17,14 +17,32 @@ pub struct Problem {
     pub code: String,
     /// The files that lead to this one, nearest first; the last is a route file.
     pub imported_by: Vec<String>,
+    /// The routes that cannot be served because of it; none if it stops nobody.
+    pub breaks: Vec<String>,
 }
+
+/// Most routes that are named.
+const NAMED: usize = 3;
 
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
-        if self.file.is_empty() {
-            return Ok(());
+        if !self.file.is_empty() {
+            self.write_place(f)?;
         }
+        match self.breaks.len() {
+            0 => Ok(()),
+            1..=NAMED => write!(f, "\n  breaks {}", self.breaks.join(", ")),
+            more => {
+                let named = self.breaks[..NAMED].join(", ");
+                write!(f, "\n  breaks {more} routes: {named} and others")
+            }
+        }
+    }
+}
+
+impl Problem {
+    fn write_place(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "\n  at {}", self.file)?;
         if self.line > 0 {
             write!(f, ":{}:{}", self.line, self.column)?;
@@ -73,10 +91,20 @@ impl fmt::Display for CodeFrame<'_> {
     }
 }
 
-/// Sorts by place and drops repetitions: both bundles may report the same mistake.
+/// Sorts by place and joins repetitions: both bundles may report the same mistake.
 pub(super) fn tidy(problems: &mut Vec<Problem>) {
     problems.sort();
-    problems.dedup_by(|a, b| a.file == b.file && a.line == b.line && a.message == b.message);
+    problems.dedup_by(|next, first| {
+        let is_same = next.file == first.file && next.line == first.line && next.message == first.message;
+        if is_same {
+            first.breaks.append(&mut next.breaks);
+        }
+        is_same
+    });
+    for problem in problems {
+        problem.breaks.sort();
+        problem.breaks.dedup();
+    }
 }
 
 #[cfg(test)]
@@ -107,8 +135,14 @@ mod tests {
             message: "Cannot find './pool'".into(),
             code: "  import x from './pool'".into(),
             imported_by: vec!["lib/api.ts".into(), "app/users/route.ts".into()],
+            breaks: vec!["/users".into()],
         };
-        let expected = "Cannot find './pool'\n  at lib/db.ts:12:15\n    12 | import x from './pool'\n       |             ^\n  imported by lib/api.ts\n  which is imported by app/users/route.ts";
+        let expected = "Cannot find './pool'\n  at lib/db.ts:12:15\n    12 | import x from './pool'\n       |             ^\n  imported by lib/api.ts\n  which is imported by app/users/route.ts\n  breaks /users";
         assert_eq!(problem.to_string(), expected);
+        let mut problems =
+            vec![problem.clone(), Problem { breaks: vec!["/a".into(), "/b".into(), "/c".into()], ..problem }];
+        tidy(&mut problems);
+        assert_eq!(problems.len(), 1);
+        assert!(problems[0].to_string().ends_with("breaks 4 routes: /a, /b, /c and others"));
     }
 }

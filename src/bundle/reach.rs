@@ -1,5 +1,7 @@
 //! What bundled code asks of its surroundings, found in its syntax.
 
+use std::collections::HashSet;
+
 use oxc::allocator::Allocator;
 use oxc::ast::AstKind;
 use oxc::ast::ast::{Argument, BindingPattern, Expression, UnaryOperator};
@@ -150,41 +152,41 @@ impl<'a> Visit<'a> for Imports {
     }
 }
 
-/// Whether a file reaches a module as soon as it runs: by an `import` declaration,
-/// or by a `require` outside of every function and every `try`.
-pub(super) fn reaches(code: &str, source_type: SourceType, specifier: &str) -> bool {
+/// The modules that a file reaches as soon as it runs: by an `import` declaration, or by
+/// a `require` outside of every function, `try` and condition.
+pub(super) fn at_load(code: &str, source_type: SourceType) -> HashSet<String> {
     let allocator = Allocator::default();
     let parsed = Parser::new(&allocator, code, source_type).parse();
-    let mut reach = Reach { specifier, depth: 0, found: false };
+    let mut reach = Reach::default();
     reach.visit_program(&parsed.program);
     reach.found
 }
 
-struct Reach<'s> {
-    specifier: &'s str,
+#[derive(Default)]
+struct Reach {
     depth: usize,
-    found: bool,
+    found: HashSet<String>,
 }
 
-impl<'a> Visit<'a> for Reach<'_> {
+impl<'a> Visit<'a> for Reach {
     fn visit_import_declaration(&mut self, import: &oxc::ast::ast::ImportDeclaration<'a>) {
-        self.found |= import.source.value == self.specifier;
+        self.found.insert(import.source.value.to_string());
     }
 
     fn visit_export_from_declaration(&mut self, export: &oxc::ast::ast::ExportFromDeclaration<'a>) {
-        self.found |= export.source.value == self.specifier;
+        self.found.insert(export.source.value.to_string());
     }
 
     fn visit_export_all_declaration(&mut self, export: &oxc::ast::ast::ExportAllDeclaration<'a>) {
-        self.found |= export.source.value == self.specifier;
+        self.found.insert(export.source.value.to_string());
     }
 
     fn visit_call_expression(&mut self, call: &oxc::ast::ast::CallExpression<'a>) {
         if self.depth == 0
             && call.callee.is_specific_id("require")
-            && matches!(call.arguments.first(), Some(Argument::StringLiteral(name)) if name.value == self.specifier)
+            && let Some(Argument::StringLiteral(name)) = call.arguments.first()
         {
-            self.found = true;
+            self.found.insert(name.value.to_string());
         }
         walk::walk_call_expression(self, call);
     }
@@ -210,6 +212,25 @@ impl<'a> Visit<'a> for Reach<'_> {
     fn visit_if_statement(&mut self, statement: &oxc::ast::ast::IfStatement<'a>) {
         self.depth += 1;
         walk::walk_if_statement(self, statement);
+        self.depth -= 1;
+    }
+
+    fn visit_switch_statement(&mut self, statement: &oxc::ast::ast::SwitchStatement<'a>) {
+        self.depth += 1;
+        walk::walk_switch_statement(self, statement);
+        self.depth -= 1;
+    }
+
+    fn visit_conditional_expression(&mut self, expression: &oxc::ast::ast::ConditionalExpression<'a>) {
+        self.depth += 1;
+        walk::walk_conditional_expression(self, expression);
+        self.depth -= 1;
+    }
+
+    fn visit_logical_expression(&mut self, expression: &oxc::ast::ast::LogicalExpression<'a>) {
+        self.visit_expression(&expression.left);
+        self.depth += 1;
+        self.visit_expression(&expression.right);
         self.depth -= 1;
     }
 }
@@ -258,7 +279,7 @@ mod tests {
 
     #[test]
     fn only_what_runs_for_certain_is_reached() {
-        let reached = |code| reaches(code, SourceType::unambiguous(), "fs");
+        let reached = |code| at_load(code, SourceType::unambiguous()).contains("fs");
         assert!(reached("import fs from 'fs'"));
         assert!(reached("export * from 'fs'"));
         assert!(reached("const fs = require('fs')"));
@@ -266,6 +287,10 @@ mod tests {
         assert!(!reached("try { require('fs') } catch {}"));
         assert!(!reached("function f() { return require('fs') }"));
         assert!(!reached("if (process.version) require('fs')"));
+        assert!(!reached("const fs = process.version ? require('fs') : null"));
+        assert!(!reached("const fs = process.version && require('fs')"));
+        assert!(reached("const fs = require('fs') || null"));
+        assert!(!reached("switch (process.version) { case 1: require('fs') }"));
         assert!(!reached("import('fs')"));
     }
 }

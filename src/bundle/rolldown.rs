@@ -2,18 +2,18 @@
 //! no stable API.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, HashSet};
-use std::fmt::Write as _;
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use oxc::span::SourceType;
+use oxc_resolver::ResolveError;
 use parking_lot::Mutex;
 use rolldown::plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput,
-    HookResolveIdReturn, HookTransformArgs, HookTransformOutput, HookTransformReturn, HookUsage, Plugin,
-    PluginContext, PluginContextResolveOptions, Pluginable, SharedLoadPluginContext,
+    HookResolveIdReturn, HookTransformArgs, HookTransformOutput, HookTransformOutputMap, HookTransformReturn,
+    HookUsage, Plugin, PluginContext, PluginContextResolveOptions, Pluginable, SharedLoadPluginContext,
     SharedTransformPluginContext,
 };
 use rolldown::{
@@ -23,15 +23,18 @@ use rolldown::{
 };
 use rolldown_common::side_effects::HookSideEffects;
 use rolldown_common::{ImportKind, Output, OutputChunk};
-use rolldown_error::{BuildDiagnostic, DiagnosableResolveError, DiagnosticOptions, EventKind, Severity};
+use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind, Severity};
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
 
+use super::assets::{self, Rules};
+use super::client;
+use super::graph::{Edge, Graph, How, Ways, file_of};
 use super::places::{self, Edit};
 use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
-use super::{BundleError, Chunk, Entry, Part, Problem, SourceMap, methods_of, package_of};
-use crate::project::Runtime;
+use super::{BundleError, Chunk, Entry, Failure, Part, Problem, Setting, SourceMap, methods_of, package_of};
+use crate::project::{FileKind, Runtime};
 
 /// A build that takes longer is taken for stuck: a panic in one of the bundler's
 /// tasks makes it wait for ever.
@@ -41,14 +44,7 @@ const PATIENCE: Duration = Duration::from_secs(300);
 const STACK: usize = 16 * 1024 * 1024;
 
 /// Bundles the routes of one runtime, on threads of its own.
-pub(super) async fn run(
-    root: &Path,
-    kind: Runtime,
-    conditions: &[String],
-    routes: &[(usize, &Path)],
-) -> Result<Part, BundleError> {
-    let root = root.to_owned();
-    let conditions = conditions.to_owned();
+pub(super) async fn run(setting: Setting, routes: &[(usize, &Path)]) -> Result<Part, BundleError> {
     let routes: Vec<(usize, PathBuf)> =
         routes.iter().map(|(index, file)| (*index, (*file).to_owned())).collect();
     let (send, receive) = tokio::sync::oneshot::channel();
@@ -64,7 +60,7 @@ pub(super) async fn run(
                 .build();
             let result = match runtime {
                 Ok(runtime) => {
-                    let result = runtime.block_on(build(&root, kind, conditions, &routes));
+                    let result = runtime.block_on(setting.build(&routes));
                     runtime.shutdown_background();
                     result
                 }
@@ -76,113 +72,272 @@ pub(super) async fn run(
     receive.await.map_err(|_| failed(&"it panicked"))?
 }
 
-async fn build(
-    root: &Path,
-    kind: Runtime,
-    conditions: Vec<String>,
-    routes: &[(usize, PathBuf)],
-) -> Result<Part, BundleError> {
-    let plugin = Arc::new(HostModules {
-        kind,
-        root: root.to_owned(),
-        conditions: conditions.clone(),
-        ..HostModules::default()
-    });
-    let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
-    let reader = Reader { root, importers: HashMap::new() };
-    let mut bundler = Bundler::with_plugins(options(root, kind, conditions, routes), plugins)
-        .map_err(|errors| BundleError::Problems(reader.problems(errors.into_vec())))?;
-    let built = tokio::time::timeout(PATIENCE, bundler.generate())
-        .await
-        .map_err(|_| BundleError::Bundler(format!("it did not finish within {} s", PATIENCE.as_secs())))?;
-    let infos: Vec<_> = bundler
-        .last_bundle_handle
-        .as_ref()
-        .map(|handle| handle.plugin_driver().module_infos.iter().map(|entry| entry.value().clone()).collect())
-        .unwrap_or_default();
-    let mut importers: HashMap<String, String> = HashMap::new();
-    for info in &infos {
-        for imported in info.imported_ids.iter().chain(info.dynamically_imported_ids.iter()) {
-            importers.entry(imported.to_string()).or_insert_with(|| info.id.to_string());
-        }
-    }
-    let reader = Reader { root, importers };
-    let output = match built {
-        Ok(output) => output,
-        Err(errors) => {
-            let mut problems = reader.problems(errors.into_vec());
-            let known: Vec<String> = problems.iter().map(|problem| problem.message.clone()).collect();
-            let unresolved = plugin.unresolved.lock();
-            problems.extend(
-                unresolved
-                    .iter()
-                    .map(|(importer, specifier)| reader.unresolved(importer, specifier))
-                    .filter(|problem| !known.contains(&problem.message)),
-            );
-            return Err(BundleError::Problems(problems));
-        }
-    };
-    let _ = bundler.close().await;
+enum Attempt {
+    Done(Part),
+    Failed(Vec<Failure>),
+}
 
-    let (errors, warnings): (Vec<_>, Vec<_>) = output
-        .warnings
-        .into_iter()
-        .filter(|warning| !is_of_package(warning.id().as_deref().unwrap_or_default()))
-        .partition(|warning| matches!(warning.kind(), EventKind::UnresolvedImport));
-    if !errors.is_empty() {
-        return Err(BundleError::Problems(reader.problems(errors)));
+impl Setting {
+    /// Bundles the routes that can be bundled. All of them are tried at once; mistakes that
+    /// stop the bundler are looked up in the graph of modules, and the rest goes on without
+    /// the routes that lead to them.
+    async fn build(&self, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
+        let mut left = routes.to_vec();
+        let mut failures: Vec<Failure> = Vec::new();
+        while !left.is_empty() {
+            let mut found = match self.attempt(&left).await? {
+                Attempt::Done(mut part) => {
+                    part.failures.extend(failures);
+                    return Ok(part);
+                }
+                Attempt::Failed(found) => found,
+            };
+            if found.iter().all(|failure| failure.routes.is_empty()) {
+                found = self.try_apart(&left, found).await?;
+            }
+            left.retain(|(route, _)| !found.iter().any(|failure| failure.routes.contains(route)));
+            failures.extend(found);
+        }
+        Ok(Part { failures, ..Part::default() })
     }
-    let mut part = Part { warnings: reader.problems(warnings), ..Part::default() };
-    part.warnings.extend(plugin.client_only.lock().iter().map(|importer| Problem {
-        message: "'client-only' cannot be imported from a Server Component module. It should only be used from a Client Component.".to_owned(),
-        ..reader.unresolved(importer, "client-only")
-    }));
-    // Once for each package: it looks for its addon in several places.
+
+    /// Finds the routes behind mistakes that name no module, by halves.
+    async fn try_apart(
+        &self,
+        routes: &[(usize, PathBuf)],
+        unnamed: Vec<Failure>,
+    ) -> Result<Vec<Failure>, BundleError> {
+        let mut failures = Vec::new();
+        let mut groups = vec![routes.to_vec()];
+        while let Some(group) = groups.pop() {
+            let Attempt::Failed(mut found) = self.attempt(&group).await? else { continue };
+            if let [(only, _)] = &*group {
+                found.iter_mut().for_each(|failure| failure.routes = vec![*only]);
+            }
+            if found.iter().any(|failure| !failure.routes.is_empty()) {
+                failures.append(&mut found);
+            } else {
+                let (first, second) = group.split_at(group.len() / 2);
+                groups.extend([first.to_vec(), second.to_vec()]);
+            }
+        }
+        if failures.is_empty() {
+            return Err(BundleError::Problems(unnamed.into_iter().map(|failure| failure.problem).collect()));
+        }
+        Ok(failures)
+    }
+
+    /// One run of the bundler.
+    async fn attempt(&self, routes: &[(usize, PathBuf)]) -> Result<Attempt, BundleError> {
+        let Self { root, kind, conditions, file_rules } = self;
+        let plugin = Arc::new(HostModules {
+            kind: *kind,
+            root: (*root).to_owned(),
+            conditions: conditions.clone(),
+            rules: Rules::new(root, *kind, file_rules),
+            ..HostModules::default()
+        });
+        let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
+        let mut bundler =
+            match Bundler::with_plugins(options(root, *kind, conditions.clone(), routes), plugins) {
+                Ok(bundler) => bundler,
+                Err(errors) => {
+                    let graph = Graph::default();
+                    let reader = Reader { root, graph: &graph };
+                    return Err(BundleError::Problems(reader.problems(&errors.into_vec())));
+                }
+            };
+        let built = tokio::time::timeout(PATIENCE, bundler.generate()).await.map_err(|_| {
+            BundleError::Bundler(format!("it did not finish within {} s", PATIENCE.as_secs()))
+        })?;
+        let graph = std::mem::take(&mut *plugin.graph.lock());
+        let reader = Reader { root, graph: &graph };
+        let indices_of = |files: &BTreeSet<&str>| -> Vec<usize> {
+            let is_among = |file: &Path| file.to_str().is_some_and(|file| files.contains(file));
+            routes.iter().filter(|(_, file)| is_among(file)).map(|(index, _)| *index).collect()
+        };
+        let output = match built {
+            Ok(output) => output,
+            Err(errors) => {
+                let failures = errors.into_vec().into_iter().map(|error| {
+                    let id = error.id().unwrap_or_default();
+                    Failure {
+                        problem: reader.problem(&error),
+                        routes: indices_of(&graph.entries_of(&id, Ways::All)),
+                    }
+                });
+                let mut failures: Vec<Failure> = failures.collect();
+                // Of routes that are given up, all mistakes are told at once.
+                let given_up: HashSet<usize> =
+                    failures.iter().flat_map(|failure| failure.routes.iter().copied()).collect();
+                for gap in plugin.gaps.lock().drain(..).filter(|gap| gap.ways == Ways::All) {
+                    let mut routes = indices_of(&graph.entries_of(&gap.edge.importer, Ways::All));
+                    routes.retain(|index| given_up.contains(index));
+                    if !routes.is_empty() {
+                        failures.push(Failure { problem: reader.at_gap(gap), routes });
+                    }
+                }
+                return Ok(Attempt::Failed(failures));
+            }
+        };
+        let inputs: Vec<PathBuf> = bundler
+            .last_bundle_handle
+            .as_ref()
+            .map(|handle| {
+                let infos = handle.plugin_driver().module_infos.iter();
+                infos.map(|info| PathBuf::from(file_of(&info.value().id))).collect()
+            })
+            .unwrap_or_default();
+        let _ = bundler.close().await;
+        let warnings: Vec<_> = output.warnings.into_iter().filter(is_of_interest).collect();
+        let mut part = Part { warnings: reader.problems(&warnings), ..Part::default() };
+        part.warnings.extend(remarks(&plugin, &reader, &inputs));
+        let chunks: Vec<_> = output
+            .assets
+            .iter()
+            .filter_map(|output| if let Output::Chunk(chunk) = output { Some(chunk) } else { None })
+            .collect();
+        let loaded = Loaded::by(&chunks);
+        for gap in plugin.gaps.lock().drain(..) {
+            let entries = if graph.is_among(&gap.edge, gap.ways) {
+                graph.entries_of(&gap.edge.importer, gap.ways)
+            } else {
+                BTreeSet::new()
+            };
+            let mut broken = indices_of(&entries);
+            broken.retain(|index| {
+                let position = routes.iter().position(|(route, _)| route == index);
+                position.is_some_and(|position| loaded.has(position, &gap.id, gap.ways))
+            });
+            if !broken.is_empty() {
+                part.failures.push(Failure { problem: reader.at_gap(gap), routes: broken });
+            }
+        }
+        for chunk in chunks {
+            take(&mut part, root, *kind, routes, chunk);
+        }
+        part.entries.retain(|(index, _)| !part.failures.iter().any(|failure| failure.routes.contains(index)));
+        part.wants_node = part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
+        part.inputs = inputs.into_iter().filter(|path| path.is_absolute()).collect();
+        Ok(Attempt::Done(part))
+    }
+}
+
+/// What is to be said of modules that are stood in for.
+fn remarks(plugin: &HostModules, reader: &Reader<'_>, inputs: &[PathBuf]) -> Vec<Problem> {
+    let mut remarks = addons(plugin, reader, inputs);
+    for importer in plugin.client_only.lock().iter() {
+        let message = "'client-only' cannot be imported from a Server Component module. It should only be used from a Client Component.".to_owned();
+        remarks.push(reader.at_import(importer, "client-only", message));
+    }
+    remarks
+}
+
+/// What is to be said of native addons: once for each package, which may look for its
+/// addon in several places.
+fn addons(plugin: &HostModules, reader: &Reader<'_>, inputs: &[PathBuf]) -> Vec<Problem> {
     let mut told: HashSet<String> = HashSet::new();
-    let mut is_news = |importer: &str| package_of(Path::new(importer)).is_none_or(|name| told.insert(name));
-    for (importer, shown) in plugin.addons.lock().iter().filter(|(importer, _)| is_news(importer)) {
-        part.warnings.push(Problem {
-            message: virtuals::addon_message(shown),
-            ..reader.unresolved(importer, shown.rsplit('/').next().unwrap_or_default())
-        });
+    let mut is_news = |package: &Option<String>| match package {
+        // Next.js's own code tries for them.
+        Some(name) if !virtuals::is_missed(name) || reader.graph.is_only_for("next", name) => false,
+        Some(name) => told.insert(name.clone()),
+        None => true,
+    };
+    let mut remarks = Vec::new();
+    for (importer, shown) in plugin.addons.lock().iter() {
+        let package = asking_package(importer, shown);
+        if is_news(&package) {
+            let name = shown.rsplit('/').next().unwrap_or_default();
+            let message = virtuals::addon_message(package.as_deref(), shown);
+            remarks.push(reader.at_import(importer, name, message));
+        }
     }
-    for (importer, loader) in plugin.loaders.lock().iter().filter(|(importer, _)| is_news(importer)) {
-        part.warnings.push(Problem {
-            message: virtuals::loader_message(importer, loader),
-            ..reader.unresolved(importer, loader)
-        });
+    for (importer, loader) in plugin.loaders.lock().iter() {
+        if is_news(&package_of(Path::new(importer))) {
+            remarks.push(reader.at_import(importer, loader, virtuals::loader_message(importer, loader)));
+        }
     }
-    let chunks: Vec<_> = output
-        .assets
-        .iter()
-        .filter_map(|output| if let Output::Chunk(chunk) = output { Some(chunk) } else { None })
-        .collect();
-    let included =
-        |id: &str| chunks.iter().any(|chunk| chunk.modules.keys.iter().any(|key| key.as_str() == id));
-    let missing: Vec<Problem> = plugin
-        .missing
-        .lock()
-        .iter()
-        .filter(|(id, importer, specifier)| included(id) && is_reached(importer, specifier))
-        .filter_map(|(id, importer, specifier)| {
-            let (name, shown) = virtuals::missing(id)?;
-            let message = virtuals::not_at_the_edge(name, shown);
-            Some(Problem { message, ..reader.unresolved(importer, specifier) })
-        })
-        .collect();
-    if !missing.is_empty() {
-        return Err(BundleError::Problems(missing));
+    for (package, file) in virtuals::FINDS_ITS_ADDON {
+        let name = Some(package.to_owned());
+        let found = inputs
+            .iter()
+            .find(|path| path.to_str().is_some_and(|path| path.ends_with(file)) && package_of(path) == name);
+        if let Some(path) = found.and_then(|path| path.to_str())
+            && is_news(&name)
+        {
+            remarks.push(reader.at_import(path, package, virtuals::finder_message(package)));
+        }
     }
-    for chunk in chunks {
-        take(&mut part, root, kind, routes, chunk);
+    remarks
+}
+
+/// The package that wants an addon: often one that holds no more than the addon is between.
+fn asking_package(importer: &str, addon: &str) -> Option<String> {
+    package_of(Path::new(importer)).or_else(|| package_of(Path::new(&format!("/{addon}"))))
+}
+
+/// Whether a warning of the bundler is about what the code of the project does, not about
+/// how it is bundled.
+fn is_of_interest(warning: &BuildDiagnostic) -> bool {
+    let is_about_code = matches!(
+        warning.kind(),
+        EventKind::AssignToImportError
+            | EventKind::CannotCallNamespace
+            | EventKind::CommonJsVariableInEsm
+            | EventKind::ImportIsUndefined
+            | EventKind::MissingExportError
+            | EventKind::ParseError
+            | EventKind::UnsupportedFeatureError
+    );
+    is_about_code && !is_of_package(warning.id().as_deref().unwrap_or_default())
+}
+
+/// Which chunks a route loads, and the modules in them.
+struct Loaded<'a> {
+    chunks: HashMap<&'a str, &'a OutputChunk>,
+    /// File names of the chunks of routes, by position.
+    entries: HashMap<usize, &'a str>,
+}
+
+impl<'a> Loaded<'a> {
+    fn by(chunks: &[&'a Arc<OutputChunk>]) -> Self {
+        let chunks: HashMap<&str, &OutputChunk> =
+            chunks.iter().map(|chunk| (chunk.filename.as_str(), &***chunk)).collect();
+        let entries = chunks
+            .iter()
+            .filter(|(_, chunk)| chunk.is_entry)
+            .filter_map(|(name, chunk)| Some((position_of(chunk)?, *name)))
+            .collect();
+        Self { chunks, entries }
     }
-    part.wants_node = part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
-    part.inputs = infos
-        .iter()
-        .map(|info| PathBuf::from(info.id.split('?').next().unwrap_or_default()))
-        .filter(|path| path.is_absolute())
-        .collect();
-    Ok(part)
+
+    /// Whether a route has a module in what it loads.
+    fn has(&self, position: usize, id: &str, ways: Ways) -> bool {
+        let mut seen: HashSet<&str> = self.entries.get(&position).copied().into_iter().collect();
+        let mut queue: Vec<&str> = seen.iter().copied().collect();
+        while let Some(name) = queue.pop() {
+            // What is not in the bundle is no chunk.
+            let Some(chunk) = self.chunks.get(name) else { continue };
+            if chunk.modules.keys.iter().any(|key| key.as_str() == id) {
+                return true;
+            }
+            let dynamic = chunk.dynamic_imports.iter().filter(|_| ways == Ways::All);
+            queue.extend(
+                chunk
+                    .imports
+                    .iter()
+                    .chain(dynamic)
+                    .map(|name| name.as_str())
+                    .filter(|name| seen.insert(name)),
+            );
+        }
+        false
+    }
+}
+
+/// The position of the route whose entry a chunk is.
+fn position_of(chunk: &OutputChunk) -> Option<usize> {
+    chunk.name.strip_prefix("route-")?.parse().ok()
 }
 
 fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)], chunk: &OutputChunk) {
@@ -193,13 +348,12 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
         map.set_sources(sources);
         SourceMap::Memory(map.to_json_string().into())
     });
-    if chunk.is_entry {
-        let route = chunk.name.strip_prefix("route-").and_then(|index| index.parse::<usize>().ok());
-        if let Some((index, _)) = route.and_then(|position| routes.get(position)) {
-            let exports: Vec<&str> = chunk.exports.iter().map(|name| name.as_str()).collect();
-            let methods = methods_of(&exports);
-            part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
-        }
+    if chunk.is_entry
+        && let Some((index, _)) = position_of(chunk).and_then(|position| routes.get(position))
+    {
+        let exports: Vec<&str> = chunk.exports.iter().map(|name| name.as_str()).collect();
+        let methods = methods_of(&exports);
+        part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
     }
     // A CommonJS module that threw runs anew when it is asked for again.
     let code = chunk.code.replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
@@ -219,13 +373,6 @@ const ADDON_LOADERS: [&str; 5] = [
     "node-pre-gyp",
     "@mapbox/node-pre-gyp",
 ];
-
-/// Whether a file asks for a module as soon as it runs; in doubt it does.
-fn is_reached(file: &str, specifier: &str) -> bool {
-    let Ok(code) = std::fs::read_to_string(file) else { return true };
-    let source_type = SourceType::from_path(file).unwrap_or_else(|_| SourceType::unambiguous());
-    reach::reaches(&code, source_type, specifier)
-}
 
 fn file_url(path: &Path) -> String {
     Url::from_file_path(path).map_or_else(|()| path.display().to_string(), |url| url.to_string())
@@ -265,7 +412,15 @@ fn options(
         [".css", ".scss", ".sass", ".less"].map(|extension| (extension.to_owned(), ModuleType::Empty));
     let mut module_types: Vec<(String, ModuleType)> = empty.into();
     module_types.push((".js".to_owned(), ModuleType::Jsx));
-    let constants = [("process.env.NODE_ENV", "\"production\""), ("process.browser", "false")];
+    // Branches for another place are dead code, and what only they import is not looked for.
+    let runtime = if edge { "\"edge\"" } else { "\"nodejs\"" };
+    let constants = [
+        ("process.env.NODE_ENV", "\"production\""),
+        ("process.env.NEXT_RUNTIME", runtime),
+        ("globalThis.process.env.NEXT_RUNTIME", runtime),
+        ("process.browser", "false"),
+        ("typeof window", "\"undefined\""),
+    ];
     BundlerOptions {
         input: Some(input.collect()),
         cwd: Some(root.to_owned()),
@@ -313,15 +468,26 @@ struct HostModules {
     kind: Runtime,
     root: PathBuf,
     conditions: Vec<String>,
-    /// (importer, specifier) of imports in the user's own files that lead nowhere.
-    unresolved: Mutex<Vec<(String, String)>>,
+    rules: Rules,
+    graph: Mutex<Graph>,
+    /// Imports of modules that are not there.
+    gaps: Mutex<Vec<Gap>>,
     client_only: Mutex<Vec<String>>,
-    /// (id, importer, specifier) of modules of Node.js that an edge route asks for.
-    missing: Mutex<Vec<(String, String, String)>>,
     /// (importer, file) of compiled addons.
     addons: Mutex<Vec<(String, String)>>,
     /// (importer, package) of imports of packages that load addons.
     loaders: Mutex<Vec<(String, String)>>,
+}
+
+/// An import that gets a module that fails when it runs.
+#[derive(Debug)]
+struct Gap {
+    /// The module that it gets.
+    id: String,
+    edge: Edge,
+    message: String,
+    /// Which ways to the importer make a route one that cannot be served.
+    ways: Ways,
 }
 
 impl HostModules {
@@ -343,25 +509,20 @@ impl HostModules {
         Some(resolver.resolve(from, args.specifier).ok()?.full_path().display().to_string())
     }
 
-    /// An importer as people know it.
-    fn shown<'a>(&self, importer: Option<&'a str>) -> &'a str {
-        let importer = importer.unwrap_or_default();
-        Path::new(importer).strip_prefix(&self.root).ok().and_then(Path::to_str).unwrap_or(importer)
-    }
-}
-
-impl Plugin for HostModules {
-    fn name(&self) -> Cow<'static, str> {
-        "edgehost".into()
-    }
-
-    fn register_hook_usage(&self) -> HookUsage {
-        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
-    }
-
-    async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+    async fn resolve(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
         if args.specifier.starts_with("edgehost:") {
             return Ok(Some(external(args.specifier.to_owned())));
+        }
+        if args.specifier == client::MAKER {
+            return Ok(Some(HookResolveIdOutput::from_id(args.specifier.to_owned())));
+        }
+        if let Some(specifier) = client::handed_on(args.specifier) {
+            let found = ctx.resolve(specifier, args.importer, None).await?;
+            let id = match found {
+                Ok(found) if Path::new(found.id.as_str()).is_absolute() => client::id_of(&found.id),
+                _ => virtuals::empty_id(),
+            };
+            return Ok(Some(HookResolveIdOutput::from_id(id)));
         }
         let builtin = node_builtin(args.specifier);
         if let Some(name) = builtin.filter(|name| virtuals::is_open(name, self.kind)) {
@@ -370,18 +531,6 @@ impl Plugin for HostModules {
                 _ => external(format!("node:{name}")),
             }));
         }
-        // In a browser's place a package may stand in for a built-in module, or a
-        // `browser` field turn it off.
-        let builtin = builtin.map(|name| {
-            let importer = args.importer.unwrap_or_default();
-            let id = virtuals::missing_id(name, self.shown(args.importer));
-            self.missing.lock().push((id.clone(), importer.to_owned(), args.specifier.to_owned()));
-            // An import of it that nobody uses goes.
-            HookResolveIdOutput {
-                side_effects: Some(HookSideEffects::False),
-                ..HookResolveIdOutput::from_id(id)
-            }
-        });
         if ADDON_LOADERS.contains(&args.specifier) {
             let importer = args.importer.unwrap_or_default();
             if is_of_package(importer) {
@@ -411,35 +560,114 @@ impl Plugin for HostModules {
             skip_self: true,
             custom: Arc::clone(&args.custom),
         };
+        // In a browser's place a package may stand in for a built-in module, or a
+        // `browser` field turn it off.
         match ctx.resolve(specifier, args.importer, Some(options)).await? {
             Ok(resolved) if resolved.id.ends_with(".node") => {
+                let importer = args.importer.unwrap_or_default();
+                let package = asking_package(importer, &resolved.id);
                 let shown = self.shown(Some(&resolved.id)).to_owned();
-                let id = virtuals::addon_id(&shown);
-                self.addons.lock().push((args.importer.unwrap_or_default().to_owned(), shown));
+                let id = virtuals::addon_id(package.as_deref(), &shown);
+                self.addons.lock().push((importer.to_owned(), shown));
                 Ok(Some(HookResolveIdOutput::from_id(id)))
             }
             Ok(resolved) => Ok(Some(HookResolveIdOutput::from_resolved_id(resolved))),
-            Err(_) if builtin.is_some() => Ok(builtin),
+            Err(_) if let Some(name) = builtin => Ok(Some(self.forbidden(args, name))),
             Err(_) if host == Some(Virtual::Fallback) => {
                 Ok(Some(HookResolveIdOutput::from_id(Virtual::Fallback.id(args.specifier))))
             }
-            Err(_) => {
-                let importer = args.importer.unwrap_or_default();
-                if args.kind == ImportKind::Require {
-                    let id = virtuals::absent_id(args.specifier);
-                    return Ok(Some(HookResolveIdOutput::from_id(id)));
-                }
-                let imports = matches!(args.kind, ImportKind::Import | ImportKind::DynamicImport);
-                if imports && !is_of_package(importer) {
-                    self.unresolved.lock().push((importer.to_owned(), args.specifier.to_owned()));
-                }
-                Ok(None)
-            }
+            // Said once by the bundler, not of each import.
+            Err(ResolveError::TsconfigNotFound(_) | ResolveError::TsconfigLoadFailed { .. }) => Ok(None),
+            Err(_) if args.importer.is_none() => Ok(None),
+            Err(error) => Ok(Some(self.absent(args, &error))),
         }
     }
 
+    /// In the place of a module of Node.js that edge routes may not have.
+    fn forbidden(&self, args: &HookResolveIdArgs<'_>, name: &str) -> HookResolveIdOutput {
+        let shown = self.shown(args.importer);
+        let id = virtuals::missing_id(name, shown);
+        let message = virtuals::not_at_the_edge(name, shown);
+        self.gaps.lock().push(Gap { id: id.clone(), edge: edge(args), message, ways: Ways::AtLoad });
+        // An import of it that nobody uses goes.
+        HookResolveIdOutput { side_effects: Some(HookSideEffects::False), ..HookResolveIdOutput::from_id(id) }
+    }
+
+    /// In the place of a module that cannot be found.
+    fn absent(&self, args: &HookResolveIdArgs<'_>, error: &ResolveError) -> HookResolveIdOutput {
+        let edge = edge(args);
+        let id = virtuals::absent_id(args.specifier);
+        let message = match error {
+            ResolveError::NotFound(_) => not_found(args.specifier),
+            error => format!("Cannot find module '{}': {error}", args.specifier),
+        };
+        // Packages try for modules that may not be installed. In the project's own files
+        // such an import is a mistake, but where a `require` is meant to fail.
+        let is_own = !is_of_package(&edge.importer);
+        let ways = if is_own && edge.how != How::Require { Ways::All } else { Ways::AtLoad };
+        self.gaps.lock().push(Gap { id: id.clone(), edge, message, ways });
+        let side_effects = if is_own { HookSideEffects::True } else { HookSideEffects::False };
+        HookResolveIdOutput { side_effects: Some(side_effects), ..HookResolveIdOutput::from_id(id) }
+    }
+
+    /// An importer as people know it.
+    fn shown<'a>(&self, importer: Option<&'a str>) -> &'a str {
+        let importer = importer.unwrap_or_default();
+        Path::new(importer).strip_prefix(&self.root).ok().and_then(Path::to_str).unwrap_or(importer)
+    }
+}
+
+impl Plugin for HostModules {
+    fn name(&self) -> Cow<'static, str> {
+        "edgehost".into()
+    }
+
+    fn register_hook_usage(&self) -> HookUsage {
+        HookUsage::ResolveId | HookUsage::Load | HookUsage::Transform
+    }
+
+    async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
+        let resolved = self.resolve(ctx, args).await?;
+        if let Some(found) = &resolved {
+            let mut graph = self.graph.lock();
+            match args.importer {
+                Some(_) => graph.add(&found.id, edge(args)),
+                None => graph.add_entry(&found.id, args.specifier),
+            }
+        }
+        Ok(resolved)
+    }
+
     async fn load(&self, _ctx: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
-        let code = if args.id.ends_with(".wasm") { wasm(Path::new(args.id)) } else { Virtual::code(args.id) };
+        let (file, query) = args.id.split_at(file_of(args.id).len());
+        let rule =
+            if Path::new(file).is_absolute() { self.rules.kind_of(Path::new(file), query) } else { None };
+        if let Some(kind) = rule {
+            let code = match assets::code(Path::new(file), kind)? {
+                Some(code) => code,
+                None => std::fs::read_to_string(file)?,
+            };
+            let module_type = match kind {
+                FileKind::Json => ModuleType::Json,
+                FileKind::TypeScript => ModuleType::Tsx,
+                FileKind::JavaScript => ModuleType::Jsx,
+                _ => ModuleType::Js,
+            };
+            return Ok(Some(HookLoadOutput {
+                code: code.into(),
+                module_type: Some(module_type),
+                ..HookLoadOutput::default()
+            }));
+        }
+        let code = if let Some(path) = client::file_of(args.id) {
+            let source = std::fs::read_to_string(path)?;
+            let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::unambiguous());
+            client::stand_in_for_handed_on(self.shown(path.to_str()), &source, source_type)
+        } else if args.id.ends_with(".wasm") {
+            assets::wasm(Path::new(args.id))
+        } else {
+            Virtual::code(args.id)
+        };
         Ok(code.map(|code| HookLoadOutput {
             code: code.into(),
             module_type: Some(ModuleType::Js),
@@ -452,8 +680,31 @@ impl Plugin for HostModules {
         _ctx: SharedTransformPluginContext,
         args: &HookTransformArgs<'_>,
     ) -> HookTransformReturn {
-        Ok(put_in_place(args.id, args.code.as_str(), args.module_type, self.kind == Runtime::NodeJs))
+        let code = args.code.as_str();
+        let source_type = source_type(args.module_type).filter(|_| Path::new(args.id).is_absolute());
+        let Some(source_type) = source_type.filter(|_| client::file_of(args.id).is_none()) else {
+            return Ok(None);
+        };
+        if let Some(code) = client::stand_in(self.shown(Some(args.id)), code, source_type) {
+            return Ok(Some(HookTransformOutput {
+                code: Some(code),
+                map: HookTransformOutputMap::Null,
+                // A reference that nobody uses goes.
+                side_effects: Some(HookSideEffects::False),
+                module_type: Some(ModuleType::Js),
+            }));
+        }
+        Ok(put_in_place(args.id, code, source_type, self.kind == Runtime::NodeJs))
     }
+}
+
+fn edge(args: &HookResolveIdArgs<'_>) -> Edge {
+    let how = match args.kind {
+        ImportKind::Require => How::Require,
+        ImportKind::DynamicImport => How::Dynamic,
+        _ => How::Import,
+    };
+    Edge { importer: args.importer.unwrap_or_default().to_owned(), specifier: args.specifier.to_owned(), how }
 }
 
 /// A module that is not in the bundle.
@@ -464,16 +715,6 @@ fn external(specifier: String) -> HookResolveIdOutput {
         side_effects: Some(HookSideEffects::False),
         ..HookResolveIdOutput::default()
     }
-}
-
-/// A module whose default export is the compiled `WebAssembly.Module`.
-fn wasm(path: &Path) -> Option<String> {
-    let bytes = std::fs::read(path).ok()?;
-    let mut hex = String::with_capacity(bytes.len() * 2);
-    for byte in bytes {
-        let _ = write!(hex, "{byte:02x}");
-    }
-    Some(format!("export default new WebAssembly.Module(Uint8Array.fromHex(\"{hex}\"));"))
 }
 
 /// How a source file is to be parsed.
@@ -487,12 +728,8 @@ fn source_type(kind: &ModuleType) -> Option<SourceType> {
 }
 
 /// Writes otherwise what a bundle would change the meaning of.
-fn put_in_place(id: &str, code: &str, kind: &ModuleType, is_node: bool) -> Option<HookTransformOutput> {
-    let path = Path::new(id);
-    if !path.is_absolute() {
-        return None;
-    }
-    let found = places::edits(path, code, source_type(kind)?, is_node, !is_of_package(id));
+fn put_in_place(id: &str, code: &str, source_type: SourceType, is_node: bool) -> Option<HookTransformOutput> {
+    let found = places::edits(Path::new(id), code, source_type, is_node, !is_of_package(id));
     if found.is_empty() {
         return None;
     }
@@ -512,16 +749,15 @@ fn put_in_place(id: &str, code: &str, kind: &ModuleType, is_node: bool) -> Optio
 /// Turns the bundler's diagnostics into ours.
 struct Reader<'a> {
     root: &'a Path,
-    /// Who imports a module; one of them, if there are several.
-    importers: HashMap<String, String>,
+    graph: &'a Graph,
 }
 
 impl Reader<'_> {
-    fn problems(&self, diagnostics: Vec<BuildDiagnostic>) -> Vec<Problem> {
-        diagnostics.into_iter().map(|diagnostic| self.problem(diagnostic)).collect()
+    fn problems(&self, diagnostics: &[BuildDiagnostic]) -> Vec<Problem> {
+        diagnostics.iter().map(|diagnostic| self.problem(diagnostic)).collect()
     }
 
-    fn problem(&self, mut diagnostic: BuildDiagnostic) -> Problem {
+    fn problem(&self, diagnostic: &BuildDiagnostic) -> Problem {
         let options = DiagnosticOptions { cwd: self.root.to_owned() };
         let rendered = diagnostic.to_diagnostic_with(&options);
         let mut message = diagnostic.to_message_with(&options);
@@ -534,26 +770,39 @@ impl Reader<'_> {
         let absolute = self.root.join(&file);
         let source = std::fs::read_to_string(&absolute).unwrap_or_default();
         let code = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
-        let mut chain = Vec::new();
-        if let Some(error) = diagnostic.downcast_mut::<DiagnosableResolveError>()
-            && let Some(found) = error.import_chain.take()
-        {
-            chain = found.into_iter().rev().skip(1).map(|id| self.show(Path::new(&id))).collect();
-        }
         if unresolved && let Some(specifier) = diagnostic.exporter() {
             message = not_found(&specifier);
         } else if is_error {
             message = message.lines().next().unwrap_or_default().to_owned();
+            if let Some((path, reason)) = unloadable(&message) {
+                let shown = self.show(Path::new(path));
+                message = match no_code(Path::new(path)) {
+                    Some(extension) => no_rule(extension, "type: 'asset'", "a `data:` URL of it"),
+                    None => format!("{shown} cannot be read: {reason}"),
+                };
+            } else if let Some(extension) = no_code(&absolute) {
+                message = no_rule(extension, "loaders: ['raw-loader'], as: '*.js'", "its text");
+            }
         }
-        if chain.is_empty() {
-            chain = self.chain(&absolute);
+        let chain = self.chain(&diagnostic.id().unwrap_or_default());
+        Problem {
+            file: self.show(&absolute),
+            line,
+            column,
+            message,
+            code,
+            imported_by: chain,
+            ..Problem::default()
         }
-        Problem { file: self.show(&absolute), line, column, message, code, imported_by: chain }
     }
 
-    /// An import that leads nowhere, found by its text in the file.
-    fn unresolved(&self, importer: &str, specifier: &str) -> Problem {
-        let path = Path::new(importer);
+    fn at_gap(&self, gap: Gap) -> Problem {
+        self.at_import(&gap.edge.importer, &gap.edge.specifier, gap.message)
+    }
+
+    /// What is to be said of an import, which is found by its text in the file.
+    fn at_import(&self, importer: &str, specifier: &str, message: String) -> Problem {
+        let path = Path::new(file_of(importer));
         let source = std::fs::read_to_string(path).unwrap_or_default();
         let quoted = [format!("'{specifier}'"), format!("\"{specifier}\""), format!("`{specifier}`")];
         let place = source.lines().enumerate().find_map(|(index, line)| {
@@ -565,29 +814,41 @@ impl Reader<'_> {
             file: self.show(path),
             line,
             column,
-            message: not_found(specifier),
+            message,
             code,
-            imported_by: self.chain(path),
+            imported_by: self.chain(importer),
+            ..Problem::default()
         }
     }
 
-    fn chain(&self, file: &Path) -> Vec<String> {
-        let mut chain = Vec::new();
-        let mut id = file.display().to_string();
-        while let Some(importer) = self.importers.get(&id) {
-            let shown = self.show(Path::new(importer));
-            if chain.contains(&shown) || chain.len() > 20 {
-                break;
-            }
-            chain.push(shown);
-            id.clone_from(importer);
-        }
-        chain
+    fn chain(&self, id: &str) -> Vec<String> {
+        // Modules of the host stand between others only as far as the bundler is concerned.
+        let way = self.graph.way_to(id).into_iter().filter(|id| !id.starts_with('\0'));
+        way.map(|id| self.show(Path::new(file_of(id)))).collect()
     }
 
     fn show(&self, path: &Path) -> String {
         path.strip_prefix(self.root).unwrap_or(path).display().to_string()
     }
+}
+
+/// Path and reason, if a message is about a file that cannot be read.
+fn unloadable(message: &str) -> Option<(&str, &str)> {
+    let (path, reason) = message.strip_prefix("Could not load ")?.split_once(" - ")?;
+    Some((path.split(" (imported by ").next()?, reason))
+}
+
+fn no_rule(extension: &str, rule: &str, gives: &str) -> String {
+    format!(
+        "'.{extension}' files are no code, and next.config has no rule for this one that can be read: `turbopack: {{ rules: {{ '*.{extension}': {{ {rule} }} }} }}` would give {gives}"
+    )
+}
+
+/// The extension of a file that is no code.
+fn no_code(path: &Path) -> Option<&str> {
+    const CODE: [&str; 10] = ["cjs", "cts", "js", "json", "jsx", "mjs", "mts", "node", "ts", "tsx"];
+    let extension = path.extension()?.to_str()?;
+    (!CODE.contains(&extension)).then_some(extension)
 }
 
 fn not_found(specifier: &str) -> String {

@@ -1,5 +1,6 @@
 //! Modules that the host provides, whether or not `next` is installed.
 
+use super::client;
 use crate::project::Runtime;
 
 /// What a specifier stands for.
@@ -102,6 +103,11 @@ pub(super) fn builtin_id(name: &str) -> String {
     format!("{PREFIX}builtin/{name}")
 }
 
+/// The id of a module without exports.
+pub(super) fn empty_id() -> String {
+    format!("{PREFIX}empty")
+}
+
 /// The id of a module that fails when it runs: a built-in module of Node.js in an
 /// edge route, as `importer` asks for it.
 pub(super) fn missing_id(name: &str, importer: &str) -> String {
@@ -118,33 +124,75 @@ pub(super) fn absent_id(specifier: &str) -> String {
     format!("{PREFIX}absent/{specifier}")
 }
 
-/// The id of a compiled addon, which fails when it is loaded.
-pub(super) fn addon_id(shown: &str) -> String {
-    format!("{PREFIX}addon/{shown}")
+/// The id of a compiled addon, which fails when it is loaded. `package` asks for it.
+pub(super) fn addon_id(package: Option<&str>, shown: &str) -> String {
+    format!("{PREFIX}addon/{}?{shown}", package.unwrap_or_default())
 }
 
 /// What a compiled addon says.
-pub(super) fn addon_message(shown: &str) -> String {
-    let package = super::package_of(std::path::Path::new(&format!("/{shown}")));
-    let instead = instead(package.as_deref().unwrap_or_default());
-    let package = package.map(|package| format!(" of the package '{package}'")).unwrap_or_default();
+pub(super) fn addon_message(package: Option<&str>, shown: &str) -> String {
+    let of_package = package.map(|package| format!(" of the package '{package}'")).unwrap_or_default();
     format!(
-        "The native addon {shown}{package} cannot be loaded: edgehost runs JavaScript and WebAssembly only. {instead}"
+        "The native addon {shown}{of_package} cannot be loaded: edgehost runs JavaScript and WebAssembly only. {}",
+        instead(package.unwrap_or_default())
     )
 }
 
 /// What people use in the place of a package with native code; names by their beginnings.
-const INSTEAD: [(&str, &str); 9] = [
+const INSTEAD: [(&str, &str); 24] = [
+    ("@duckdb/node", "'@duckdb/duckdb-wasm' has no native code"),
     ("@img/sharp", "'jimp' has no native code"),
     ("@libsql/", "'@libsql/client/web' has no native code"),
+    ("@napi-rs/canvas", "'@resvg/resvg-wasm' draws without native code"),
+    ("@node-rs/argon2", "'hash-wasm' has no native code"),
+    ("@node-rs/bcrypt", "'bcryptjs' has no native code"),
+    (
+        "@prisma/client",
+        "A driver adapter and `engineType = \"client\"` in the generator of schema.prisma do without it",
+    ),
+    ("@resvg/resvg-js", "'@resvg/resvg-wasm' has no native code"),
     ("argon2", "'hash-wasm' has no native code"),
     ("bcrypt", "'bcryptjs' has no native code"),
     ("better-sqlite3", "The module 'node:sqlite' is there without a package"),
     ("canvas", "'@resvg/resvg-wasm' draws without native code"),
+    ("duckdb", "'@duckdb/duckdb-wasm' has no native code"),
+    ("libpq", "'pg' works without 'pg-native'"),
     ("libsql", "'@libsql/client/web' has no native code"),
+    ("lightningcss", "'lightningcss-wasm' has no native code"),
+    ("node-sass", "'sass' has no native code"),
+    ("onnxruntime-node", "'onnxruntime-web' has no native code"),
+    ("re2", "'re2-wasm' has no native code"),
     ("sharp", "'jimp' has no native code"),
+    ("skia-canvas", "'@resvg/resvg-wasm' draws without native code"),
+    ("snappy", "'snappyjs' has no native code"),
     ("sqlite3", "The module 'node:sqlite' is there without a package"),
+    ("xxhash", "'hash-wasm' has no native code"),
 ];
+
+/// Packages that are only faster with their native code, or that others go on without.
+const OPTIONAL: [&str; 6] =
+    ["bufferutil", "cbor-extract", "cpu-features", "fsevents", "msgpackr-extract", "utf-8-validate"];
+
+/// Whether it is worth saying that the native code of a package cannot be loaded.
+pub(super) fn is_missed(package: &str) -> bool {
+    !OPTIONAL.contains(&package)
+}
+
+/// Packages that find their addon while they run: the package, and a file that does it.
+pub(super) const FINDS_ITS_ADDON: [(&str, &str); 4] = [
+    ("@prisma/client", "/runtime/library.js"),
+    ("libsql", "/libsql/index.js"),
+    ("sharp", "/sharp.js"),
+    ("sharp", "/sharp.mjs"),
+];
+
+/// What is said of a package that finds its addon while it runs.
+pub(super) fn finder_message(package: &str) -> String {
+    format!(
+        "The package '{package}' loads a native addon, which edgehost cannot: it runs JavaScript and WebAssembly only. {}",
+        instead(package)
+    )
+}
 
 fn instead(package: &str) -> &'static str {
     INSTEAD
@@ -197,13 +245,16 @@ impl Virtual {
     pub(super) fn id(self, specifier: &str) -> String {
         match self {
             Self::Host(name, _) => format!("{PREFIX}next/{name}"),
-            Self::Empty | Self::ClientOnly => format!("{PREFIX}empty"),
+            Self::Empty | Self::ClientOnly => empty_id(),
             Self::Fallback => format!("{PREFIX}fallback/{specifier}"),
         }
     }
 
     /// The code behind an id.
     pub(super) fn code(id: &str) -> Option<String> {
+        if id == client::MAKER {
+            return Some(client::MAKER_CODE.to_owned());
+        }
         let name = id.strip_prefix(PREFIX)?;
         if name == "empty" {
             return Some("export {};".to_owned());
@@ -217,8 +268,9 @@ impl Virtual {
         if let Some(specifier) = name.strip_prefix("absent/") {
             return Some(failing(format!("Cannot find module '{specifier}'"), "MODULE_NOT_FOUND"));
         }
-        if let Some(shown) = name.strip_prefix("addon/") {
-            return Some(failing(addon_message(shown), "ERR_DLOPEN_FAILED"));
+        if let Some((package, shown)) = name.strip_prefix("addon/").and_then(|name| name.split_once('?')) {
+            let package = (!package.is_empty()).then_some(package);
+            return Some(failing(addon_message(package, shown), "ERR_DLOPEN_FAILED"));
         }
         if let Some(specifier) = name.strip_prefix("fallback/") {
             let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");

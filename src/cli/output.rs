@@ -190,12 +190,14 @@ pub(super) fn routes(routes: &[RouteSummary]) {
             "file": route.file,
             "runtime": route.runtime,
             "max_duration": route.max_duration.map(|limit| limit.as_secs_f64()),
+            "error": route.error,
         });
         say(&format!("route {}", route.pattern), &facts);
     }
 }
 
-/// The route table: pattern, methods, file, runtime, time limit.
+/// The route table: pattern, methods, file, runtime, time limit; a mark where a route
+/// cannot be served.
 fn table(routes: &[RouteSummary]) -> String {
     let methods = |route: &RouteSummary| {
         if route.methods.is_empty() { "-".to_owned() } else { route.methods.join(" ") }
@@ -215,12 +217,13 @@ fn table(routes: &[RouteSummary]) -> String {
     for route in routes {
         let _ = writeln!(
             text,
-            "  {BOLD}{:patterns$}{BOLD:#}  {GREEN}{:verbs$}{GREEN:#}  {:files$}  {:7}  {}",
+            "  {BOLD}{:patterns$}{BOLD:#}  {GREEN}{:verbs$}{GREEN:#}  {:files$}  {:7}  {}{}",
             route.pattern,
             methods(route),
             route.file,
             route.runtime,
             duration(route),
+            if route.error.is_some() { format!("  {RED}cannot be bundled{RED:#}") } else { String::new() },
         );
     }
     text

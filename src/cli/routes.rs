@@ -3,7 +3,7 @@
 use edgehost::{EdgeHost, Progress};
 
 use super::args::RoutesArgs;
-use super::{config, output};
+use super::{BadInput, config, output};
 
 pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
     // As `serve` would have it: what applies depends on the settings.
@@ -16,13 +16,21 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
         builder = builder.edge_conditions(names);
     }
     let routes = builder
-        .on_progress(|progress| {
-            if let Progress::Found { hints, .. } = progress {
-                hints.iter().for_each(|hint| output::warning(hint));
+        .on_progress(|progress| match progress {
+            Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
+            Progress::Bundled { errors, .. } => {
+                errors.iter().for_each(|error| output::failure(&error.to_string()));
             }
+            _ => {}
         })
         .routes()
         .await?;
     output::routes(&routes);
-    Ok(())
+    match routes.iter().filter(|route| route.error.is_some()).count() {
+        0 => Ok(()),
+        broken => {
+            let all = output::count(routes.len(), "route");
+            Err(BadInput(format!("{broken} of {all} cannot be bundled")).into())
+        }
+    }
 }

@@ -145,8 +145,9 @@ fn show(progress: Progress<'_>) {
         Progress::Bundling { routes } => {
             output::line(&output::faint(&format!("bundling {} ...", output::count(routes, "route"))))
         }
-        Progress::Bundled { routes, packages, cached, took, warnings } => {
+        Progress::Bundled { routes, packages, cached, took, warnings, errors } => {
             warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
+            errors.iter().for_each(|error| output::failure(&error.to_string()));
             let how = if cached { "unchanged since the last bundle" } else { "bundled" };
             output::line(&output::faint(&format!(
                 "{}, {}: {how}, {} ms",

@@ -140,7 +140,8 @@ impl Front {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let Decided { route, params, method, path } = match self.decide(&parts, body.size_hint().exact()) {
+        let Decided { route, params, method, path } = match self.decide(&parts, body.size_hint().exact(), id)
+        {
             Ok(decided) => decided,
             Err(early) => {
                 if !body.is_end_stream() {
@@ -193,6 +194,7 @@ impl Front {
         &self,
         parts: &http::request::Parts,
         length: Option<u64>,
+        id: RequestId,
     ) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
         self.refuse_large(parts, length).map_err(Err)?;
         let path = match normalise(parts.uri.path()) {
@@ -205,12 +207,17 @@ impl Front {
             Match::NotFound => return Err(Err(Refusal::NotFound)),
             Match::Malformed => return Err(Err(Refusal::MalformedPath)),
         };
+        let of_route = &self.settings.app.routes[route];
+        if of_route.bundle_error.is_some() {
+            of_route.log_bundle_error(id);
+            return Err(Err(Refusal::BundleFailed));
+        }
         match self.method(&parts.method, route) {
             Ok(Chosen::Handler(method)) => {
                 let path = if let Cow::Owned(changed) = path { Some(changed) } else { None };
                 Ok(Decided { route, params, method, path })
             }
-            Ok(Chosen::Options) => Err(Ok(respond::options(self.settings.app.routes[route].methods()))),
+            Ok(Chosen::Options) => Err(Ok(respond::options(of_route.methods()))),
             Err(refusal) => Err(Err(refusal)),
         }
     }

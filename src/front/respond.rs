@@ -34,6 +34,7 @@ pub(crate) enum Refusal {
     CpuLimit,
     MemoryLimit,
     IsolateReset,
+    BundleFailed,
     ModuleInitFailed,
     StartupTimeout,
     Overloaded,
@@ -81,6 +82,9 @@ impl Refusal {
                 "ISOLATE_RESET",
                 "The request was interrupted by the failure of another one",
             ),
+            Self::BundleFailed => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "BUNDLE_FAILED", "Internal Server Error")
+            }
             Self::ModuleInitFailed => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "MODULE_INIT_FAILED", "Internal Server Error")
             }

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::time::Duration;
 
 use edgehost_ext::Layer;
+use edgehost_ext::message::RequestId;
 
 use super::report::SourceLines;
 use crate::bundle::{Chunk, Entry};
@@ -33,8 +34,12 @@ pub(crate) struct AppRoute {
     pub(crate) first_byte: Duration,
     /// `maxDuration`, in seconds.
     pub(crate) max_duration: Option<u32>,
-    /// The entry module.
+    /// The entry module; empty if the route cannot be bundled.
     pub(crate) entry: String,
+    /// Why the route cannot be bundled.
+    pub(crate) bundle_error: Option<String>,
+    /// Whether the log has that.
+    bundle_error_logged: AtomicBool,
     /// Exported methods: what the bundler saw, then what the module really has.
     methods: AtomicU8,
     /// The limit that loading the module ran into, by its place in [`Exceeded::ALL`]
@@ -45,9 +50,13 @@ pub(crate) struct AppRoute {
 }
 
 impl AppRoute {
-    /// The route of `found`, with the entry that was bundled for it.
-    pub(crate) fn new(found: &Route, entry: Entry, limits: &Limits) -> Self {
+    /// The route of `found`, with the entry that was bundled for it, or why there is none.
+    pub(crate) fn new(found: &Route, entry: Result<Entry, String>, limits: &Limits) -> Self {
         let max_duration = found.segment.max_duration;
+        let (entry, bundle_error) = match entry {
+            Ok(entry) => (entry, None),
+            Err(error) => (Entry::default(), Some(error)),
+        };
         Self {
             pattern: found.pattern.clone(),
             file: found.shown.clone(),
@@ -57,6 +66,8 @@ impl AppRoute {
             first_byte: limits.first_byte_of(max_duration),
             max_duration,
             entry: entry.specifier,
+            bundle_error,
+            bundle_error_logged: AtomicBool::new(false),
             methods: AtomicU8::new(entry.methods.bits()),
             startup_failed: AtomicU8::new(0),
             failure: AtomicU64::new(0),
@@ -66,6 +77,19 @@ impl AppRoute {
     /// The methods that are known to be exported.
     pub(crate) fn methods(&self) -> MethodSet {
         MethodSet::from_bits(self.methods.load(Ordering::Relaxed))
+    }
+
+    /// Says in the log, once, why the route cannot be bundled.
+    pub(crate) fn log_bundle_error(&self, request: RequestId) {
+        let Some(error) = &self.bundle_error else { return };
+        if !self.bundle_error_logged.swap(true, Ordering::Relaxed) {
+            tracing::error!(
+                route = self.pattern,
+                file = self.file,
+                %request,
+                "the route cannot be bundled and answers 500: {error}"
+            );
+        }
     }
 
     pub(super) fn set_methods(&self, methods: MethodSet) {

@@ -173,27 +173,21 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
             hints: super::hints::misnamed(root, &ignored),
         });
     }
-    let mut found = Vec::with_capacity(routes.len());
-    let mut unreadable_segments = Vec::new();
-    for (pattern, file) in routes {
-        let source = std::fs::read_to_string(&file)
-            .map_err(|source| ProjectError::Unreadable { path: file.clone(), source })?;
+    let found = routes.into_iter().map(|(pattern, file)| {
         let shown = show(root, &file);
-        let segment = SegmentConfig::read(&source, &file, &shown, &pattern, &mut unreadable_segments);
-        found.push(Route::new(pattern, file, shown, segment));
-    }
-    let table = match RouteTable::build(found) {
-        Ok(table) if problems.is_empty() => table,
-        Ok(_) => return Err(ProjectError::Conflicts(problems)),
+        // A file that cannot be read is the bundler's to report.
+        let segment = std::fs::read_to_string(&file)
+            .map(|source| SegmentConfig::read(&source, &file, &shown, &pattern))
+            .unwrap_or_default();
+        Route::new(pattern, file, shown, segment)
+    });
+    match RouteTable::build(found.collect()) {
+        Ok(table) if problems.is_empty() => Ok((table, ignored)),
+        Ok(_) => Err(ProjectError::Conflicts(problems)),
         Err(more) => {
             problems.extend(more);
-            return Err(ProjectError::Conflicts(problems));
+            Err(ProjectError::Conflicts(problems))
         }
-    };
-    if unreadable_segments.is_empty() {
-        Ok((table, ignored))
-    } else {
-        Err(ProjectError::Segments(unreadable_segments))
     }
 }
 

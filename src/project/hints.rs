@@ -35,6 +35,7 @@ impl Project {
         let mut hints: Vec<String> =
             routes.iter().flat_map(|route| route.segment.hints.iter().cloned()).collect();
         hints.extend(misnamed(&self.root, &self.ignored));
+        hints.extend(self.file_rules.hints.iter().cloned());
         let mut cut: BTreeMap<u32, Vec<String>> = BTreeMap::new();
         let mut uncached: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for route in routes {

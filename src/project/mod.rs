@@ -4,13 +4,14 @@
 //! read segment configuration and `.env` files.
 //! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
-//! reads exported constants, `next_config` what `next.config` sets, `env` reads `.env`
-//! files, `hints` says what Next.js would do with all that and edgehost does not,
-//! `next` finds out the version of Next.js.
+//! reads exported constants, `next_config` what `next.config` sets, `file_rules` what it
+//! says of files that are no code, `env` reads `.env` files, `hints` says what Next.js
+//! would do with all that and edgehost does not, `next` finds out the version of Next.js.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
 
 mod discovery;
 mod env;
+mod file_rules;
 mod hints;
 mod next;
 mod next_config;
@@ -20,6 +21,7 @@ mod segment;
 use std::path::{Path, PathBuf};
 
 pub use env::Environment;
+pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
 pub(crate) use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
 pub(crate) use segment::Runtime;
 
@@ -37,6 +39,8 @@ pub(crate) struct Project {
     pub sync_params: bool,
     /// Recognised files of other Next.js conventions, which are not served.
     ignored: discovery::IgnoredFiles,
+    /// How files that are no code are imported.
+    pub file_rules: FileRules,
 }
 
 /// Everything that is wrong with a project folder.
@@ -78,9 +82,6 @@ pub enum ProjectError {
     /// Route files that contradict each other; one entry a conflict.
     #[error("{}", join_lines(.0))]
     Conflicts(Vec<String>),
-    /// A `.env` file that cannot be understood.
-    #[error("{}", join_lines(.0))]
-    Segments(Vec<String>),
 }
 
 fn join_lines(problems: &[String]) -> String {
@@ -99,7 +100,8 @@ impl Project {
         let (routes, ignored) = discovery::discover(&root, &app_dir)?;
         let environment = env::load(&root, real_env)?;
         let sync_params = next::is_synchronous(&root);
-        Ok(Self { root, routes, environment, sync_params, ignored })
+        let file_rules = FileRules::of_project(&root);
+        Ok(Self { root, routes, environment, sync_params, ignored, file_rules })
     }
 
     /// The project folder for the folder that a person named: the one that holds `app/`

@@ -48,6 +48,8 @@ pub(crate) struct SegmentConfig {
     pub hints: Vec<String>,
     /// Exports that make Next.js answer from a cache and have no effect here, as they are written.
     pub uncached: Vec<String>,
+    /// What keeps the route from being served, each a full sentence.
+    pub problems: Vec<String>,
 }
 
 const METHODS: [&str; 8] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
@@ -181,13 +183,7 @@ pub(super) fn methods_in(source: &str, file: &Path) -> Vec<String> {
 impl SegmentConfig {
     /// Reads the configuration of one route file. A file with syntax errors yields the
     /// defaults: the bundler reports the errors with their places.
-    pub(super) fn read(
-        source: &str,
-        file: &Path,
-        shown: &str,
-        pattern: &str,
-        problems: &mut Vec<String>,
-    ) -> Self {
+    pub(super) fn read(source: &str, file: &Path, shown: &str, pattern: &str) -> Self {
         let allocator = Allocator::default();
         let source_type = SourceType::from_path(file).unwrap_or_default();
         let parsed = Parser::new(&allocator, source, source_type).parse();
@@ -212,7 +208,7 @@ impl SegmentConfig {
                         if let (BindingPattern::BindingIdentifier(name), Some(init)) =
                             (&declarator.id, &declarator.init)
                         {
-                            config.accept(name.name.as_str(), &literal(init), pattern, shown, problems);
+                            config.accept(name.name.as_str(), &literal(init), pattern, shown);
                         }
                     }
                 }
@@ -223,16 +219,9 @@ impl SegmentConfig {
         config
     }
 
-    fn accept(
-        &mut self,
-        name: &str,
-        value: &Literal,
-        pattern: &str,
-        shown: &str,
-        problems: &mut Vec<String>,
-    ) {
+    fn accept(&mut self, name: &str, value: &Literal, pattern: &str, shown: &str) {
         let mut refuse = |wanted: &str| {
-            problems.push(format!(
+            self.problems.push(format!(
                 "Invalid segment configuration options detected for \"{pattern}\": `{name}` in {shown} must be {wanted}."
             ));
         };
@@ -320,42 +309,40 @@ fn literal(expression: &Expression<'_>) -> Literal {
 mod tests {
     use super::*;
 
-    fn read(source: &str) -> (SegmentConfig, Vec<String>) {
-        let mut problems = Vec::new();
-        let config = SegmentConfig::read(source, Path::new("route.ts"), "app/route.ts", "/", &mut problems);
-        (config, problems)
+    fn read(source: &str) -> SegmentConfig {
+        SegmentConfig::read(source, Path::new("route.ts"), "app/route.ts", "/")
     }
 
     #[test]
     fn literals_are_read() {
-        let (config, problems) = read(
+        let config = read(
             "export const runtime = 'edge' as const; export const maxDuration = 60; export function GET() {}",
         );
         assert_eq!((config.runtime, config.max_duration), (Runtime::Edge, Some(60)));
-        assert!(problems.is_empty() && config.hints.is_empty(), "{problems:?} {:?}", config.hints);
-        assert_eq!(read("export const runtime = `edge`; export const GET = f").0.runtime, Runtime::Edge);
+        assert!(config.problems.is_empty() && config.hints.is_empty(), "{config:?}");
+        assert_eq!(read("export const runtime = `edge`; export const GET = f").runtime, Runtime::Edge);
     }
 
     #[test]
     fn unknown_values_are_refused() {
-        assert!(read("export const runtime = 'bun'").1[0].contains("'nodejs' or 'edge'"));
-        assert!(read("export const maxDuration = 60 * 5").1[0].contains("whole number"));
-        assert!(read("export const maxDuration = -1").1[0].contains("whole number"));
+        assert!(read("export const runtime = 'bun'").problems[0].contains("'nodejs' or 'edge'"));
+        assert!(read("export const maxDuration = 60 * 5").problems[0].contains("whole number"));
+        assert!(read("export const maxDuration = -1").problems[0].contains("whole number"));
     }
 
     #[test]
     fn exports_that_are_never_called_are_pointed_out() {
-        assert!(read("export function get() {}").0.hints[0].contains("lowercase method 'get'"));
-        assert!(read("export default () => 1").0.hints[0].contains("default export"));
-        assert!(read("const a = 1").0.hints[0].contains("No HTTP methods exported"));
-        assert!(read("export { runtime, GET } from './x'").0.hints[0].contains("re-exported"));
-        assert!(read("export * from './x'").0.hints.is_empty());
-        assert!(read("export const { GET, handlers: [POST] } = auth").0.hints.is_empty());
+        assert!(read("export function get() {}").hints[0].contains("lowercase method 'get'"));
+        assert!(read("export default () => 1").hints[0].contains("default export"));
+        assert!(read("const a = 1").hints[0].contains("No HTTP methods exported"));
+        assert!(read("export { runtime, GET } from './x'").hints[0].contains("re-exported"));
+        assert!(read("export * from './x'").hints.is_empty());
+        assert!(read("export const { GET, handlers: [POST] } = auth").hints.is_empty());
     }
 
     #[test]
     fn names_that_are_nearly_right_are_pointed_out() {
-        let hint = |source: &str| read(source).0.hints.first().cloned().unwrap_or_default();
+        let hint = |source: &str| read(source).hints.first().cloned().unwrap_or_default();
         for (source, meant) in [
             ("export function Get() {}", "did you mean 'GET'?"),
             ("export const GTE = () => {}", "did you mean 'GET'?"),
@@ -384,7 +371,7 @@ mod tests {
 
     #[test]
     fn exports_that_ask_for_a_cache_are_kept() {
-        let uncached = |source: &str| read(source).0.uncached.join(" ");
+        let uncached = |source: &str| read(source).uncached.join(" ");
         assert_eq!(
             uncached("export const dynamic = 'force-static'; export const revalidate = 60;"),
             "dynamic = 'force-static' revalidate"
