@@ -649,7 +649,7 @@ impl Plugin for HostModules {
             };
             let module_type = match kind {
                 FileKind::Json => ModuleType::Json,
-                FileKind::TypeScript => ModuleType::Tsx,
+                FileKind::TypeScript => ModuleType::Ts,
                 FileKind::JavaScript => ModuleType::Jsx,
                 _ => ModuleType::Js,
             };
