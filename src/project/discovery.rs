@@ -105,16 +105,26 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
         .into_iter()
         .filter_entry(|entry| entry.depth() == 0 || is_routed(&entry.file_name().to_string_lossy()));
     for entry in walk {
-        let entry = entry.map_err(|error| ProjectError::Unreadable {
-            path: error.path().unwrap_or(app_dir).to_owned(),
-            source: error.into(),
-        })?;
-        if !entry.file_type().is_file() {
-            continue;
-        }
-        let path = entry.path();
+        let path = match entry {
+            Ok(entry) if entry.file_type().is_file() => entry.into_path(),
+            Ok(_) => continue,
+            // As a route file it is found to be missing when it is read.
+            Err(error) if is_dangling(error.path()) => error.path().unwrap_or(app_dir).to_owned(),
+            Err(error) if error.loop_ancestor().is_some() => {
+                tracing::warn!(path = ?error.path(), "a link to a folder that it lies in is not followed");
+                continue;
+            }
+            Err(error) => {
+                return Err(ProjectError::Unreadable {
+                    path: error.path().unwrap_or(app_dir).to_owned(),
+                    source: error.into(),
+                });
+            }
+        };
+        let path = path.as_path();
         let relative = path.strip_prefix(app_dir).unwrap_or(path);
-        let Some((stem, extension)) = split_name(&entry.file_name().to_string_lossy()) else {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let Some((stem, extension)) = split_name(&name) else {
             continue;
         };
         if stem != "route" {
@@ -175,10 +185,10 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
     }
     let found = routes.into_iter().map(|(pattern, file)| {
         let shown = show(root, &file);
-        // A file that cannot be read is the bundler's to report.
-        let segment = std::fs::read_to_string(&file)
-            .map(|source| SegmentConfig::read(&source, &file, &shown, &pattern))
-            .unwrap_or_default();
+        let segment = match std::fs::read_to_string(&file) {
+            Ok(source) => SegmentConfig::read(&source, &file, &shown, &pattern),
+            Err(error) => SegmentConfig { problems: vec![unreadable(&file, &error)], ..Default::default() },
+        };
         Route::new(pattern, file, shown, segment)
     });
     match RouteTable::build(found.collect()) {
@@ -281,6 +291,21 @@ fn misnamed(path: &Path, relative: &Path, stem: &str) -> Option<(PathBuf, Vec<St
     }
     let methods = super::segment::methods_in(&source, path);
     (is_other_case || !methods.is_empty()).then(|| (path.to_owned(), methods))
+}
+
+/// Whether there is a link at a path, and nothing where it leads.
+fn is_dangling(path: Option<&Path>) -> bool {
+    path.is_some_and(|path| path.is_symlink() && std::fs::metadata(path).is_err())
+}
+
+/// Why a route file cannot be read.
+fn unreadable(file: &Path, error: &std::io::Error) -> String {
+    match std::fs::read_link(file) {
+        Ok(target) if is_dangling(Some(file)) => {
+            format!("The route file is a link to {}, where nothing is", target.display())
+        }
+        _ => format!("The route file cannot be read: {error}"),
+    }
 }
 
 /// Whether a file or folder of this name can take part in routing.

@@ -16,7 +16,7 @@ use oxc::parser::Parser;
 use oxc::span::SourceType;
 
 /// The runtime that a route asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) enum Runtime {
     /// `'nodejs'`, the default.
     #[default]

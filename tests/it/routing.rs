@@ -243,3 +243,36 @@ async fn folders_without_an_app_or_without_routes_are_explained() {
     let bare = project().file("app/page.tsx", "").refusal().await;
     assert!(bare.contains("no route files"), "{bare}");
 }
+
+#[cfg(unix)]
+#[tokio::test]
+async fn files_that_are_no_routes_need_not_be_readable() {
+    let project = project().file("app/a/route.ts", says("a")).file("app/b/route.ts", says("b"));
+    let link = |name: &str, target: &str| {
+        std::os::unix::fs::symlink(target, project.path().join("app").join(name)).expect("linked");
+    };
+    link("LICENSE.md", "../nowhere.md");
+    link("folder", "../nowhere");
+    link("page.tsx", "itself/page.tsx");
+    link("itself", "itself");
+    link("a/above", "..");
+    let app = project.start().await;
+    app.get("/a").await.is(200, "a");
+    app.get("/b").await.is(200, "b");
+    assert_eq!(status(&app, "/folder").await, 404);
+    assert_eq!(status(&app, "/a/above/b").await, 404);
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_route_file_that_leads_nowhere_is_one_broken_route() {
+    let project = project().file("app/a/route.ts", says("a")).file("app/gone/here.txt", "");
+    std::os::unix::fs::symlink("../nowhere.ts", project.path().join("app/gone/route.ts")).expect("linked");
+    let app = project.start().await;
+    app.get("/a").await.is(200, "a");
+    assert_eq!(status(&app, "/gone").await, 500);
+    let routes = app.host.routes();
+    let gone = routes.iter().find(|route| route.pattern == "/gone").expect("a route");
+    let error = gone.error.as_deref().unwrap_or_default();
+    assert!(error.contains("a link to ../nowhere.ts, where nothing is"), "{error}");
+}
