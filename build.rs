@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
@@ -30,6 +31,8 @@ fn main() {
     println!("cargo:rerun-if-changed=runtime-js");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed=src/bundle");
+    println!("cargo:rustc-env=EDGEHOST_BUNDLE_MAKERS={}", bundle_makers());
     // For the test that hides it: where the sources of the Deno crates lie.
     let registry = snapshot_sources_folder();
     println!("cargo:rustc-env=EDGEHOST_REGISTRY={}", registry.display());
@@ -44,6 +47,24 @@ fn main() {
         is_same_heap(read_only_heap(&web), read_only_heap(&node)),
         "the snapshots have different read-only heaps: isolates of both in one process would crash"
     );
+}
+
+/// A hash of the sources that make bundles: those that other sources made are of no
+/// use. The manifest pins the bundler, `runtime-js/next` has what the modules of
+/// Next.js export.
+fn bundle_makers() -> String {
+    let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("src/project/segment.rs")];
+    for folder in ["src/bundle", "runtime-js/next"] {
+        let entries = fs::read_dir(folder).expect("the sources are there");
+        files.extend(entries.map(|entry| entry.expect("a readable folder").path()));
+    }
+    files.sort();
+    let mut hash = DefaultHasher::new();
+    for file in files {
+        file.hash(&mut hash);
+        fs::read(&file).expect("the sources are readable").hash(&mut hash);
+    }
+    format!("{:016x}", hash.finish())
 }
 
 /// The read-only heap in a snapshot. Its head has four numbers, 64 bytes for V8's

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
@@ -331,6 +331,7 @@ fn app(
         production,
         sync_params: project.sync_params,
         limits,
+        nearly_full_told: AtomicBool::new(false),
         access,
         observer,
     };

@@ -1,67 +1,54 @@
 //! The bundle of last time, in the project's `.edgehost/`.
 //!
-//! It is used again while no input changed: neither a file that went into it,
-//! nor the names in the folders of the user's own files (a new file may win a
-//! resolution), nor what tells how to bundle. A cache that cannot be read or
-//! written is no error; it is made again, or left out.
+//! It is used again while nothing changed that it was made from or with (`inputs`,
+//! [`Key`]). It is one file, written aside and moved into place: who reads it sees all
+//! of one bundle, and goes on to do so after another process has put a new one there.
+//! Everything in it is hashed; what is damaged is made again. A bundle that cannot be
+//! kept is no error.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Write as _;
-use std::fs;
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
+use super::inputs::{Inputs, Recorder, digest};
 use super::{Bundle, Chunk, Conditions, Entry, Problem, SourceMap};
 use crate::project::{FileRule, MethodSet, Project, Runtime};
 
-/// What bundles are made with: code that differs makes other bundles. The manifest pins
-/// the bundler's version.
-const MAKERS: [&str; 11] = [
-    include_str!("assets.rs"),
-    include_str!("cache.rs"),
-    include_str!("client.rs"),
-    include_str!("graph.rs"),
-    include_str!("mod.rs"),
-    include_str!("places.rs"),
-    include_str!("reach.rs"),
-    include_str!("rolldown.rs"),
-    include_str!("uncached.rs"),
-    include_str!("virtuals.rs"),
-    include_str!("../../Cargo.toml"),
-];
+/// Sources that other bundles come from when they differ, as build.rs hashed them. The
+/// manifest of the crate is one, and pins the bundler's version.
+const MAKERS: &str = env!("EDGEHOST_BUNDLE_MAKERS");
 
-/// Files that tell how modules are found, wherever they lie above the sources.
-const SETTINGS: [&str; 7] = [
-    "tsconfig.json",
-    "jsconfig.json",
-    "package.json",
-    "package-lock.json",
-    "pnpm-lock.yaml",
-    "yarn.lock",
-    "bun.lock",
-];
+/// What the file begins with.
+const MAGIC: &[u8; 16] = b"edgehost bundle\n";
 
-/// What the bundle depends on besides the content of files.
+/// How long a file that was never moved into place is left to whoever writes it.
+const ABANDONED: Duration = Duration::from_secs(3600);
+
+/// What the bundle depends on besides files and folders.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Key {
     makers: String,
-    routes: Vec<(String, String)>,
+    /// Their files, runtimes, and what is wrong with them.
+    routes: Vec<(String, String, Vec<String>)>,
     conditions: Conditions,
     file_rules: Vec<FileRule>,
 }
 
 impl Key {
     pub(super) fn of(project: &Project, conditions: &Conditions) -> Self {
-        let routes = project
-            .routes
-            .routes()
-            .iter()
-            .map(|route| (route.file.display().to_string(), route.segment.runtime.name().to_owned()));
+        let routes = project.routes.routes().iter().map(|route| {
+            let segment = &route.segment;
+            (route.file.display().to_string(), segment.runtime.name().to_owned(), segment.problems.clone())
+        });
         Self {
-            makers: hex(&Sha256::digest(MAKERS.concat())),
+            makers: MAKERS.to_owned(),
             routes: routes.collect(),
             conditions: conditions.clone(),
             file_rules: project.file_rules.rules.clone(),
@@ -72,156 +59,245 @@ impl Key {
 #[derive(Serialize, Deserialize)]
 struct Manifest {
     key: Key,
-    files: BTreeMap<PathBuf, Stamp>,
-    folders: BTreeMap<PathBuf, String>,
-    entries: Vec<(String, u8)>,
-    chunks: BTreeMap<String, (String, bool)>,
+    inputs: Inputs,
+    entries: Vec<Option<(String, u8)>>,
+    chunks: BTreeMap<String, (Span, Option<Span>)>,
     warnings: Vec<Problem>,
+    errors: Vec<Problem>,
     node: Vec<Runtime>,
 }
 
-/// Length and time of a file, and its hash for when only the time differs.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-struct Stamp {
+/// A part of the file, behind the manifest.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+struct Span {
+    at: u64,
     length: u64,
-    modified_ns: u64,
-    sha256: String,
+    digest: String,
+}
+
+/// The file, open.
+#[derive(Debug)]
+struct Kept {
+    file: Mutex<File>,
+    length: u64,
+    /// Where the manifest ends.
+    contents: u64,
+}
+
+impl Kept {
+    fn read(&self, span: &Span) -> Option<Vec<u8>> {
+        if span.at.checked_add(span.length)?.checked_add(self.contents)? > self.length {
+            return None;
+        }
+        let mut bytes = vec![0; usize::try_from(span.length).ok()?];
+        let mut file = self.file.lock();
+        file.seek(SeekFrom::Start(self.contents + span.at)).ok()?;
+        file.read_exact(&mut bytes).ok()?;
+        (digest(&bytes) == span.digest).then_some(bytes)
+    }
+}
+
+/// A source map that stays on disk until it is needed.
+#[derive(Debug, Clone)]
+pub(crate) struct KeptMap {
+    kept: Arc<Kept>,
+    span: Span,
+}
+
+impl KeptMap {
+    pub(super) fn read(&self) -> Option<Vec<u8>> {
+        self.kept.read(&self.span)
+    }
 }
 
 fn folder(root: &Path) -> PathBuf {
-    root.join(".edgehost").join("bundle")
+    root.join(".edgehost")
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::new(), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-fn time_and_length(path: &Path) -> Option<(u64, u64)> {
-    let metadata = fs::metadata(path).ok()?;
-    let since = metadata.modified().ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some((u64::try_from(since.as_nanos()).ok()?, metadata.len()))
-}
-
-fn stamp(path: &Path) -> Option<Stamp> {
-    let (modified_ns, length) = time_and_length(path)?;
-    Some(Stamp { length, modified_ns, sha256: hex(&Sha256::digest(fs::read(path).ok()?)) })
-}
-
-fn is_unchanged(path: &Path, known: &Stamp) -> bool {
-    match time_and_length(path) {
-        Some((modified, length)) if modified == known.modified_ns && length == known.length => true,
-        Some((_, length)) if length == known.length => {
-            stamp(path).is_some_and(|now| now.sha256 == known.sha256)
-        }
-        // A settings file that was absent, and still is.
-        None => known.sha256.is_empty(),
-        Some(_) => false,
-    }
-}
-
-/// The names in a folder, as one hash.
-fn names(path: &Path) -> Option<String> {
-    let names: BTreeSet<_> = fs::read_dir(path)
-        .ok()?
-        .filter_map(|entry| entry.ok().map(|entry| entry.file_name()))
-        .filter(|name| name != ".edgehost")
-        .collect();
-    let mut hash = Sha256::new();
-    for name in names {
-        hash.update(name.as_encoded_bytes());
-        hash.update([0]);
-    }
-    Some(hex(&hash.finalize()))
+/// Where the bundle of a project is kept.
+fn place(root: &Path) -> PathBuf {
+    folder(root).join("bundle")
 }
 
 pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
-    let folder = folder(root);
-    let manifest: Manifest = serde_json::from_slice(&fs::read(folder.join("manifest.json")).ok()?).ok()?;
-    let fresh = manifest.key == *key
-        && manifest.files.iter().all(|(path, stamp)| is_unchanged(path, stamp))
-        && manifest.folders.iter().all(|(path, known)| names(path).as_ref() == Some(known));
-    if !fresh {
+    let mut file = File::open(place(root)).ok()?;
+    let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
+    let Some((manifest, contents)) = manifest(&mut file, length) else {
+        tracing::warn!("the kept bundle is damaged, and is made again");
+        return None;
+    };
+    // Another version of edgehost may have other fields.
+    let manifest: Manifest = serde_json::from_slice(&manifest).ok()?;
+    if manifest.key != *key {
         return None;
     }
-    let mut bundle =
-        Bundle { cached: true, warnings: manifest.warnings, node: manifest.node, ..Bundle::default() };
-    for (specifier, (file, mapped)) in manifest.chunks {
-        let path = folder.join(file);
-        let code = fs::read_to_string(&path).ok()?;
-        let map = if mapped { SourceMap::File(path.with_extension("js.map")) } else { SourceMap::Absent };
+    if let Some(path) = manifest.inputs.changed() {
+        tracing::debug!(path = %path.display(), "not as it was when the bundle was made");
+        return None;
+    }
+    let kept = Arc::new(Kept { file: Mutex::new(file), length, contents });
+    let mut bundle = Bundle {
+        cached: true,
+        warnings: manifest.warnings,
+        errors: manifest.errors,
+        node: manifest.node,
+        ..Bundle::default()
+    };
+    for (specifier, (code, map)) in manifest.chunks {
+        let Some(code) = kept.read(&code).and_then(|code| String::from_utf8(code).ok()) else {
+            tracing::warn!("the kept bundle is damaged, and is made again");
+            return None;
+        };
+        let map = map.map_or(SourceMap::Absent, |span| SourceMap::Kept(KeptMap { kept: kept.clone(), span }));
         bundle.chunks.insert(specifier, Chunk { code: code.into(), map });
     }
-    bundle.entries = manifest
-        .entries
-        .into_iter()
-        .map(|(specifier, methods)| Some(Entry { specifier, methods: MethodSet::from_bits(methods) }))
-        .collect();
-    bundle.inputs = manifest.files.into_keys().collect();
+    let entry = |(specifier, methods)| Entry { specifier, methods: MethodSet::from_bits(methods) };
+    bundle.entries = manifest.entries.into_iter().map(|kept| kept.map(entry)).collect();
+    bundle.inputs = manifest.inputs.into_modules();
     Some(bundle)
 }
 
-pub(super) fn store(root: &Path, key: &Key, bundle: &Bundle) {
-    if let Err(error) = write(root, key, bundle) {
-        tracing::debug!(%error, "the bundle is not cached");
+/// The manifest, and where it ends.
+fn manifest(file: &mut File, length: u64) -> Option<(Vec<u8>, u64)> {
+    let mut head = [0; 56];
+    file.read_exact(&mut head).ok()?;
+    let (magic, rest) = head.split_at(16);
+    let (size, expected) = rest.split_at(8);
+    let size = u64::from_le_bytes(size.try_into().ok()?);
+    let contents = size.checked_add(56).filter(|end| *end <= length)?;
+    let mut bytes = vec![0; usize::try_from(size).ok()?];
+    file.read_exact(&mut bytes).ok()?;
+    if magic != MAGIC || digest(&bytes).as_bytes() != expected {
+        return None;
+    }
+    Some((bytes, contents))
+}
+
+/// Keeps a bundle, and leaves its source maps to the file.
+pub(super) fn store(root: &Path, key: &Key, recorder: &Recorder, bundle: &mut Bundle) {
+    let inputs = recorder.inputs(root, &bundle.inputs, &key.conditions);
+    if let Err(error) = inputs.and_then(|inputs| write(root, key, inputs, bundle)) {
+        tracing::info!(%error, "the bundle is not kept: the next start makes it again");
     }
 }
 
-fn write(root: &Path, key: &Key, bundle: &Bundle) -> std::io::Result<()> {
-    let target = folder(root);
-    let parent = target.parent().unwrap_or(root);
-    fs::create_dir_all(parent)?;
-    fs::write(parent.join(".gitignore"), "*\n")?;
-    // Written aside and moved into place, so that a reader never sees half of it.
-    let aside = parent.join(format!("bundle-{}", std::process::id()));
-    let _ = fs::remove_dir_all(&aside);
-    fs::create_dir_all(&aside)?;
+fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Result<()> {
+    let folder = folder(root);
+    fs::create_dir_all(&folder)?;
+    let ignore = folder.join(".gitignore");
+    if !ignore.exists() {
+        fs::write(ignore, "*\n")?;
+    }
+    remove_abandoned(&folder);
 
     let mut chunks = BTreeMap::new();
-    for (index, (specifier, chunk)) in bundle.chunks.iter().enumerate() {
-        let file = format!("{index}.js");
-        fs::write(aside.join(&file), chunk.code.as_bytes())?;
-        let map = chunk.map.read();
-        if let Some(map) = &map {
-            fs::write(aside.join(format!("{file}.map")), map)?;
-        }
-        chunks.insert(specifier.clone(), (file, map.is_some()));
+    let mut at = 0;
+    let mut span = |bytes: &[u8]| {
+        let span = Span { at, length: bytes.len() as u64, digest: digest(bytes) };
+        at += span.length;
+        span
+    };
+    // Code first and together: it is what every start reads.
+    let mut names: Vec<&String> = bundle.chunks.keys().collect();
+    names.sort();
+    for name in &names {
+        chunks.insert((*name).clone(), (span(bundle.chunks[*name].code.as_bytes()), None));
     }
-    let mut files = BTreeMap::new();
-    let mut folders = BTreeMap::new();
-    for path in &bundle.inputs {
-        files.extend(stamp(path).map(|stamp| (path.clone(), stamp)));
-        let own = !path.components().any(|part| part.as_os_str() == "node_modules");
-        for above in path.ancestors().skip(1).take_while(|above| above.starts_with(root)) {
-            if own {
-                folders.extend(names(above).map(|names| (above.to_owned(), names)));
-            }
-            if own || above == root || path.parent() == Some(above) {
-                for name in SETTINGS {
-                    let path = above.join(name);
-                    let absent = || Stamp { length: 0, modified_ns: 0, sha256: String::new() };
-                    files.insert(path.clone(), stamp(&path).unwrap_or_else(absent));
-                }
-            }
+    for name in &names {
+        if let (Some(map), Some((_, kept))) = (bundle.chunks[*name].map.read(), chunks.get_mut(*name)) {
+            *kept = Some(span(&map));
         }
     }
+    let entry = |entry: &Entry| (entry.specifier.clone(), entry.methods.bits());
     let manifest = Manifest {
         key: key.clone(),
-        files,
-        folders,
-        entries: bundle
-            .entries
-            .iter()
-            .flatten()
-            .map(|entry| (entry.specifier.clone(), entry.methods.bits()))
-            .collect(),
+        inputs,
+        entries: bundle.entries.iter().map(|kept| kept.as_ref().map(entry)).collect(),
         chunks,
         warnings: bundle.warnings.clone(),
+        errors: bundle.errors.clone(),
         node: bundle.node.clone(),
     };
-    fs::write(aside.join("manifest.json"), serde_json::to_vec(&manifest)?)?;
-    let _ = fs::remove_dir_all(&target);
-    fs::rename(&aside, &target)
+
+    let aside = Aside::new(&folder)?;
+    let mut out = BufWriter::new(&aside.file);
+    let head = serde_json::to_vec(&manifest)?;
+    out.write_all(MAGIC)?;
+    out.write_all(&(head.len() as u64).to_le_bytes())?;
+    out.write_all(digest(&head).as_bytes())?;
+    out.write_all(&head)?;
+    for name in &names {
+        out.write_all(bundle.chunks[*name].code.as_bytes())?;
+    }
+    for name in &names {
+        if let Some(map) = bundle.chunks[*name].map.read() {
+            out.write_all(&map)?;
+        }
+    }
+    out.flush()?;
+    drop(out);
+    let file = aside.put(&place(root))?;
+    let kept = Arc::new(Kept {
+        length: file.metadata()?.len(),
+        file: Mutex::new(file),
+        contents: 56 + head.len() as u64,
+    });
+    for (name, (_, map)) in manifest.chunks {
+        if let (Some(chunk), Some(span)) = (bundle.chunks.get_mut(&name), map) {
+            chunk.map = SourceMap::Kept(KeptMap { kept: kept.clone(), span });
+        }
+    }
+    Ok(())
+}
+
+/// What the names of files begin with that are not in place yet.
+const ASIDE: &str = "bundle-";
+
+/// A file that is gone again unless it is put into its place.
+struct Aside {
+    file: File,
+    path: PathBuf,
+}
+
+impl Aside {
+    fn new(folder: &Path) -> io::Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let count = COUNT.fetch_add(1, Ordering::Relaxed);
+        let path = folder.join(format!("{ASIDE}{}-{count}", std::process::id()));
+        // One of the same name is of a process that is gone.
+        let file = File::options().read(true).write(true).create(true).truncate(true).open(&path)?;
+        Ok(Self { file, path })
+    }
+
+    /// Makes sure that all of it is on disk before the name leads there.
+    fn put(self, place: &Path) -> io::Result<File> {
+        self.file.sync_all()?;
+        if place.is_dir() {
+            fs::remove_dir_all(place)?;
+        }
+        fs::rename(&self.path, place)?;
+        let file = self.file.try_clone()?;
+        if let Some(folder) = place.parent().and_then(|folder| File::open(folder).ok()) {
+            let _ = folder.sync_all();
+        }
+        Ok(file)
+    }
+}
+
+impl Drop for Aside {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Removes what processes that ended early left behind.
+fn remove_abandoned(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().filter_map(Result::ok) {
+        let is_aside = entry.file_name().to_string_lossy().starts_with(ASIDE);
+        let age = entry.metadata().and_then(|metadata| metadata.modified()).ok();
+        let is_old = age.and_then(|time| time.elapsed().ok()).is_some_and(|age| age > ABANDONED);
+        if is_aside && is_old {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }

@@ -6,14 +6,19 @@
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
 //! holds the modules that the host provides, `places` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
-//! imports whom, `client` what stands for modules of the browser, `uncached` what Next.js
-//! would cache, `cache` the files in `.edgehost/`.
+//! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
+//! modules export by default, `uncached` what Next.js would cache, `cache` the files in
+//! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was,
+//! `alignment` where code of packages comes from.
 //! Never: V8, route matching.
 
+mod alignment;
 mod assets;
 mod cache;
 mod client;
 mod graph;
+mod inputs;
+mod interop;
 mod places;
 mod problem;
 mod reach;
@@ -40,21 +45,29 @@ pub(crate) struct Chunk {
     pub(crate) map: SourceMap,
 }
 
+impl Chunk {
+    /// The source map, as JSON.
+    pub(crate) fn source_map(&self) -> Option<Cow<'_, [u8]>> {
+        let map = self.map.read()?;
+        Some(alignment::complete(&map, &self.code).map_or(map, Cow::Owned))
+    }
+}
+
 /// Where a source map is; most are never looked at.
 #[derive(Debug, Clone)]
 pub(crate) enum SourceMap {
     Absent,
     Memory(Arc<str>),
-    File(PathBuf),
+    Kept(cache::KeptMap),
 }
 
 impl SourceMap {
-    /// The map as JSON.
-    pub(crate) fn read(&self) -> Option<Cow<'_, [u8]>> {
+    /// The map as JSON, without places in packages.
+    fn read(&self) -> Option<Cow<'_, [u8]>> {
         match self {
             Self::Absent => None,
             Self::Memory(map) => Some(Cow::Borrowed(map.as_bytes())),
-            Self::File(path) => std::fs::read(path).ok().map(Cow::Owned),
+            Self::Kept(map) => map.read().map(Cow::Owned),
         }
     }
 }
@@ -183,6 +196,7 @@ pub(crate) async fn bundle(
     }
     let routes = project.routes.routes();
     started(routes.len());
+    let recorder = Arc::new(inputs::Recorder::new());
     let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
     let mut entries: Vec<Option<Entry>> = routes.iter().map(|_| None).collect();
     for route in routes {
@@ -207,6 +221,7 @@ pub(crate) async fn bundle(
             kind,
             conditions: conditions.of(kind).to_vec(),
             file_rules: project.file_rules.rules.clone(),
+            recorder: recorder.clone(),
         };
         match rolldown::run(setting, &of_kind).await {
             Ok(part) => {
@@ -236,7 +251,11 @@ pub(crate) async fn bundle(
     }
     problem::tidy(&mut whole.errors);
     problem::tidy(&mut whole.warnings);
-    if entries.iter().all(Option::is_none) {
+    // What a package lacks may be generated later: until then its routes answer 500.
+    let may_come = |problem: &Problem| {
+        problem.file.contains("node_modules/") && problem.message.starts_with("Cannot find module")
+    };
+    if entries.iter().all(Option::is_none) && !whole.errors.iter().all(may_come) {
         return Err(BundleError::Problems(whole.errors));
     }
     whole.inputs.sort();
@@ -252,10 +271,7 @@ pub(crate) async fn bundle(
         }
         whole.entries.push(entry);
     }
-    // What is missing may be there the next time.
-    if whole.errors.is_empty() {
-        cache::store(&project.root, &key, &whole);
-    }
+    cache::store(&project.root, &key, &recorder, &mut whole);
     give_back();
     Ok(whole)
 }
@@ -279,6 +295,8 @@ struct Setting {
     conditions: Vec<String>,
     /// For files that are no code.
     file_rules: Vec<FileRule>,
+    /// Takes down what is read and asked for.
+    recorder: Arc<inputs::Recorder>,
 }
 
 /// What one run of the bundler makes.

@@ -34,16 +34,19 @@ pub(super) struct Edit {
 }
 
 /// Everything that is to be replaced in a file. `is_node` says whether it may have
-/// `require`, `is_own` whether it is the user's, not a package's.
+/// `require`, `is_own` whether it is the user's, not a package's. Folders in which files
+/// were looked for come into `searched`.
 pub(super) fn edits(
     path: &Path,
     code: &str,
     source_type: SourceType,
     is_node: bool,
     is_own: bool,
+    searched: &mut Vec<PathBuf>,
 ) -> Vec<Edit> {
-    let named = ["import.meta", "__dirname", "__filename"].iter().any(|name| code.contains(name));
-    let requires = is_node && code.contains("require") && computes_require(code);
+    let has = |text: &str| memchr::memmem::find(code.as_bytes(), text.as_bytes()).is_some();
+    let named = has("import.meta") || has("__dirname") || has("__filename");
+    let requires = is_node && has("require") && computes_require(code);
     let patterns = is_own && code.contains("import(") && code.contains('`');
     let wrappers = names_wrapper(code);
     if !(named || requires || patterns || wrappers) {
@@ -54,7 +57,7 @@ pub(super) fn edits(
     if parsed.panicked {
         return Vec::new();
     }
-    let mut seen = Seen { path, patterns, edits: Vec::new() };
+    let mut seen = Seen { path, patterns, edits: Vec::new(), searched };
     seen.visit_program(&parsed.program);
     let mut edits = seen.edits;
     let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
@@ -163,6 +166,7 @@ struct Seen<'p> {
     path: &'p Path,
     patterns: bool,
     edits: Vec<Edit>,
+    searched: &'p mut Vec<PathBuf>,
 }
 
 impl<'a> Visit<'a> for Seen<'_> {
@@ -208,7 +212,7 @@ impl<'a> Visit<'a> for Seen<'_> {
             .map(|piece| piece.value.cooked.as_ref().map(|text| text.as_str()))
             .collect();
         let Some(pieces) = pieces else { return };
-        let files = matching(self.path, &pieces);
+        let files = matching(self.path, &pieces, self.searched);
         if files.is_empty() {
             return;
         }
@@ -264,7 +268,7 @@ fn file_of_package(importer: &Path, name: &str) -> Option<PathBuf> {
 
 /// The files that an import from `path` may mean whose name is made of `pieces` with
 /// something between them: names as they may be written, and those of the files.
-fn matching(path: &Path, pieces: &[&str]) -> Vec<(String, String)> {
+fn matching(path: &Path, pieces: &[&str], searched: &mut Vec<PathBuf>) -> Vec<(String, String)> {
     let start = pieces.first().copied().unwrap_or_default();
     let Some((start, _)) = start.rsplit_once('/').filter(|(start, _)| start.starts_with('.')) else {
         return Vec::new();
@@ -275,7 +279,13 @@ fn matching(path: &Path, pieces: &[&str]) -> Vec<(String, String)> {
         entry.depth() == 0 || name != "node_modules" && !name.starts_with('.')
     });
     let mut found = Vec::new();
-    for file in files.filter_map(Result::ok).filter(|entry| entry.file_type().is_file()) {
+    for file in files.filter_map(Result::ok) {
+        if file.file_type().is_dir() {
+            searched.push(file.path().to_owned());
+        }
+        if !file.file_type().is_file() {
+            continue;
+        }
         let file = file.path();
         let extension = file.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
         let Some(below) = file.strip_prefix(&base).ok().and_then(Path::to_str) else { continue };
@@ -318,7 +328,8 @@ mod tests {
     use super::*;
 
     fn edited(code: &str) -> String {
-        let mut edits = edits(Path::new("/p/a/file.js"), code, SourceType::unambiguous(), true, true);
+        let mut edits =
+            edits(Path::new("/p/a/file.js"), code, SourceType::unambiguous(), true, true, &mut Vec::new());
         edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
         let mut code = code.to_owned();
         for Edit { span, text } in edits {

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use oxc::span::SourceType;
 use oxc_resolver::ResolveError;
+use oxc_sourcemap::Token;
 use parking_lot::Mutex;
 use rolldown::plugin::{
     HookLoadArgs, HookLoadOutput, HookLoadReturn, HookResolveIdArgs, HookResolveIdOutput,
@@ -22,7 +23,7 @@ use rolldown::{
     RawMinifyOptions, ResolveOptions, SourceMapType, TsConfig,
 };
 use rolldown_common::side_effects::HookSideEffects;
-use rolldown_common::{ImportKind, Output, OutputChunk};
+use rolldown_common::{ImportKind, Output, OutputChunk, ResolvedId};
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind, Severity};
 use string_wizard::{Hires, MagicString, SourceMapOptions};
 use url::Url;
@@ -30,6 +31,8 @@ use url::Url;
 use super::assets::{self, Rules};
 use super::client;
 use super::graph::{Edge, Graph, How, Ways, file_of};
+use super::inputs::{EXTENSIONS, Recorder, alias_fields, main_fields, tsconfig};
+use super::interop::Interop;
 use super::places::{self, Edit};
 use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
@@ -129,12 +132,13 @@ impl Setting {
 
     /// One run of the bundler.
     async fn attempt(&self, routes: &[(usize, PathBuf)]) -> Result<Attempt, BundleError> {
-        let Self { root, kind, conditions, file_rules } = self;
+        let Self { root, kind, conditions, file_rules, recorder } = self;
         let plugin = Arc::new(HostModules {
             kind: *kind,
             root: (*root).to_owned(),
             conditions: conditions.clone(),
             rules: Rules::new(root, *kind, file_rules),
+            recorder: recorder.clone(),
             ..HostModules::default()
         });
         let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
@@ -161,9 +165,10 @@ impl Setting {
             Err(errors) => {
                 let failures = errors.into_vec().into_iter().map(|error| {
                     let id = error.id().unwrap_or_default();
+                    let id = shown_id(&id);
                     Failure {
                         problem: reader.problem(&error),
-                        routes: indices_of(&graph.entries_of(&id, Ways::All)),
+                        routes: indices_of(&graph.entries_of(id, Ways::All)),
                     }
                 });
                 let mut failures: Vec<Failure> = failures.collect();
@@ -185,7 +190,7 @@ impl Setting {
             .as_ref()
             .map(|handle| {
                 let infos = handle.plugin_driver().module_infos.iter();
-                infos.map(|info| PathBuf::from(file_of(&info.value().id))).collect()
+                infos.map(|info| PathBuf::from(file_of(shown_id(&info.value().id)))).collect()
             })
             .unwrap_or_default();
         let _ = bundler.close().await;
@@ -194,7 +199,7 @@ impl Setting {
         part.warnings.extend(remarks(&plugin, &reader, &inputs));
         let chunks: Vec<_> = output
             .assets
-            .iter()
+            .into_iter()
             .filter_map(|output| if let Output::Chunk(chunk) = output { Some(chunk) } else { None })
             .collect();
         let loaded = Loaded::by(&chunks);
@@ -213,11 +218,15 @@ impl Setting {
                 part.failures.push(Failure { problem: reader.at_gap(gap), routes: broken });
             }
         }
+        // Most need not be parsed for it.
+        let mut imports = chunks.iter().flat_map(|chunk| chunk.imports.iter().chain(&chunk.dynamic_imports));
+        let imports_node = imports.any(|name| name.starts_with("node:"));
         for chunk in chunks {
-            take(&mut part, root, *kind, routes, chunk);
+            // Each with its modules, which weigh more than what is made of them.
+            take(&mut part, root, *kind, routes, &chunk);
         }
         part.entries.retain(|(index, _)| !part.failures.iter().any(|failure| failure.routes.contains(index)));
-        part.wants_node = part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
+        part.wants_node = imports_node || part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
         part.inputs = inputs.into_iter().filter(|path| path.is_absolute()).collect();
         Ok(Attempt::Done(part))
     }
@@ -300,9 +309,9 @@ struct Loaded<'a> {
 }
 
 impl<'a> Loaded<'a> {
-    fn by(chunks: &[&'a Arc<OutputChunk>]) -> Self {
+    fn by(chunks: &'a [Arc<OutputChunk>]) -> Self {
         let chunks: HashMap<&str, &OutputChunk> =
-            chunks.iter().map(|chunk| (chunk.filename.as_str(), &***chunk)).collect();
+            chunks.iter().map(|chunk| (chunk.filename.as_str(), &**chunk)).collect();
         let entries = chunks
             .iter()
             .filter(|(_, chunk)| chunk.is_entry)
@@ -342,12 +351,7 @@ fn position_of(chunk: &OutputChunk) -> Option<usize> {
 
 fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)], chunk: &OutputChunk) {
     let specifier = format!("edgehost:///{}/{}", kind.name(), chunk.filename);
-    let map = chunk.map.as_ref().map(|map| {
-        let sources = map.get_sources().map(|source| file_url(&root.join(source))).collect::<Vec<_>>();
-        let mut map = map.clone();
-        map.set_sources(sources);
-        SourceMap::Memory(map.to_json_string().into())
-    });
+    let map = SourceMap::Memory(source_map(root, chunk).into());
     if chunk.is_entry
         && let Some((index, _)) = position_of(chunk).and_then(|position| routes.get(position))
     {
@@ -357,8 +361,42 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
     }
     // A CommonJS module that threw runs anew when it is asked for again.
     let code = chunk.code.replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
-    let chunk = Chunk { code: code.into(), map: map.unwrap_or(SourceMap::Absent) };
+    let chunk = Chunk { code: code.into(), map };
     part.chunks.insert(specifier, chunk);
+}
+
+/// Begins the line before a module in a chunk; the id of the module follows.
+const REGION: &str = "//#region ";
+
+/// The source map of a chunk. The bundler makes none of packages, which would take a third
+/// of all its memory: their code leads to their file, at its beginning.
+fn source_map(root: &Path, chunk: &OutputChunk) -> String {
+    let own = chunk.map.as_ref();
+    let mut sources: Vec<String> = own
+        .map(|map| map.get_sources().map(|source| file_url(&root.join(source))).collect())
+        .unwrap_or_default();
+    let mut tokens: Vec<Token> = own.map(|map| map.get_tokens().collect()).unwrap_or_default();
+    for (line, text) in (0..).zip(chunk.code.lines()) {
+        let Some(id) = text.strip_prefix(REGION).and_then(|id| id.strip_prefix("\\0")) else { continue };
+        let source = id.starts_with('/').then(|| {
+            sources.push(file_url(Path::new(file_of(id))));
+            u32::try_from(sources.len() - 1).unwrap_or_default()
+        });
+        tokens.push(Token::new(line, 0, 0, 0, source, None));
+    }
+    tokens.sort_by_key(|token| (token.get_dst_line(), token.get_dst_col()));
+    let names = own.map(|map| map.get_names().map(|name| Cow::Owned(name.to_owned())).collect());
+    let sources = sources.into_iter().map(Cow::Owned).collect();
+    oxc_sourcemap::SourceMap::new(
+        None,
+        names.unwrap_or_default(),
+        None,
+        sources,
+        Vec::new(),
+        tokens.into_boxed_slice(),
+        None,
+    )
+    .to_json_string()
 }
 
 /// The bundler's own wrapper of CommonJS modules, and the one that takes its place.
@@ -382,6 +420,17 @@ fn is_of_package(id: &str) -> bool {
     id.contains("/node_modules/") || id.starts_with("node_modules/")
 }
 
+/// Hides the file of a package from the bundler behind an id that is no path: of such
+/// modules it makes no source map.
+fn hidden_id(id: &str) -> Option<String> {
+    (Path::new(id).is_absolute() && is_of_package(id)).then(|| format!("\0{id}"))
+}
+
+/// The id as the rest of this knows it.
+fn shown_id(id: &str) -> &str {
+    id.strip_prefix('\0').filter(|id| id.starts_with('/')).unwrap_or(id)
+}
+
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|text| (*text).to_owned()).collect()
 }
@@ -397,15 +446,11 @@ fn options(
         name: Some(format!("route-{position}")),
         import: file.display().to_string(),
     });
-    let tsconfig = ["tsconfig.json", "jsconfig.json"]
-        .map(|name| root.join(name))
-        .into_iter()
-        .find(|path| path.is_file());
     let resolve = ResolveOptions {
         condition_names: Some(conditions),
-        main_fields: Some(strings(if edge { &["browser", "module", "main"] } else { &["module", "main"] })),
-        alias_fields: edge.then(|| vec![vec!["browser".to_owned()]]),
-        extensions: Some(strings(&[".js", ".mjs", ".tsx", ".ts", ".jsx", ".cjs", ".json", ".wasm"])),
+        main_fields: Some(main_fields(kind)),
+        alias_fields: alias_fields(kind),
+        extensions: Some(strings(&EXTENSIONS)),
         ..ResolveOptions::default()
     };
     let empty =
@@ -430,7 +475,8 @@ fn options(
         platform: Some(Platform::Neutral),
         format: Some(OutputFormat::Esm),
         sourcemap: Some(SourceMapType::Hidden),
-        tsconfig: Some(tsconfig.map_or(TsConfig::Auto(false), TsConfig::Manual)),
+        sourcemap_exclude_sources: Some(true),
+        tsconfig: Some(tsconfig(root).map_or(TsConfig::Auto(false), TsConfig::Manual)),
         resolve: Some(resolve),
         define: Some(
             constants.into_iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect(),
@@ -455,7 +501,8 @@ fn options(
             ..ChecksOptions::default()
         }),
         experimental: Some(ExperimentalOptions {
-            attach_debug_info: Some(AttachDebugInfo::None),
+            // Says where modules begin.
+            attach_debug_info: Some(AttachDebugInfo::Simple),
             ..ExperimentalOptions::default()
         }),
         ..BundlerOptions::default()
@@ -469,6 +516,8 @@ struct HostModules {
     root: PathBuf,
     conditions: Vec<String>,
     rules: Rules,
+    recorder: Arc<Recorder>,
+    interop: Interop,
     graph: Mutex<Graph>,
     /// Imports of modules that are not there.
     gaps: Mutex<Vec<Gap>>,
@@ -519,7 +568,9 @@ impl HostModules {
         if let Some(specifier) = client::handed_on(args.specifier) {
             let found = ctx.resolve(specifier, args.importer, None).await?;
             let id = match found {
-                Ok(found) if Path::new(found.id.as_str()).is_absolute() => client::id_of(&found.id),
+                Ok(found) if Path::new(shown_id(&found.id)).is_absolute() => {
+                    client::id_of(shown_id(&found.id))
+                }
                 _ => virtuals::empty_id(),
             };
             return Ok(Some(HookResolveIdOutput::from_id(id)));
@@ -562,7 +613,12 @@ impl HostModules {
         };
         // In a browser's place a package may stand in for a built-in module, or a
         // `browser` field turn it off.
-        match ctx.resolve(specifier, args.importer, Some(options)).await? {
+        let found = ctx.resolve(specifier, args.importer, Some(options)).await?;
+        if let Some(importer) = args.importer.filter(|importer| found.is_err() || !is_of_package(importer)) {
+            let is_require = args.kind == ImportKind::Require;
+            self.recorder.asked(self.kind, is_require, Path::new(importer), specifier);
+        }
+        match found {
             Ok(resolved) if resolved.id.ends_with(".node") => {
                 let importer = args.importer.unwrap_or_default();
                 let package = asking_package(importer, &resolved.id);
@@ -571,7 +627,7 @@ impl HostModules {
                 self.addons.lock().push((importer.to_owned(), shown));
                 Ok(Some(HookResolveIdOutput::from_id(id)))
             }
-            Ok(resolved) => Ok(Some(HookResolveIdOutput::from_resolved_id(resolved))),
+            Ok(resolved) => Ok(Some(self.found(args, resolved))),
             Err(_) if let Some(name) = builtin => Ok(Some(self.forbidden(args, name))),
             Err(_) if host == Some(Virtual::Fallback) => {
                 Ok(Some(HookResolveIdOutput::from_id(Virtual::Fallback.id(args.specifier))))
@@ -581,6 +637,27 @@ impl HostModules {
             Err(_) if args.importer.is_none() => Ok(None),
             Err(error) => Ok(Some(self.absent(args, &error))),
         }
+    }
+
+    /// A module that was found, or what stands for it.
+    fn found(&self, args: &HookResolveIdArgs<'_>, resolved: ResolvedId) -> HookResolveIdOutput {
+        let declared = resolved.package_json.as_ref().and_then(|package| {
+            // The bundler would ask by the path, which it does not get to know.
+            let below = Path::new(resolved.id.as_str()).strip_prefix(package.realpath().parent()?).ok()?;
+            package.check_side_effects_for(below.to_str()?)
+        });
+        let declared = declared.map(|has| if has { HookSideEffects::True } else { HookSideEffects::False });
+        let side_effects = resolved.side_effects.or(declared.filter(|_| is_of_package(resolved.id.as_str())));
+        if resolved.module_def_format.is_esm() {
+            self.interop.is_node_module(&resolved.id);
+        } else if args.kind == ImportKind::Import
+            && !resolved.external.is_external()
+            && self.interop.stands_apart(args.importer.unwrap_or_default(), &resolved.id)
+        {
+            let id = virtuals::apart_id(&resolved.id);
+            return HookResolveIdOutput { side_effects, ..HookResolveIdOutput::from_id(id) };
+        }
+        HookResolveIdOutput { side_effects, ..HookResolveIdOutput::from_resolved_id(resolved) }
     }
 
     /// In the place of a module of Node.js that edge routes may not have.
@@ -627,22 +704,40 @@ impl Plugin for HostModules {
     }
 
     async fn resolve_id(&self, ctx: &PluginContext, args: &HookResolveIdArgs<'_>) -> HookResolveIdReturn {
-        let resolved = self.resolve(ctx, args).await?;
-        if let Some(found) = &resolved {
-            let mut graph = self.graph.lock();
-            match args.importer {
-                Some(_) => graph.add(&found.id, edge(args)),
-                None => graph.add_entry(&found.id, args.specifier),
+        let args = &HookResolveIdArgs {
+            importer: args.importer.map(shown_id),
+            specifier: args.specifier,
+            is_entry: args.is_entry,
+            kind: args.kind,
+            custom: Arc::clone(&args.custom),
+        };
+        let Some(mut found) = self.resolve(ctx, args).await? else { return Ok(None) };
+        // What stands for a module is nobody's importer.
+        let id = virtuals::apart_file(&found.id).unwrap_or(found.id.as_str());
+        match args.importer {
+            Some(importer) if virtuals::apart_file(importer).is_some() => {}
+            Some(_) => self.graph.lock().add(id, edge(args)),
+            None => self.graph.lock().add_entry(id, args.specifier),
+        }
+        if !found.external.is_some_and(|external| external.is_external()) {
+            let file = Path::new(file_of(id));
+            if file.is_absolute() {
+                self.recorder.found(file);
+            }
+            if let Some(hidden) = hidden_id(&found.id) {
+                found.id = hidden.into();
             }
         }
-        Ok(resolved)
+        Ok(Some(found))
     }
 
     async fn load(&self, _ctx: SharedLoadPluginContext, args: &HookLoadArgs<'_>) -> HookLoadReturn {
-        let (file, query) = args.id.split_at(file_of(args.id).len());
+        let id = shown_id(args.id);
+        let (file, query) = id.split_at(file_of(id).len());
         let rule =
             if Path::new(file).is_absolute() { self.rules.kind_of(Path::new(file), query) } else { None };
         if let Some(kind) = rule {
+            self.recorder.made_of(Path::new(file));
             let code = match assets::code(Path::new(file), kind)? {
                 Some(code) => code,
                 None => std::fs::read_to_string(file)?,
@@ -659,14 +754,21 @@ impl Plugin for HostModules {
                 ..HookLoadOutput::default()
             }));
         }
-        let code = if let Some(path) = client::file_of(args.id) {
+        let code = if let Some(path) = client::file_of(id) {
+            self.recorder.made_of(path);
             let source = std::fs::read_to_string(path)?;
             let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::unambiguous());
             client::stand_in_for_handed_on(self.shown(path.to_str()), &source, source_type)
-        } else if args.id.ends_with(".wasm") {
-            assets::wasm(Path::new(args.id))
+        } else if id.ends_with(".wasm") {
+            self.recorder.made_of(Path::new(id));
+            assets::wasm(Path::new(id))
+        } else if id != args.id && id == file {
+            // The bundler does not know where it is.
+            let code = std::fs::read_to_string(file)?;
+            let module_type = module_type_of(file, &code);
+            return Ok(Some(HookLoadOutput { code: code.into(), module_type, ..HookLoadOutput::default() }));
         } else {
-            Virtual::code(args.id)
+            Virtual::code(id)
         };
         Ok(code.map(|code| HookLoadOutput {
             code: code.into(),
@@ -681,11 +783,15 @@ impl Plugin for HostModules {
         args: &HookTransformArgs<'_>,
     ) -> HookTransformReturn {
         let code = args.code.as_str();
-        let source_type = source_type(args.module_type).filter(|_| Path::new(args.id).is_absolute());
-        let Some(source_type) = source_type.filter(|_| client::file_of(args.id).is_none()) else {
+        let id = shown_id(args.id);
+        if Path::new(id).is_absolute() {
+            self.recorder.read(Path::new(file_of(id)), code.as_bytes());
+        }
+        let source_type = source_type(args.module_type).filter(|_| Path::new(id).is_absolute());
+        let Some(source_type) = source_type.filter(|_| client::file_of(id).is_none()) else {
             return Ok(None);
         };
-        if let Some(code) = client::stand_in(self.shown(Some(args.id)), code, source_type) {
+        if let Some(code) = client::stand_in(self.shown(Some(id)), code, source_type) {
             return Ok(Some(HookTransformOutput {
                 code: Some(code),
                 map: HookTransformOutputMap::Null,
@@ -694,7 +800,11 @@ impl Plugin for HostModules {
                 module_type: Some(ModuleType::Js),
             }));
         }
-        Ok(put_in_place(args.id, code, source_type, self.kind == Runtime::NodeJs))
+        let mut searched = Vec::new();
+        let is_node = self.kind == Runtime::NodeJs;
+        let placed = put_in_place(id, code, source_type, is_node, &mut searched);
+        searched.iter().for_each(|folder| self.recorder.searched(folder));
+        Ok(placed)
     }
 }
 
@@ -717,6 +827,13 @@ fn external(specifier: String) -> HookResolveIdOutput {
     }
 }
 
+/// What a file of a package is, if its extension does not tell. JSX may stand in `.js`
+/// files; code without the end of any element has none, and need not be compiled.
+fn module_type_of(file: &str, code: &str) -> Option<ModuleType> {
+    let has = |text: &str| memchr::memmem::find(code.as_bytes(), text.as_bytes()).is_some();
+    (file.ends_with(".js") && !has("/>") && !has("</")).then_some(ModuleType::Js)
+}
+
 /// How a source file is to be parsed.
 fn source_type(kind: &ModuleType) -> Option<SourceType> {
     match kind {
@@ -728,8 +845,15 @@ fn source_type(kind: &ModuleType) -> Option<SourceType> {
 }
 
 /// Writes otherwise what a bundle would change the meaning of.
-fn put_in_place(id: &str, code: &str, source_type: SourceType, is_node: bool) -> Option<HookTransformOutput> {
-    let found = places::edits(Path::new(id), code, source_type, is_node, !is_of_package(id));
+fn put_in_place(
+    id: &str,
+    code: &str,
+    source_type: SourceType,
+    is_node: bool,
+    searched: &mut Vec<PathBuf>,
+) -> Option<HookTransformOutput> {
+    let is_own = !is_of_package(id);
+    let found = places::edits(Path::new(id), code, source_type, is_node, is_own, searched);
     if found.is_empty() {
         return None;
     }
@@ -737,13 +861,13 @@ fn put_in_place(id: &str, code: &str, source_type: SourceType, is_node: bool) ->
     for Edit { span, text } in found {
         edited.update(span.start, span.end, text).ok()?;
     }
-    let options = SourceMapOptions { source: id.into(), include_content: true, hires: Hires::Boundary };
-    let map = edited.source_map(options);
-    Some(HookTransformOutput {
-        code: Some(edited.to_string()),
-        map: map.into(),
-        ..HookTransformOutput::default()
-    })
+    let map = if is_own {
+        let source = id.into();
+        edited.source_map(SourceMapOptions { source, include_content: false, hires: Hires::Boundary }).into()
+    } else {
+        HookTransformOutputMap::Omitted
+    };
+    Some(HookTransformOutput { code: Some(edited.to_string()), map, ..HookTransformOutput::default() })
 }
 
 /// Turns the bundler's diagnostics into ours.
@@ -767,7 +891,9 @@ impl Reader<'_> {
             Some((file, line, column, _)) => (file, line, column + 1),
             None => (diagnostic.id().unwrap_or_default(), 0, 0),
         };
-        let absolute = self.root.join(&file);
+        // An id that is hidden from the bundler, as it is and as the bundler writes it.
+        let file = file.strip_prefix("\\0").unwrap_or(shown_id(&file));
+        let absolute = self.root.join(file);
         let source = std::fs::read_to_string(&absolute).unwrap_or_default();
         let code = source.lines().nth(line.saturating_sub(1)).unwrap_or_default().to_owned();
         if unresolved && let Some(specifier) = diagnostic.exporter() {
@@ -784,7 +910,7 @@ impl Reader<'_> {
                 message = no_rule(extension, "loaders: ['raw-loader'], as: '*.js'", "its text");
             }
         }
-        let chain = self.chain(&diagnostic.id().unwrap_or_default());
+        let chain = self.chain(shown_id(&diagnostic.id().unwrap_or_default()));
         Problem {
             file: self.show(&absolute),
             line,
@@ -835,7 +961,8 @@ impl Reader<'_> {
 /// Path and reason, if a message is about a file that cannot be read.
 fn unloadable(message: &str) -> Option<(&str, &str)> {
     let (path, reason) = message.strip_prefix("Could not load ")?.split_once(" - ")?;
-    Some((path.split(" (imported by ").next()?, reason))
+    let path = path.split(" (imported by ").next()?;
+    Some((path.strip_prefix("\\0").unwrap_or(path), reason))
 }
 
 fn no_rule(extension: &str, rule: &str, gives: &str) -> String {

@@ -129,6 +129,19 @@ pub(super) fn addon_id(package: Option<&str>, shown: &str) -> String {
     format!("{PREFIX}addon/{}?{shown}", package.unwrap_or_default())
 }
 
+/// Begins the names of modules that stand for CommonJS modules; see `interop`.
+const APART: &str = "apart/";
+
+/// The id of such a module.
+pub(super) fn apart_id(path: &str) -> String {
+    format!("{PREFIX}{APART}{path}")
+}
+
+/// The file for which a module with such an id stands.
+pub(super) fn apart_file(id: &str) -> Option<&str> {
+    id.strip_prefix(PREFIX)?.strip_prefix(APART)
+}
+
 /// What a compiled addon says.
 pub(super) fn addon_message(package: Option<&str>, shown: &str) -> String {
     let of_package = package.map(|package| format!(" of the package '{package}'")).unwrap_or_default();
@@ -267,6 +280,9 @@ impl Virtual {
         }
         if let Some(specifier) = name.strip_prefix("absent/") {
             return Some(failing(format!("Cannot find module '{specifier}'"), "MODULE_NOT_FOUND"));
+        }
+        if let Some(path) = name.strip_prefix(APART) {
+            return Some(format!("module.exports = require({});", serde_json::Value::from(path)));
         }
         if let Some((package, shown)) = name.strip_prefix("addon/").and_then(|name| name.split_once('?')) {
             let package = (!package.is_empty()).then_some(package);

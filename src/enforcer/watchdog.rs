@@ -257,10 +257,12 @@ impl Slot {
 
     /// Whether the isolate holds more than it may, garbage left aside.
     fn is_full(&self, isolate: &mut v8::Isolate) -> bool {
-        memory_of(isolate) > self.memory && {
-            isolate.low_memory_notification();
-            memory_of(isolate) > self.memory
-        }
+        held_above(isolate, self.memory).is_some()
+    }
+
+    /// What the isolate holds, garbage left aside, if that is near to what it may.
+    pub(crate) fn nearly_full(&self, isolate: &mut v8::Isolate) -> Option<u64> {
+        held_above(isolate, self.memory / 4 * 3)
     }
 
     /// The quota on buffers.
@@ -287,6 +289,15 @@ pub(crate) fn is_turn_over() -> bool {
 pub(super) fn memory_of(isolate: &mut v8::Isolate) -> u64 {
     let statistics = isolate.get_heap_statistics();
     (statistics.used_heap_size() + statistics.external_memory()) as u64
+}
+
+/// What an isolate holds, garbage left aside, if it is more than `bytes`.
+fn held_above(isolate: &mut v8::Isolate, bytes: u64) -> Option<u64> {
+    if memory_of(isolate) <= bytes {
+        return None;
+    }
+    isolate.low_memory_notification();
+    Some(memory_of(isolate)).filter(|held| *held > bytes)
 }
 
 /// The request whose scope is current. Only reads plain data properties.

@@ -140,6 +140,8 @@ pub(crate) struct App {
     pub(crate) draft_secret: String,
     /// Ceilings.
     pub(crate) limits: Limits,
+    /// Whether the log has that loaded modules nearly fill the memory.
+    pub(crate) nearly_full_told: AtomicBool,
     /// What its code may reach.
     pub(crate) access: Access,
     /// Is told what happens.

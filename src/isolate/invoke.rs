@@ -101,7 +101,7 @@ pub(crate) struct Isolate {
     runtime: RefCell<ManuallyDrop<JsRuntime>>,
     pub(super) functions: Functions,
     pub(super) exchanges: SharedExchanges,
-    slot: Arc<Slot>,
+    pub(super) slot: Arc<Slot>,
     pub(super) rejections: Rc<Rejections>,
     pub(super) ends: Arc<Ends>,
     pub(super) modules: RefCell<Vec<ModuleState>>,

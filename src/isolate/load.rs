@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use deno_core::{ModuleSpecifier, v8};
@@ -292,12 +293,36 @@ impl Isolate {
                 self.loaded.set(self.loaded.get() + 1);
                 of_route.set_methods(MethodSet::from_bits(bits));
                 self.modules.borrow_mut()[route] = ModuleState::Ready;
+                self.weigh();
             }
             Ok(Err(error)) => {
                 self.rejections.expect(&error);
                 self.load_failed(route, request, &error);
             }
             Err(verdict) => self.load_exceeded(route, request, verdict.exceeded),
+        }
+    }
+
+    /// Says, once for the app, that its modules leave little memory to requests.
+    fn weigh(&self) {
+        if self.app.nearly_full_told.load(Ordering::Relaxed) {
+            return;
+        }
+        let limits = &self.app.limits;
+        let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
+        let held = self.turn(budget, None, |runtime| self.slot.nearly_full(runtime.v8_isolate()));
+        if let Ok(Some(held)) = held
+            && !self.app.nearly_full_told.swap(true, Ordering::Relaxed)
+        {
+            const MIB: u64 = 1024 * 1024;
+            tracing::warn!(
+                "{} loaded route modules ({}) hold {} MiB of the {} MiB that an isolate may have: \
+                 --limit-memory allows more",
+                self.loaded.get(),
+                self.kind().name(),
+                held / MIB,
+                limits.memory / MIB,
+            );
         }
     }
 }

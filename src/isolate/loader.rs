@@ -60,7 +60,7 @@ impl ModuleLoader for BundleLoader {
     }
 
     fn get_source_map(&self, file: &str) -> Option<Cow<'_, [u8]>> {
-        self.app.chunks.get(file)?.map.read()
+        self.app.chunks.get(file)?.source_map()
     }
 }
 

@@ -187,7 +187,9 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
         let shown = show(root, &file);
         let segment = match std::fs::read_to_string(&file) {
             Ok(source) => SegmentConfig::read(&source, &file, &shown, &pattern),
-            Err(error) => SegmentConfig { problems: vec![unreadable(&file, &error)], ..Default::default() },
+            Err(error) => {
+                SegmentConfig { problems: vec![unreadable(&file, &shown, &error)], ..Default::default() }
+            }
         };
         Route::new(pattern, file, shown, segment)
     });
@@ -299,12 +301,12 @@ fn is_dangling(path: Option<&Path>) -> bool {
 }
 
 /// Why a route file cannot be read.
-fn unreadable(file: &Path, error: &std::io::Error) -> String {
+fn unreadable(file: &Path, shown: &str, error: &std::io::Error) -> String {
     match std::fs::read_link(file) {
         Ok(target) if is_dangling(Some(file)) => {
-            format!("The route file is a link to {}, where nothing is", target.display())
+            format!("The route file {shown} is a link to {}, where nothing is", target.display())
         }
-        _ => format!("The route file cannot be read: {error}"),
+        _ => format!("The route file {shown} cannot be read: {error}"),
     }
 }
 

@@ -1,8 +1,11 @@
 //! What the bundler makes of a project: case T104, conditions, and mistakes.
 
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
 use serde_json::json;
 
-use super::harness::{logged, project};
+use super::harness::{App, Project, logged, project};
 
 #[tokio::test]
 async fn t104_typescript_paths_json_and_jsx() {
@@ -154,35 +157,286 @@ async fn packages_that_try_for_optional_ones_still_work() {
     app.get("/").await.is(200, "fallback");
 }
 
+/// Starts the project; tells whether the bundle was that of last time, and what `/` answers.
+async fn started(project: &Project) -> (bool, String) {
+    let seen = Arc::new(Mutex::new(None));
+    let set = seen.clone();
+    let builder = project.builder().on_progress(move |progress| {
+        if let edgehost::Progress::Bundled { cached, .. } = progress {
+            *set.lock().expect("not poisoned") = Some(cached);
+        }
+    });
+    let app = App::serve(builder.build().await.expect("built"), None).await;
+    let text = app.get("/").await.text().to_owned();
+    app.shut_down().await;
+    let cached = seen.lock().expect("not poisoned").expect("reported");
+    (cached, text)
+}
+
+/// A bundle that is made, then kept, then made again once `change` was made.
+async fn is_noticed(what: &str, project: Project, before: &str, change: impl FnOnce(&Path), after: &str) {
+    assert_eq!(started(&project).await, (false, before.to_owned()), "{what}: at first");
+    assert_eq!(started(&project).await, (true, before.to_owned()), "{what}: kept");
+    change(&project.path());
+    assert_eq!(started(&project).await, (false, after.to_owned()), "{what}: changed");
+}
+
+fn write(path: &Path, content: &str) {
+    std::fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
+    std::fs::write(path, content).expect("written");
+}
+
 #[tokio::test]
 async fn bundles_are_kept_until_an_input_changes() {
     let project = project()
         .file("app/route.ts", "import { v } from '../lib'; export const GET = () => new Response(v);")
         .file("lib/index.ts", "export const v = 'one';");
-    let cached = async |project: &super::harness::Project| {
-        let seen = std::sync::Arc::new(std::sync::Mutex::new(None));
-        let set = seen.clone();
-        let builder = project.builder().on_progress(move |progress| {
-            if let edgehost::Progress::Bundled { cached, .. } = progress {
-                *set.lock().expect("not poisoned") = Some(cached);
-            }
-        });
-        let app = super::harness::App::serve(builder.build().await.expect("built"), None).await;
-        let text = app.get("/").await.text().to_owned();
-        let cached = seen.lock().expect("not poisoned").expect("reported");
-        (cached, text)
-    };
-    assert_eq!(cached(&project).await, (false, "one".to_owned()));
-    assert_eq!(cached(&project).await, (true, "one".to_owned()));
+    assert_eq!(started(&project).await, (false, "one".to_owned()));
+    assert_eq!(started(&project).await, (true, "one".to_owned()));
     let project = project.file("lib/index.ts", "export const v = 'two';");
-    assert_eq!(cached(&project).await, (false, "two".to_owned()));
-    assert_eq!(cached(&project).await, (true, "two".to_owned()));
+    assert_eq!(started(&project).await, (false, "two".to_owned()));
+    assert_eq!(started(&project).await, (true, "two".to_owned()));
     // A new file that wins the resolution counts as a change, although no input changed.
     let project = project.file("lib.ts", "export const v = 'three';");
-    assert_eq!(cached(&project).await, (false, "three".to_owned()));
+    assert_eq!(started(&project).await, (false, "three".to_owned()));
     let project = project.file("tsconfig.json", "{}");
-    assert!(!cached(&project).await.0, "settings count as well");
+    assert!(!started(&project).await.0, "settings count as well");
     assert!(project.path().join(".edgehost/.gitignore").is_file());
+    assert!(started(&project).await.0);
+    // Neither what programs write beside the code, nor a file that only looks newer.
+    let project = project.file("app.db-wal", "rows").file(".cache/x.js", "1").file("debug.log", "text");
+    let file = std::fs::File::options().append(true).open(project.path().join("lib.ts")).expect("opened");
+    file.set_modified(std::time::SystemTime::now()).expect("touched");
+    assert_eq!(started(&project).await, (true, "three".to_owned()));
+}
+
+#[tokio::test]
+async fn a_module_that_was_missing_is_noticed_once_it_is_there() {
+    let route = "import * as p from 'p'; export const GET = () => new Response(p.answer);";
+    let package = |code: &str| {
+        project()
+            .file("app/route.js", route)
+            .file("node_modules/p/package.json", r#"{ "name": "p", "main": "index.js" }"#)
+            .file("node_modules/p/index.js", code)
+    };
+    let optional =
+        package("try { exports.answer = require('.made/client').answer } catch { exports.answer = 'none' }");
+    let make =
+        |root: &Path| write(&root.join("node_modules/.made/client/index.js"), "exports.answer = 'made'");
+    is_noticed("a folder in node_modules", optional, "none", make, "made").await;
+
+    let optional =
+        package("try { exports.answer = require('other/deep').answer } catch { exports.answer = 'none' }")
+            .file("node_modules/other/package.json", r#"{ "name": "other" }"#);
+    let make = |root: &Path| write(&root.join("node_modules/other/deep.js"), "exports.answer = 'made'");
+    is_noticed("a file in a package that is there", optional, "none", make, "made").await;
+
+    let optional =
+        package("try { exports.answer = require('@scope/b').answer } catch { exports.answer = 'none' }")
+            .file("node_modules/@scope/a/index.js", "");
+    let make = |root: &Path| {
+        write(&root.join("node_modules/p/node_modules/@scope/b/index.js"), "exports.answer = 'made'")
+    };
+    is_noticed("a package of a package", optional, "none", make, "made").await;
+
+    let own = project().file(
+        "app/route.js",
+        "let answer; try { answer = require('../generated/it.txt.js').answer } catch { answer = 'none' } export const GET = () => new Response(answer);",
+    );
+    let make = |root: &Path| write(&root.join("generated/it.txt.js"), "exports.answer = 'made'");
+    is_noticed("a file in a folder that was not there", own, "none", make, "made").await;
+}
+
+#[tokio::test]
+async fn a_package_that_lacks_a_module_works_once_it_is_generated() {
+    let project = project()
+        .file("app/route.js", "import * as p from 'p'; export const GET = () => new Response(p.answer);")
+        .file("node_modules/p/package.json", r#"{ "name": "p", "main": "index.js" }"#)
+        .file("node_modules/p/index.js", "module.exports = require('.made/client');");
+    for _ in 0..2 {
+        let app = App::serve(project.builder().build().await.expect("built"), None).await;
+        assert_eq!(app.get("/").await.status, 500);
+        app.shut_down().await;
+    }
+    write(&project.path().join("node_modules/.made/client/index.js"), "exports.answer = 'made'");
+    assert_eq!(started(&project).await, (false, "made".to_owned()));
+}
+
+#[tokio::test]
+async fn what_makes_a_resolution_come_out_otherwise_is_noticed() {
+    let route = "import v from 'p'; export const GET = () => new Response(v);";
+    let manifest = |fields: &str| format!(r#"{{ "name": "p", "type": "module", {fields} }}"#);
+    let package = || {
+        project()
+            .file("app/route.ts", route)
+            .file("node_modules/p/dist/one.js", "export default 'one';")
+            .file("node_modules/p/dist/two.js", "export default 'two';")
+            .file("node_modules/p/package.json", manifest(r#""exports": "./dist/one.js""#))
+    };
+    let change = |root: &Path| {
+        write(&root.join("node_modules/p/package.json"), &manifest(r#""exports": "./dist/two.js""#));
+    };
+    is_noticed("a field of a package", package(), "one", change, "two").await;
+
+    // The time and length of the file stay, as those of unpacked packages do.
+    let change = |root: &Path| {
+        let path = root.join("node_modules/p/dist/one.js");
+        let time = path.metadata().and_then(|metadata| metadata.modified()).expect("a time");
+        write(&path, "export default 'uno';");
+        std::fs::File::options()
+            .append(true)
+            .open(path)
+            .and_then(|file| file.set_modified(time))
+            .expect("set");
+    };
+    is_noticed("a file that looks the same", package(), "one", change, "uno").await;
+
+    let other = package()
+        .file(".other/p/dist/one.js", "export default 'uno';")
+        .file(".other/p/package.json", manifest(r#""exports": "./dist/one.js""#));
+    let change = |root: &Path| {
+        std::fs::rename(root.join("node_modules"), root.join(".before")).expect("moved away");
+        std::fs::rename(root.join(".other"), root.join("node_modules")).expect("moved there");
+    };
+    is_noticed("another node_modules", other, "one", change, "uno").await;
+
+    let nearer = package().file("app/node_modules/q/index.js", "");
+    let change = |root: &Path| write(&root.join("app/node_modules/p/index.js"), "export default 'nearer';");
+    is_noticed("a nearer package", nearer, "one", change, "nearer").await;
+
+    let alias = |paths: &str| format!(r#"{{ "compilerOptions": {{ "paths": {{ "@/*": [{paths}] }} }} }}"#);
+    let mapped = || {
+        project()
+            .file("app/route.ts", "import v from '@/v'; export const GET = () => new Response(v);")
+            .file("tsconfig.json", r#"{ "extends": "./config/base.json" }"#)
+            .file("config/base.json", alias(r#""../src/lib/*", "../lib/*""#))
+            .file("src/lib/unrelated.txt", "")
+            .file("lib/v.ts", "export default 'second';")
+            .file("more/v.ts", "export default 'third';")
+    };
+    let change = |root: &Path| write(&root.join("src/lib/v.ts"), "export default 'first';");
+    is_noticed("an earlier path of tsconfig.json", mapped(), "second", change, "first").await;
+    let change = |root: &Path| write(&root.join("config/base.json"), &alias(r#""../more/*""#));
+    is_noticed("what tsconfig.json extends", mapped(), "second", change, "third").await;
+    let change = |root: &Path| std::fs::remove_file(root.join("tsconfig.json")).expect("removed");
+    let gone = mapped().file("jsconfig.json", alias(r#""./more/*""#));
+    is_noticed("no tsconfig.json any more", gone, "second", change, "third").await;
+}
+
+#[cfg(unix)]
+#[tokio::test]
+async fn a_link_that_leads_elsewhere_is_noticed() {
+    let route = "import v from 'p'; export const GET = () => new Response(v);";
+    let linked = project()
+        .file("app/route.ts", route)
+        .file("node_modules/.store/p@1/node_modules/p/index.js", "export default 'one';")
+        .file("node_modules/.store/p@2/node_modules/p/index.js", "export default 'two';");
+    let link = |root: &Path, version: &str| {
+        let link = root.join("node_modules/p");
+        let _ = std::fs::remove_file(&link);
+        std::os::unix::fs::symlink(format!(".store/{version}/node_modules/p"), link).expect("linked");
+    };
+    link(&linked.path(), "p@1");
+    is_noticed("a package manager's link", linked, "one", |root| link(root, "p@2"), "two").await;
+}
+
+#[tokio::test]
+async fn a_bundle_with_a_broken_route_is_kept_until_it_is_mended() {
+    let broken = |code: &str| {
+        project()
+            .file("app/route.ts", "export const GET = () => new Response('works');")
+            .file("app/broken/route.ts", code)
+    };
+    let mend = |root: &Path| write(&root.join("lib/missing.ts"), "export const v = 1;");
+    let missing = broken("import { v } from '../../lib/missing'; export const GET = () => new Response(v);");
+    is_noticed("a missing module", missing, "works", mend, "works").await;
+    let mend =
+        |root: &Path| write(&root.join("app/broken/route.ts"), "export const GET = () => new Response();");
+    is_noticed("a syntax error", broken("export const GET = ;"), "works", mend, "works").await;
+    let mend = |root: &Path| write(&root.join("lib/missing.ts"), "export const v = 1; export const w = 2;");
+    let export = broken("import { w } from '../../lib/missing'; export const GET = () => new Response(w);")
+        .file("lib/missing.ts", "export const v = 1;");
+    is_noticed("a missing export", export, "works", mend, "works").await;
+    let mend = |root: &Path| {
+        write(
+            &root.join("app/broken/route.ts"),
+            "export const runtime = 'edge'; export const GET = () => new Response();",
+        )
+    };
+    let setting = broken("export const runtime = 'bun'; export const GET = () => new Response();");
+    is_noticed("a wrong setting", setting, "works", mend, "works").await;
+}
+
+#[tokio::test]
+async fn a_damaged_bundle_is_made_again() {
+    let project = project()
+        .file("app/route.ts", "export const GET = () => new Response('whole');")
+        .file("app/other/route.ts", "export const GET = () => new Response('other');");
+    let right = |cached| (cached, "whole".to_owned());
+    assert_eq!(started(&project).await, right(false));
+    let kept = project.path().join(".edgehost/bundle");
+    let whole = std::fs::read(&kept).expect("it is kept");
+    let text = String::from_utf8_lossy(&whole);
+    let code = text.find("new Response(\"whole\")").expect("the code is in it");
+    for at in [0, 20, 30, 100, code + 14] {
+        let mut damaged = whole.clone();
+        damaged[at] ^= 1;
+        std::fs::write(&kept, damaged).expect("written");
+        assert_eq!(started(&project).await, right(false), "byte {at} is damaged");
+        assert_eq!(started(&project).await, right(true), "it was made again");
+    }
+    for length in [0, 40, 300, code, code + 15] {
+        std::fs::write(&kept, &whole[..length]).expect("written");
+        assert_eq!(started(&project).await, right(false), "only {length} bytes are there");
+    }
+    // The map is wanted by errors only.
+    let map = text.rfind("\"mappings\"").expect("a map is in it");
+    let mut damaged = whole.clone();
+    damaged[map] ^= 1;
+    std::fs::write(&kept, damaged).expect("written");
+    assert_eq!(started(&project).await.1, "whole");
+}
+
+#[tokio::test]
+async fn hosts_that_bundle_at_once_do_not_disturb_one_another() {
+    let project = project()
+        .file("app/route.ts", "import { v } from '../lib'; export const GET = () => new Response(v);")
+        .file("lib.ts", "export const v = 'same';");
+    let all = futures::future::join_all((0..6).map(|_| started(&project))).await;
+    assert!(all.iter().all(|(_, text)| text == "same"), "{all:?}");
+    assert_eq!(started(&project).await, (true, "same".to_owned()));
+    let left: Vec<_> = std::fs::read_dir(project.path().join(".edgehost"))
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .filter(|name| name.to_string_lossy().starts_with("bundle-"))
+        .collect();
+    assert!(left.is_empty(), "{left:?}");
+}
+
+#[tokio::test]
+async fn a_folder_that_cannot_be_written_is_no_error() {
+    // A file is in the way, as which nobody can make the folder, not even root.
+    let project = project()
+        .file("app/route.ts", "export const GET = () => new Response('served');")
+        .file(".edgehost", "");
+    assert_eq!(started(&project).await, (false, "served".to_owned()));
+    assert_eq!(started(&project).await, (false, "served".to_owned()));
+}
+
+#[tokio::test]
+async fn a_running_host_keeps_its_source_maps_when_another_bundles() {
+    let project = project().file(
+        "app/route.ts",
+        "\n\n\nexport function GET(): Response {\n    throw new Error('mapped by the older');\n}",
+    );
+    let _made = App::serve(project.builder().build().await.expect("built"), None).await;
+    let app = App::serve(project.builder().build().await.expect("built"), None).await;
+    let project = project
+        .file("app/route.ts", "export function GET(): Response {\n    return new Response('newer');\n}");
+    assert_eq!(started(&project).await, (false, "newer".to_owned()));
+    assert_eq!(app.get("/").await.status, 500);
+    let log = super::harness::log();
+    assert!(log.contains("mapped by the older\n    at GET (app/route.ts:5:11)"), "{log}");
 }
 
 #[tokio::test]
@@ -192,7 +446,7 @@ async fn errors_from_cached_bundles_name_the_users_files_too() {
         "\n\nexport function GET(): Response {\n    throw new Error('mapped from cache');\n}",
     );
     for _ in 0..2 {
-        let app = super::harness::App::serve(project.builder().build().await.expect("built"), None).await;
+        let app = App::serve(project.builder().build().await.expect("built"), None).await;
         assert_eq!(app.get("/").await.status, 500);
     }
     let report = "Error: mapped from cache\n    4 | throw new Error('mapped from cache');\n      |       ^\n    at GET (app/route.ts:4:11)";
@@ -369,6 +623,70 @@ async fn a_workspace_keeps_its_packages_above_the_project() {
         .build()
         .await
         .expect("built");
-    let app = super::harness::App::serve(host, None).await;
+    let app = App::serve(host, None).await;
     app.get("/").await.is_json(json!(["from above", "ERR_ACCESS_DENIED"]));
+}
+
+#[tokio::test]
+async fn a_default_import_does_not_depend_on_who_else_has_the_module() {
+    let compiled = "'use strict'; Object.defineProperty(exports, '__esModule', { value: true }); let count = 0; exports.named = () => ++count; exports.default = function greet() { return 'hello'; };";
+    let module = "import c, { named } from 'compiled'; import * as all from 'compiled'; export const seen = [typeof c, typeof c.default, named(), typeof all.named, c.default === all.default.default];";
+    let manifest = |name: &str, more: &str| format!(r#"{{ "name": "{name}", "main": "./index.js"{more} }}"#);
+    let app = |order: [&str; 2]| {
+        let [first, second] = order;
+        project()
+            .file("node_modules/compiled/package.json", manifest("compiled", ""))
+            .file("node_modules/compiled/index.js", compiled)
+            .file("node_modules/m/package.json", manifest("m", r#", "type": "module""#))
+            .file("node_modules/m/index.js", module)
+            .file("node_modules/again/package.json", manifest("again", r#", "type": "module", "sideEffects": false"#))
+            .file("node_modules/again/index.js", "export { default as greet } from 'compiled'; export * from 'compiled';")
+            .file("node_modules/plain/package.json", manifest("plain", ""))
+            .file("node_modules/plain/index.mjs", "import c from 'compiled'; export const seen = [typeof c, typeof c.default];")
+            .file("app/route.ts", format!("{first} {second} import {{ greet, named as n }} from 'again'; import {{ seen as plain }} from 'plain/index.mjs'; export async function GET() {{ const later: any = await import('compiled'); return Response.json([typeof greet, (greet as any).default(), named(), n(), seen, plain, typeof mine, (mine as any)(), typeof later.default]); }}"))
+    };
+    let own = "import mine, { named } from 'compiled';";
+    let other = "import { seen } from 'm';";
+    for order in [[own, other], [other, own]] {
+        let app = app(order).start().await;
+        app.get("/").await.is_json(json!([
+            "object",
+            "hello",
+            2,
+            3,
+            ["object", "function", 1, "function", true],
+            ["object", "function"],
+            "function",
+            "hello",
+            "function",
+        ]));
+    }
+}
+
+#[tokio::test]
+async fn stacks_name_the_places_in_packages() {
+    let app = project()
+        .file("node_modules/cjs/package.json", r#"{ "name": "cjs" }"#)
+        .file("node_modules/cjs/index.js", "\n\nexports.call = function outer(f) { return f(); };")
+        .file("node_modules/esm/package.json", r#"{ "name": "esm", "type": "module" }"#)
+        .file("node_modules/esm/index.js", "\n\nexport function inner() { throw new Error('thrown by a package'); }")
+        .file("lib/between.ts", "\n\n\nimport { inner } from 'esm';\nexport const between = () => inner();")
+        .file("app/route.ts", "\nimport { call } from 'cjs';\nimport { between } from '../lib/between';\nexport function GET() { return call(between); }")
+        .start()
+        .await;
+    assert_eq!(app.get("/").await.status, 500);
+    let log = logged(&["thrown by a package\n"]).await;
+    let stack = log.split_once("thrown by a package\n").expect("a stack").1;
+    let frames = stack.lines().map(str::trim).filter(|line| line.starts_with("at "));
+    let frames: Vec<&str> = frames.map(|line| line.split(" route=").next().unwrap_or(line)).take(4).collect();
+    assert_eq!(
+        frames,
+        [
+            "at inner (node_modules/esm/index.js:3:33)",
+            "at between (lib/between.ts:5:30)",
+            "at outer (node_modules/cjs/index.js:3:43)",
+            "at GET (app/route.ts:4:32)",
+        ],
+        "{log}"
+    );
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use http::Method;
 use serde_json::json;
 
-use super::harness::{App, Project, eventually, logged, project};
+use super::harness::{App, Project, eventually, log, logged, project};
 
 const OK: &str = "export const GET = () => new Response('ok');";
 
@@ -430,6 +430,28 @@ async fn requests_while_a_successor_loads_go_to_that_successor() {
     app.get("/slow").await.is(200, "slow");
     tokio::time::sleep(Duration::from_millis(600)).await;
     app.get("/count").await.is_json(json!(2));
+}
+
+#[tokio::test]
+async fn modules_that_nearly_fill_the_memory_are_reported_once() {
+    let holds = |count: usize| {
+        format!(
+            "const held = new Array({count}).fill(1.5); export const GET = () => new Response(String(held.length));"
+        )
+    };
+    let app = project()
+        .limits(|limits| limits.memory = 67 << 20)
+        .file("app/small/route.ts", holds(1000))
+        .file("app/large/route.ts", holds(6_800_000))
+        .file("app/more/route.ts", holds(2000))
+        .start()
+        .await;
+    app.get("/small").await.is(200, "1000");
+    assert!(!log().contains("of the 67 MiB"), "a small module is nothing to report");
+    app.get("/large").await.is(200, "6800000");
+    app.get("/more").await.is(200, "2000");
+    logged(&["2 loaded route modules (nodejs) hold", "of the 67 MiB", "--limit-memory allows more"]).await;
+    assert_eq!(log().matches("of the 67 MiB").count(), 1);
 }
 
 #[tokio::test]
