@@ -12,6 +12,7 @@ use super::standards;
 const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/child_process.ts", "child_process"),
     ("ext:deno_node/cluster.ts", "cluster"),
+    ("ext:deno_node/dgram.ts", "dgram"),
     ("ext:deno_node/fs.ts", "fs"),
     ("ext:deno_node/inspector.js", "inspector"),
     ("ext:deno_node/internal/crypto/diffiehellman.ts", "diffiehellman"),
@@ -23,6 +24,7 @@ const HOOKED: &[(&str, &str)] = &[
     ("ext:deno_node/internal/stream_base_commons.ts", "stream_base"),
     ("ext:deno_node/internal_binding/pipe_wrap.ts", "pipe_wrap"),
     ("ext:deno_node/internal_binding/tcp_wrap.ts", "tcp_wrap"),
+    ("ext:deno_node/internal_binding/udp_wrap.ts", "udp_wrap"),
     ("ext:deno_node/net.ts", "net"),
     ("ext:deno_node/os.ts", "os"),
     ("ext:deno_node/sqlite.ts", "sqlite"),
@@ -58,6 +60,8 @@ const EXPORTED: &[(&str, &str, &[&str])] = &[
 
 /// Mistakes in scripts of the Deno crates: the file, its text, and the right one.
 const MENDED: &[(&str, &str, &str)] = &[
+    // User code would find it on its global object.
+    ("node:module", "globalThis.nodeBootstrap = initialize;\n", ""),
     // A signal made of others is held by them through weak references only. Without
     // these two, a garbage collection between `fetch` and `abort` loses the abort.
     (

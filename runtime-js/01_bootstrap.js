@@ -31,11 +31,12 @@ const {
 // A refusal tells which rule refused and what would allow it.
 const REFUSAL = new SafeRegExp('^Requires (\\w+) access(?: to "?(.*?)"?)?, run again with the --allow-\\w+ flag$');
 class Refusal extends Error {
+  // As the permission model of Node.js has it.
+  code = "ERR_ACCESS_DENIED";
+
   /** @param {string} message @param {ErrorOptions} [options] */
   constructor(message, options) {
     super(explained(message), options);
-    // As the permission model of Node.js has it.
-    /** @type {any} */ (this).code = "ERR_ACCESS_DENIED";
   }
 }
 
@@ -99,6 +100,9 @@ const { URLPattern } = web("01_urlpattern");
 const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
 const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
 const interfaces = core.loadExtScript("ext:edgehost/00_interfaces.js");
+// Its fields are assigned: an accessor of that name on `Object.prototype` would be given
+// the bodies of all requests.
+ObjectSetPrototypeOf(fetchScript("22_body").InnerBody.prototype, null);
 ceilings.guardWebCrypto(cryptoScript.SubtleCrypto.prototype);
 const eventSource = fetchScript("27_eventsource");
 const fetching = fetchScript("26_fetch");
@@ -184,11 +188,7 @@ for (
   ])
 ) {
   const type = class extends Error {
-    /** @param {string} message @param {ErrorOptions} [options] */
-    constructor(message, options) {
-      super(message, options);
-      this.name = name;
-    }
+    name = name;
   };
   errors[name] = type;
   core.registerErrorClass(name, type);
@@ -242,7 +242,7 @@ function withRefusal(error) {
   const found = RegExpPrototypeExec(REFUSED_ON_THE_WAY, `${error?.message} ${error?.cause?.message}`);
   if (found !== null && !ObjectPrototypeIsPrototypeOf(core.NotCapable.prototype, error)) {
     const refusal = new core.NotCapable(found[0]);
-    error = new TypeError(`fetch failed: ${refusal.message}`, { cause: refusal });
+    error = new TypeError(`fetch failed: ${refusal.message}`, { __proto__: null, cause: refusal });
   }
   const { cause } = error ?? {};
   if (ObjectPrototypeIsPrototypeOf(ErrorPrototype, cause) && cause.code === undefined) {
@@ -278,7 +278,7 @@ function fileUrl(input) {
  */
 function fetchFile(file) {
   /** @param {string} why @param {unknown} cause */
-  const failed = (why, cause) => PromiseReject(new TypeError(`fetch failed: ${file}: ${why}`, { cause }));
+  const failed = (why, cause) => PromiseReject(new TypeError(`fetch failed: ${file}: ${why}`, { __proto__: null, cause }));
   if (!core.ops.op_edgehost_is_edge()) {
     // The words of Node.js.
     return failed("files are fetched by edge routes alone; node:fs reads them", new Error("not implemented... yet..."));
@@ -314,7 +314,7 @@ function fetch(input, init = undefined) {
   }
   return PromisePrototypeThen(makeRoom(), () => {
     const full = ceilings.roomError("connect", true);
-    if (full !== undefined) throw new TypeError("fetch failed", { cause: full });
+    if (full !== undefined) throw new TypeError("fetch failed", { __proto__: null, cause: full });
     return PromisePrototypeThen(fetching.fetch(input, init), undefined, withRefusal);
   });
 }

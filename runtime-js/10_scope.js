@@ -7,7 +7,7 @@
 (function () {
 const { core, primordials } = __bootstrap;
 const { getAsyncContext, setAsyncContext } = core;
-const { Error, ObjectSetPrototypeOf, SafeMap, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, Symbol } =
+const { Error, ObjectDefineProperty, ObjectSetPrototypeOf, SafeMap, MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, Symbol } =
   primordials;
 const { op_edgehost_watch_end } = core.ops;
 
@@ -26,6 +26,35 @@ const OVER = 0;
 const LEFT = 2;
 
 class Scope {
+  handle;
+  route;
+  phase = HANDLER;
+  /** @type {any} */
+  request = null;
+  /** Names and values of the headers, once they are to stay readable. @type {string[] | null} */
+  head = null;
+  /** @type {any} */
+  cookies = null;
+  /** @type {any} */
+  headers = null;
+  /** @type {any} */
+  draft = null;
+  /** @type {AbortController | null} */
+  abort = null;
+  /** The first and the last of a chain. @type {any} */
+  after = null;
+  /** @type {((reason: unknown) => void) | null} */
+  cancelBody = null;
+  /** Requests of `fetch` that have no answer yet, by resource. @type {Set<number> | null} */
+  fetches = null;
+  /** Whether work goes on when the answer is out. */
+  outlives = false;
+  watched = false;
+  /** Whether the answer has been sent, or was given up. */
+  over = false;
+  /** Whether the client has left, though it may still read an answer. */
+  left = false;
+
   /**
    * @param {number} handle
    * @param {import("./internal").Route} route
@@ -33,32 +62,6 @@ class Scope {
   constructor(handle, route) {
     this.handle = handle;
     this.route = route;
-    this.phase = HANDLER;
-    /** @type {any} */
-    this.request = null;
-    /** Names and values of the headers, once they are to stay readable. @type {string[] | null} */
-    this.head = null;
-    /** @type {any} */
-    this.cookies = null;
-    /** @type {any} */
-    this.headers = null;
-    /** @type {any} */
-    this.draft = null;
-    /** @type {AbortController | null} */
-    this.abort = null;
-    /** @type {{ task: () => unknown, frame: unknown }[] | null} */
-    this.after = null;
-    /** @type {((reason: unknown) => void) | null} */
-    this.cancelBody = null;
-    /** Requests of `fetch` that have no answer yet, by resource. @type {Set<number> | null} */
-    this.fetches = null;
-    /** Whether work goes on when the answer is out. */
-    this.outlives = false;
-    this.watched = false;
-    /** Whether the answer has been sent, or was given up. */
-    this.over = false;
-    /** Whether the client has left, though it may still read an answer. */
-    this.left = false;
   }
 }
 
@@ -69,6 +72,20 @@ class Frame {
   }
 }
 ObjectSetPrototypeOf(Frame.prototype, null);
+
+/**
+ * A list to be filled by `list[list.length] = value`: no accessor that user code puts on
+ * a prototype, as under the name 0, comes between. `push` would call it.
+ * @returns {any[]}
+ */
+function bareList() {
+  return ObjectSetPrototypeOf([], null);
+}
+
+/** Adds to an ordinary list, for those who need one. @param {unknown[]} list @param {unknown} value */
+function append(list, value) {
+  ObjectDefineProperty(list, list.length, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
 
 /** @returns {Scope | undefined} */
 function current() {
@@ -138,5 +155,5 @@ function unwatch(handle) {
   return scope;
 }
 
-return { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, required, unwatch, watch, watched };
+return { ANSWERED, HANDLER, Scope, append, bareList, current, enter, kScope, leave, required, unwatch, watch, watched };
 })();

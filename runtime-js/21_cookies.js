@@ -1,12 +1,11 @@
 // @ts-check
 // Cookies of requests and responses, with the API of Next.js.
 (function () {
-const { primordials } = __bootstrap;
+const { core, primordials } = __bootstrap;
 const {
   ArrayIsArray,
   ArrayPrototypeJoin,
   ArrayPrototypeMap,
-  ArrayPrototypePush,
   Date,
   DateNow,
   DatePrototypeToUTCString,
@@ -32,6 +31,7 @@ const {
   decodeURIComponent,
   encodeURIComponent,
 } = primordials;
+const { bareList } = core.loadExtScript("ext:edgehost/10_scope.js");
 
 /**
  * @typedef {{ name: string, value: string, raw?: string, [attribute: string]: any }} Cookie
@@ -81,7 +81,7 @@ function parseSetCookie(line) {
     // Not an encoded value: it stands for itself.
   }
   /** @type {Cookie} */
-  const cookie = { name: StringPrototypeSlice(first, 0, at), value, raw: line };
+  const cookie = { __proto__: null, name: StringPrototypeSlice(first, 0, at), value, raw: line };
   for (let i = 1; i < parts.length; i++) {
     const part = StringPrototypeTrim(parts[i]);
     const equals = StringPrototypeIndexOf(part, "=");
@@ -113,19 +113,19 @@ function parseSetCookie(line) {
 /** @param {Cookie} cookie */
 function serialise(cookie) {
   if (cookie.raw !== undefined) return cookie.raw;
-  const parts = [`${cookie.name}=${encodeURIComponent(cookie.value ?? "")}`];
-  if (cookie.path) ArrayPrototypePush(parts, `Path=${cookie.path}`);
+  let line = `${cookie.name}=${encodeURIComponent(cookie.value ?? "")}`;
+  if (cookie.path) line += `; Path=${cookie.path}`;
   if (cookie.expires !== undefined && cookie.expires !== null) {
-    ArrayPrototypePush(parts, `Expires=${DatePrototypeToUTCString(cookie.expires)}`);
+    line += `; Expires=${DatePrototypeToUTCString(cookie.expires)}`;
   }
-  if (cookie.maxAge !== undefined && cookie.maxAge !== null) ArrayPrototypePush(parts, `Max-Age=${cookie.maxAge}`);
-  if (cookie.domain) ArrayPrototypePush(parts, `Domain=${cookie.domain}`);
-  if (cookie.secure) ArrayPrototypePush(parts, "Secure");
-  if (cookie.httpOnly) ArrayPrototypePush(parts, "HttpOnly");
-  if (cookie.sameSite) ArrayPrototypePush(parts, `SameSite=${cookie.sameSite}`);
-  if (cookie.partitioned) ArrayPrototypePush(parts, "Partitioned");
-  if (cookie.priority) ArrayPrototypePush(parts, `Priority=${cookie.priority}`);
-  return ArrayPrototypeJoin(parts, "; ");
+  if (cookie.maxAge !== undefined && cookie.maxAge !== null) line += `; Max-Age=${cookie.maxAge}`;
+  if (cookie.domain) line += `; Domain=${cookie.domain}`;
+  if (cookie.secure) line += "; Secure";
+  if (cookie.httpOnly) line += "; HttpOnly";
+  if (cookie.sameSite) line += `; SameSite=${cookie.sameSite}`;
+  if (cookie.partitioned) line += "; Partitioned";
+  if (cookie.priority) line += `; Priority=${cookie.priority}`;
+  return line;
 }
 
 /**
@@ -135,18 +135,18 @@ function serialise(cookie) {
  */
 function withPath(line) {
   const parts = StringPrototypeSplit(line, ";");
-  const kept = [parts[0], " Path=/"];
+  let kept = `${parts[0]}; Path=/`;
   for (let i = 1; i < parts.length; i++) {
     const part = StringPrototypeTrim(parts[i]);
     const at = StringPrototypeIndexOf(part, "=");
     const name = at === -1 ? part : StringPrototypeTrim(StringPrototypeSlice(part, 0, at));
     if (StringPrototypeToLowerCase(name) !== "path") {
-      ArrayPrototypePush(kept, parts[i]);
+      kept += `;${parts[i]}`;
     } else if (at !== -1 && StringPrototypeTrim(StringPrototypeSlice(part, at + 1)) !== "") {
       return line;
     }
   }
-  return ArrayPrototypeJoin(kept, ";");
+  return kept;
 }
 
 /** @param {unknown} name @returns {string} */
@@ -162,8 +162,8 @@ function nameOf(name) {
 function cookieOf(args) {
   const given = typeof args[0] === "object" && args[0] !== null
     ? args[0]
-    : { name: args[0], value: args[1], ...args[2] };
-  const cookie = { ...given, name: String(given.name) };
+    : { __proto__: null, name: args[0], value: args[1], ...args[2] };
+  const cookie = { __proto__: null, ...given, name: String(given.name) };
   delete cookie.raw;
   cookie.value = given.value === undefined || given.value === null ? "" : String(given.value);
   if (typeof cookie.expires === "number") cookie.expires = new Date(cookie.expires);
@@ -328,8 +328,8 @@ class ResponseCookies extends CookieStore {
 
   /** @param {any[]} args */
   delete(...args) {
-    const given = typeof args[0] === "object" && args[0] !== null ? args[0] : { name: args[0] };
-    return this.set({ ...given, value: "", expires: new Date(EPOCH) });
+    const given = typeof args[0] === "object" && args[0] !== null ? args[0] : { __proto__: null, name: args[0] };
+    return this.set({ __proto__: null, ...given, value: "", expires: new Date(EPOCH) });
   }
 }
 
@@ -347,7 +347,7 @@ class RequestScopeCookies extends CookieStore {
     super();
     this.#writable = writable;
     for (const entry of new SafeMapIterator(parseCookieHeader(header))) {
-      MapPrototypeSet(this.cookies, entry[0], { name: entry[0], value: entry[1], path: "/" });
+      MapPrototypeSet(this.cookies, entry[0], { __proto__: null, name: entry[0], value: entry[1], path: "/" });
     }
   }
 
@@ -366,8 +366,8 @@ class RequestScopeCookies extends CookieStore {
 
   /** @param {any[]} args */
   delete(...args) {
-    const given = typeof args[0] === "object" && args[0] !== null ? args[0] : { name: args[0] };
-    return this.set({ ...given, value: "", expires: new Date(EPOCH) });
+    const given = typeof args[0] === "object" && args[0] !== null ? args[0] : { __proto__: null, name: args[0] };
+    return this.set({ __proto__: null, ...given, value: "", expires: new Date(EPOCH) });
   }
 
   clear() {
@@ -392,15 +392,15 @@ class RequestScopeCookies extends CookieStore {
   merge(own) {
     const names = new SafeMap();
     /** @type {string[]} */
-    const lines = [];
+    const lines = bareList();
     for (const line of new SafeArrayIterator(own)) {
       const cookie = parseSetCookie(line);
       if (cookie !== undefined) MapPrototypeSet(names, cookie.name, true);
-      ArrayPrototypePush(lines, withPath(line));
+      lines[lines.length] = withPath(line);
     }
     for (const entry of new SafeMapIterator(this.cookies)) {
       if (MapPrototypeHas(this.#modified, entry[0]) && !MapPrototypeHas(names, entry[0])) {
-        ArrayPrototypePush(lines, serialise(entry[1]));
+        lines[lines.length] = serialise(entry[1]);
       }
     }
     return lines;
@@ -408,11 +408,12 @@ class RequestScopeCookies extends CookieStore {
 }
 
 class ReadonlyRequestCookiesError extends Error {
+  name = "ReadonlyRequestCookiesError";
+
   constructor() {
     super(
       "Cookies can only be modified in a Server Action or Route Handler. Read more: https://nextjs.org/docs/app/api-reference/functions/cookies#options",
     );
-    this.name = "ReadonlyRequestCookiesError";
   }
 }
 

@@ -39,7 +39,7 @@ function validate(url) {
   } catch (cause) {
     throw new Error(
       `URL is malformed "${String(url)}". Please use only absolute URLs - https://nextjs.org/docs/messages/middleware-relative-urls`,
-      { cause },
+      { __proto__: null, cause },
     );
   }
 }
@@ -61,13 +61,13 @@ class NextURL {
   constructor(input, baseOrOptions, options) {
     const hasBase = typeof baseOrOptions === "string" ||
       (typeof baseOrOptions === "object" && baseOrOptions !== null && "pathname" in baseOrOptions);
-    this.#config = (hasBase ? options : baseOrOptions) ?? {};
+    this.#config = (hasBase ? options : baseOrOptions) ?? { __proto__: null };
     this.#url = parse(input, hasBase ? baseOrOptions : this.#config.base);
     this.#analyse();
   }
 
   #analyse() {
-    const { basePath = "", trailingSlash = false } = this.#config.nextConfig ?? {};
+    const { basePath = "", trailingSlash = false } = this.#config.nextConfig ?? { __proto__: null };
     let pathname = this.#url.pathname;
     this.#trailingSlash = pathname === "/" ? trailingSlash : StringPrototypeEndsWith(pathname, "/");
     this.#basePath = "";

@@ -13,7 +13,6 @@ const {
   op_edgehost_request_url,
 } = core.ops;
 const {
-  ArrayPrototypePush,
   Error,
   FunctionPrototypeCall,
   JSONParse,
@@ -40,7 +39,7 @@ const { AbortController } = core.loadExtScript("ext:deno_web/03_abort_signal.js"
 const { readableStreamForRid } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const { fromInnerRequest, Request, RequestPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
-const { watch } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { append, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { RequestCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
 const { NextURL, validate } = core.loadExtScript("ext:edgehost/22_next_url.js");
 
@@ -56,7 +55,7 @@ function symbolOf(holder, description) {
   }
   throw new TypeError(`deno_fetch's Request has no "${description}"`);
 }
-const sample = fromInnerRequest({}, "request");
+const sample = fromInnerRequest({ __proto__: null }, "request");
 const kInner = symbolOf(sample, "request");
 const kGuard = symbolOf(sample, "headers guard");
 const kSignal = symbolOf(RequestPrototype, "signal");
@@ -64,30 +63,33 @@ const requestSignal = ObjectGetOwnPropertyDescriptor(RequestPrototype, kSignal).
 const brand = webidl.brand;
 
 class ResponseAborted extends Error {
+  name = "ResponseAborted";
+
   constructor() {
     super("The client closed the connection before the response was complete");
-    this.name = "ResponseAborted";
   }
 }
 
 /** What deno_fetch's Request works on, backed by the host. */
 class InnerRequest {
+  scope;
+  redirectMode = "follow";
+  redirectCount = 0;
+  clientRid = null;
+  blobUrlEntry = null;
+  /** @type {any} */
+  bodyInner = undefined;
+  /** @type {any} */
+  headerListInner = null;
+  methodInner = "";
+  urlInner = "";
+  /** @type {(() => string)[] | null} */
+  urlListInner = null;
+  urlListProcessed = [];
+
   /** @param {any} scope */
   constructor(scope) {
     this.scope = scope;
-    this.redirectMode = "follow";
-    this.redirectCount = 0;
-    this.clientRid = null;
-    this.blobUrlEntry = null;
-    /** @type {any} */
-    this.bodyInner = undefined;
-    /** @type {any} */
-    this.headerListInner = null;
-    this.methodInner = "";
-    this.urlInner = "";
-    /** @type {(() => string)[] | null} */
-    this.urlListInner = null;
-    this.urlListProcessed = [];
   }
   get method() {
     if (this.methodInner === "") this.methodInner = op_edgehost_request_method(this.scope.handle);
@@ -113,7 +115,7 @@ class InnerRequest {
       const flat = this.scope.head ?? op_edgehost_request_headers(this.scope.handle);
       /** @type {[string, string][]} */
       const list = [];
-      for (let i = 0; i < flat.length; i += 2) ArrayPrototypePush(list, [flat[i], flat[i + 1]]);
+      for (let i = 0; i < flat.length; i += 2) append(list, [flat[i], flat[i + 1]]);
       this.headerListInner = list;
     }
     return this.headerListInner;
@@ -129,7 +131,7 @@ class InnerRequest {
   consumeTextBody() {
     if (this.bodyInner !== undefined) return null;
     const text = op_edgehost_request_text(this.scope.handle);
-    if (text !== null) this.bodyInner = new InnerBody({ body: "", consumed: true });
+    if (text !== null) this.bodyInner = new InnerBody({ __proto__: null, body: "", consumed: true });
     return text;
   }
   signal() {
@@ -163,7 +165,7 @@ function takeBody(handle) {
   const taken = op_edgehost_request_body(handle);
   if (taken === null) return null;
   if (typeof taken !== "number") {
-    const body = new InnerBody({ body: taken, consumed: false });
+    const body = new InnerBody({ __proto__: null, body: taken, consumed: false });
     body.length = taken.byteLength;
     return body;
   }
@@ -182,7 +184,7 @@ class NextRequest extends Request {
    * @param {any} input
    * @param {any} [init]
    */
-  constructor(input, init = {}) {
+  constructor(input, init = undefined) {
     if (input === brand) {
       super(brand);
       return;
@@ -192,13 +194,13 @@ class NextRequest extends Request {
     if (parsed.username !== "" || parsed.password !== "") {
       throw new TypeError(`Request cannot be constructed from a URL that includes credentials: ${url}`);
     }
-    const options = init?.body && init.duplex === undefined ? { ...init, duplex: "half" } : init;
+    const options = init?.body && init.duplex === undefined ? { __proto__: null, ...init, duplex: "half" } : init;
     if (ObjectPrototypeIsPrototypeOf(RequestPrototype, input)) super(input, options);
     else super(url, options);
-    const nextUrl = new NextURL(url, { nextConfig: init?.nextConfig });
+    const nextUrl = new NextURL(url, { __proto__: null, nextConfig: init?.nextConfig });
     // As Next.js does: addresses of this machine are all called localhost.
     if (RegExpPrototypeExec(LOOPBACK, nextUrl.hostname) !== null) nextUrl.hostname = "localhost";
-    this[kState] = { cookies: null, nextUrl, url: nextUrl.href };
+    this[kState] = { __proto__: null, cookies: null, nextUrl, url: nextUrl.href };
   }
 
   get cookies() {
@@ -303,7 +305,7 @@ function unusable() {
 
 /** @param {any} request */
 function stateOf(request) {
-  return request[kState] ??= { cookies: null, nextUrl: null };
+  return request[kState] ??= { __proto__: null, cookies: null, nextUrl: null, url: undefined };
 }
 
 /**

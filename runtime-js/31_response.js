@@ -27,7 +27,7 @@ class NextResponse extends Response {
    * @param {any} [body]
    * @param {any} [init]
    */
-  constructor(body, init = {}) {
+  constructor(body = undefined, init = undefined) {
     super(body, init);
   }
 
@@ -55,10 +55,10 @@ class NextResponse extends Response {
     if (!ArrayPrototypeIncludes(REDIRECTS, status)) {
       throw new RangeError('Failed to execute "redirect" on "response": Invalid status code');
     }
-    const options = typeof init === "object" && init !== null ? init : {};
+    const options = typeof init === "object" && init !== null ? init : { __proto__: null };
     const headers = new Headers(options.headers);
     headers.set("location", validate(url));
-    return new NextResponse(null, { ...options, headers, status });
+    return new NextResponse(null, { __proto__: null, ...options, headers, status });
   }
 
   /**
@@ -69,7 +69,7 @@ class NextResponse extends Response {
     const headers = new Headers(init?.headers);
     headers.set("x-middleware-rewrite", validate(url));
     overrideRequestHeaders(init, headers);
-    return new NextResponse(null, { ...init, headers });
+    return new NextResponse(null, { __proto__: null, ...init, headers });
   }
 
   /** @param {any} [init] */
@@ -77,10 +77,11 @@ class NextResponse extends Response {
     const headers = new Headers(init?.headers);
     headers.set("x-middleware-next", "1");
     overrideRequestHeaders(init, headers);
-    return new NextResponse(null, { ...init, headers });
+    return new NextResponse(null, { __proto__: null, ...init, headers });
   }
 }
 ObjectDefineProperties(NextResponse, {
+  __proto__: null,
   json: { __proto__: null, enumerable: true },
   redirect: { __proto__: null, enumerable: true },
   rewrite: { __proto__: null, enumerable: true },

@@ -2,7 +2,7 @@
 // Tasks of `after()`: each starts once the answer has been sent, or was given up.
 (function () {
 const { core, primordials } = __bootstrap;
-const { ArrayPrototypePush, PromisePrototypeThen, PromiseResolve, SafeArrayIterator } = primordials;
+const { PromisePrototypeThen, PromiseResolve } = primordials;
 const { leave, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 
@@ -17,7 +17,9 @@ function failed(scope, error) {
  */
 function addTask(scope, task) {
   if (watch(scope)) {
-    ArrayPrototypePush(scope.after ??= [], { task, frame: core.getAsyncContext() });
+    const entry = { __proto__: null, task, frame: core.getAsyncContext(), next: null };
+    if (scope.after === null) scope.after = { __proto__: null, first: entry, last: entry };
+    else scope.after.last = scope.after.last.next = entry;
     return;
   }
   // The answer is out: this comes from another task, or from work that the handler left behind.
@@ -33,7 +35,8 @@ function runTasks(scope) {
   const { after } = scope;
   if (after === null) return;
   scope.after = null;
-  for (const { task, frame } of new SafeArrayIterator(after)) {
+  for (let entry = after.first; entry !== null; entry = entry.next) {
+    const { task, frame } = entry;
     core.setAsyncContext(frame);
     try {
       PromisePrototypeThen(PromiseResolve(task()), undefined, (/** @type {unknown} */ error) => failed(scope, error));

@@ -59,7 +59,7 @@ const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseB
 const { setTimeOrigin } = core.loadExtScript("ext:deno_web/15_performance.js");
 const { handleWasmStreaming } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
 const { ReadableStreamPrototype } = core.loadExtScript("ext:deno_web/06_streams.js");
-const { ANSWERED, HANDLER, Scope, current, enter, kScope, leave, unwatch, watch, watched } = core.loadExtScript(
+const { ANSWERED, HANDLER, Scope, bareList, current, enter, kScope, leave, unwatch, watch, watched } = core.loadExtScript(
   "ext:edgehost/10_scope.js",
 );
 const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
@@ -222,10 +222,8 @@ function respondInFull(scope, response) {
   if (inner.type === "error" || inner.status === 0) {
     throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
   }
-  /** @type {[string, string][]} */
-  const headers = [];
-  /** @type {string[]} */
-  const cookies = [];
+  const headers = bareList();
+  const cookies = bareList();
   const isBodyDecoded = inner.bodyDecoded || isDecoded(inner.body?.streamOrStatic ?? null);
   for (const entry of new SafeArrayIterator(inner.headerList)) {
     const name = StringPrototypeToLowerCase(entry[0]);
@@ -243,13 +241,17 @@ function respondInFull(scope, response) {
     // What `fetch` has decoded is not encoded any more.
     if (isOfEncoding(name) && (isBodyDecoded || isDecoded(entry))) continue;
     if (name === "set-cookie") {
-      ArrayPrototypePush(cookies, entry[1]);
+      cookies[cookies.length] = entry[1];
     } else {
-      ArrayPrototypePush(headers, name, entry[1]);
+      headers[headers.length] = name;
+      headers[headers.length] = entry[1];
     }
   }
   const lines = scope.cookies !== null && scope.cookies.isModified ? scope.cookies.merge(cookies) : cookies;
-  for (const line of new SafeArrayIterator(lines)) ArrayPrototypePush(headers, "set-cookie", line);
+  for (const line of new SafeArrayIterator(lines)) {
+    headers[headers.length] = "set-cookie";
+    headers[headers.length] = line;
+  }
 
   const { status, statusMessage } = inner;
   const body = nullBodyStatus(status) ? null : response.body === null ? null : inner.body;
@@ -282,9 +284,10 @@ function respondInFull(scope, response) {
 }
 
 class TypeErrorOfUsedBody extends primordials.TypeError {
+  name = "TypeError";
+
   constructor() {
     super("The handler returned a Response whose body has already been read or is locked");
-    this.name = "TypeError";
   }
 }
 
@@ -315,6 +318,7 @@ function foreignResponse(scope, value) {
     typeof value.headers === "object" && typeof value.arrayBuffer === "function"
   ) {
     return new Response(value.body ?? null, {
+      __proto__: null,
       status: value.status,
       statusText: value.statusText ?? "",
       headers: [...value.headers],
@@ -392,10 +396,13 @@ function redirect(scope, digest) {
     }
   }
   scope.phase = ANSWERED;
-  const headers = ["location", location];
+  const headers = bareList();
+  headers[0] = "location";
+  headers[1] = location;
   if (scope.cookies !== null && scope.cookies.isModified) {
     for (const line of new SafeArrayIterator(scope.cookies.merge([]))) {
-      ArrayPrototypePush(headers, "set-cookie", line);
+      headers[headers.length] = "set-cookie";
+      headers[headers.length] = line;
     }
   }
   op_edgehost_respond(scope.handle, status, "", headers, null);
@@ -471,7 +478,7 @@ const outstanding = new SafeWeakSet();
 
 // Errors that nobody caught.
 core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
-  const rejection = new event.PromiseRejectionEvent("unhandledrejection", { cancelable: true, promise, reason });
+  const rejection = new event.PromiseRejectionEvent("unhandledrejection", { __proto__: null, cancelable: true, promise, reason });
   // `process.on("unhandledRejection")`.
   if (globalThis.dispatchEvent(rejection)) internals.nodeProcessUnhandledRejectionCallback?.(rejection);
   if (!rejection.defaultPrevented) report("Uncaught (in promise) ", reason);
@@ -479,7 +486,7 @@ core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promis
   return true;
 });
 core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise, /** @type {unknown} */ reason) => {
-  const handled = new event.PromiseRejectionEvent("rejectionhandled", { promise, reason });
+  const handled = new event.PromiseRejectionEvent("rejectionhandled", { __proto__: null, promise, reason });
   if (WeakSetPrototypeDelete(outstanding, promise)) globalThis.dispatchEvent(handled);
   internals.nodeProcessRejectionHandledCallback?.(handled);
 });
@@ -490,7 +497,7 @@ internals.edgehost.reportException = (/** @type {unknown} */ error) => {
   } catch {
     // What throws while it is read has no message.
   }
-  const uncaught = new event.ErrorEvent("error", { cancelable: true, message, error });
+  const uncaught = new event.ErrorEvent("error", { __proto__: null, cancelable: true, message, error });
   if (globalThis.dispatchEvent(uncaught)) report("Uncaught ", error);
 };
 core.setReportExceptionCallback(internals.edgehost.reportException);

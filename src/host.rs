@@ -20,6 +20,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Conditions, Problem};
+use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
 use crate::enforcer::Access;
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
@@ -95,6 +96,7 @@ pub struct EdgeHostBuilder {
     ignore_middleware: bool,
     environment: Environment,
     public_origin: Option<String>,
+    draft_secret: Option<String>,
     trusted: Vec<IpNet>,
     observer: Arc<dyn Observer>,
     progress: Box<dyn FnMut(Progress<'_>) + Send>,
@@ -175,6 +177,13 @@ impl EdgeHostBuilder {
         self
     }
 
+    /// What draft mode is made sure with: the same for all machines that serve a project,
+    /// at least 16 bytes that nobody guesses. Otherwise one is kept in `.edgehost/`.
+    pub fn draft_secret(mut self, secret: impl Into<String>) -> Self {
+        self.draft_secret = Some(secret.into());
+        self
+    }
+
     /// Proxies whose `x-forwarded-*` headers are believed.
     pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted.extend(networks);
@@ -209,6 +218,11 @@ impl EdgeHostBuilder {
         }
         if let Some(Err(problem)) = self.public_origin.as_deref().map(origin) {
             problems.push(problem);
+        }
+        if self.draft_secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_DRAFT_SECRET) {
+            problems.push(format!(
+                "--draft-secret is too short to be one: it must have at least {SHORTEST_DRAFT_SECRET} bytes, such as `openssl rand -hex 16` makes"
+            ));
         }
         if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
     }
@@ -262,7 +276,9 @@ impl EdgeHostBuilder {
             warnings: &bundle.warnings,
             errors: &bundle.errors,
         });
-        app(project, bundle, self.limits.clone(), self.permissions.clone(), self.observer.clone())
+        let secret = self.draft_secret.as_deref();
+        let (limits, permissions) = (self.limits.clone(), self.permissions.clone());
+        app(project, bundle, limits, permissions, secret, self.observer.clone())
     }
 }
 
@@ -294,6 +310,7 @@ fn app(
     bundle: Bundle,
     limits: Limits,
     permissions: Permissions,
+    draft_secret: Option<&str>,
     observer: Arc<dyn Observer>,
 ) -> Result<(Arc<App>, Arc<RouteTable>), Error> {
     let access = Access::new(permissions, &project.root, &bundle.packages_above(&project.root))
@@ -314,8 +331,13 @@ fn app(
         })
         .collect();
     let production = project.environment.get("NODE_ENV") == Some("production");
+    let draft_secret = match draft_secret {
+        Some(configured) => draft_secret_from(configured),
+        None => kept_draft_secret(&project.root)
+            .map_err(|source| Error::System { what: "cannot make a secret for draft mode", source })?,
+    };
     let app = App {
-        draft_secret: draft_secret(&project.root)?,
+        draft_secret,
         root_url: url::Url::from_directory_path(&project.root).map(String::from).unwrap_or_default(),
         sources: SourceLines::default(),
         root: project.root,
@@ -336,26 +358,6 @@ fn app(
         observer,
     };
     Ok((Arc::new(app), Arc::new(project.routes)))
-}
-
-/// What `draftMode()` compares its cookie with: 32 hex digits, kept in `.edgehost/`
-/// so that a restart does not end every draft.
-fn draft_secret(root: &Path) -> Result<String, Error> {
-    let path = root.join(".edgehost").join("draft-secret");
-    if let Ok(kept) = std::fs::read_to_string(&path)
-        && kept.len() == 32
-    {
-        return Ok(kept);
-    }
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(|error| Error::System {
-        what: "cannot make a secret for draft mode",
-        source: std::io::Error::other(error.to_string()),
-    })?;
-    let secret: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let _ = std::fs::create_dir_all(root.join(".edgehost"));
-    let _ = std::fs::write(&path, &secret);
-    Ok(secret)
 }
 
 /// The service of one shard.
@@ -413,6 +415,7 @@ impl EdgeHost {
             ignore_middleware: false,
             environment: Environment::of_process(),
             public_origin: None,
+            draft_secret: None,
             trusted: Vec::new(),
             observer: Arc::new(Tracing),
             progress: Box::new(|_| {}),

@@ -25,6 +25,7 @@
 //! them together. `ARCHITECTURE.md` tells the rest.
 
 mod bundle;
+mod draft;
 mod enforcer;
 mod error;
 mod front;

@@ -13,8 +13,8 @@ let warned = false;
  * @param {string[]} [_keys]
  * @param {{ revalidate?: number | false }} [options]
  */
-function unstable_cache(callback, _keys, options = {}) {
-  if (options.revalidate === 0) {
+function unstable_cache(callback, _keys, options = undefined) {
+  if (options?.revalidate === 0) {
     throw new Error(
       `Invariant revalidate: 0 can not be passed to unstable_cache(), must be "false" or "> 0" ${callback.toString()}`,
     );

@@ -67,11 +67,12 @@ function cookies() {
 }
 
 class ReadonlyHeadersError extends Error {
+  name = "ReadonlyHeadersError";
+
   constructor() {
     super(
       "Headers cannot be modified. Read more: https://nextjs.org/docs/app/api-reference/functions/headers",
     );
-    this.name = "ReadonlyHeadersError";
   }
 }
 
@@ -112,7 +113,7 @@ class DraftMode {
   /** @param {any} scope */
   constructor(scope) {
     this.#scope = scope;
-    const { value } = storeOf(scope).get(DRAFT_COOKIE) ?? {};
+    const { value } = storeOf(scope).get(DRAFT_COOKIE) ?? { __proto__: null, value: undefined };
     this.#enabled = value !== undefined && value === op_edgehost_draft_secret();
   }
 
@@ -122,13 +123,13 @@ class DraftMode {
 
   enable() {
     this.#check("enable");
-    storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), ...attributes() });
+    storeOf(this.#scope).set({ __proto__: null, name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), ...attributes() });
     this.#enabled = true;
   }
 
   disable() {
     this.#check("disable");
-    storeOf(this.#scope).set({ name: DRAFT_COOKIE, value: "", expires: new Date(0), ...attributes() });
+    storeOf(this.#scope).set({ __proto__: null, name: DRAFT_COOKIE, value: "", expires: new Date(0), ...attributes() });
     this.#enabled = false;
   }
 
@@ -144,8 +145,8 @@ class DraftMode {
 
 function attributes() {
   return op_edgehost_is_production()
-    ? { httpOnly: true, sameSite: "none", secure: true, path: "/" }
-    : { httpOnly: true, sameSite: "lax", path: "/" };
+    ? { __proto__: null, httpOnly: true, sameSite: "none", secure: true, path: "/" }
+    : { __proto__: null, httpOnly: true, sameSite: "lax", path: "/" };
 }
 
 function draftMode() {

@@ -3,13 +3,19 @@
 // recognised by their digest.
 (function () {
 const { core, primordials } = __bootstrap;
-const { Error, StringPrototypeStartsWith } = primordials;
+const { Error, ObjectDefineProperty, StringPrototypeStartsWith } = primordials;
 const { URLSearchParams } = core.loadExtScript("ext:deno_web/00_url.js");
 
 /** @param {string} message @param {string} digest */
 function controlFlow(message, digest) {
   const error = new Error(message);
-  /** @type {any} */ (error).digest = digest;
+  ObjectDefineProperty(error, "digest", {
+    __proto__: null,
+    value: digest,
+    writable: true,
+    enumerable: true,
+    configurable: true,
+  });
   return error;
 }
 

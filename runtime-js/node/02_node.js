@@ -529,10 +529,37 @@ const hooks = {
       if (typeof path === "string" && path[0] === "\0" && core.ops.op_edgehost_is_confined()) {
         throw unavailable("net", "connect", "the permission profile allows no socket without a path");
       }
-      return ReflectApply(connect, this, [request, absolute(path)]);
+      // Native code checks one form of it and would connect to the other.
+      return ReflectApply(connect, this, [request, typeof path === "string" && path[0] !== "\0" ? core.ops.op_edgehost_socket_path(path) : path]);
     };
     ObjectDefineProperty(exports.Pipe.prototype, "connect", { __proto__: null, value });
     refuseMethods(exports.Pipe.prototype, ["bind", "fchmod", "listen"], "Server.listen", NO_SERVER);
+    return exports;
+  },
+  // Who sends is given a port, where answers arrive. To wait at one that others know is
+  // to listen.
+  dgram(exports) {
+    const { bind } = exports.Socket.prototype;
+    const value = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+      const { 0: given } = args;
+      const isOfSender = typeof given === "object" && given !== null && given.port === 0 && given.exclusive === true &&
+        given.address === undefined && given.fd === undefined;
+      if (!isOfSender) throw unavailable("dgram", "Socket.bind", `${NO_SERVER}; who sends has a port already`);
+      return ReflectApply(bind, this, [{ __proto__: null, port: 0, exclusive: true }]);
+    };
+    ObjectDefineProperties(value, ObjectGetOwnPropertyDescriptors(bind));
+    ObjectDefineProperty(exports.Socket.prototype, "bind", { __proto__: null, value });
+    return exports;
+  },
+  udp_wrap(exports) {
+    for (const name of new SafeArrayIterator(["bind", "bind6"])) {
+      const original = exports.UDP.prototype[name];
+      const value = /** @this {unknown} */ function (/** @type {string} */ address, /** @type {number} */ port, /** @type {number} */ flags) {
+        if (port !== 0) throw unavailable("dgram", "Socket.bind", NO_SERVER);
+        return ReflectApply(original, this, [address, 0, flags]);
+      };
+      ObjectDefineProperty(exports.UDP.prototype, name, { __proto__: null, value });
+    }
     return exports;
   },
   // No descriptor is a terminal.

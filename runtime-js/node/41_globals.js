@@ -169,7 +169,6 @@ function builtin(name) {
     throw edgehost.node.unavailable("node", name, "edge routes have assert, async_hooks, buffer, events and util");
   }
   const module = core.createLazyLoader(`node:${name}`)();
-  if (name === "module") ReflectDeleteProperty(globalThis, "nodeBootstrap");
   return module.default ?? module;
 }
 

@@ -81,6 +81,9 @@ pub(super) struct Options {
     /// Scheme and host that request.url shows, such as https://example.com [default: the Host header]
     #[arg(long, env = "EDGEHOST_PUBLIC_ORIGIN", value_name = "ORIGIN")]
     pub(super) public_origin: Option<String>,
+    /// Secret of draftMode(), the same on all machines that serve the project; better set as a variable [default: kept in .edgehost/]
+    #[arg(long, env = "EDGEHOST_DRAFT_SECRET", value_name = "SECRET", hide_env_values = true)]
+    pub(super) draft_secret: Option<String>,
     /// Network whose x-forwarded-* headers are believed, such as 10.0.0.0/8; may be repeated
     #[arg(long, env = "EDGEHOST_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
     pub(super) trust_proxy: Vec<IpNet>,

@@ -98,6 +98,7 @@ impl Options {
             shards,
             ignore_middleware,
             public_origin,
+            draft_secret,
             log_format,
             log,
             no_access_log,

@@ -50,6 +50,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     if let Some(origin) = &options.public_origin {
         builder = builder.public_origin(origin);
     }
+    if let Some(secret) = &options.draft_secret {
+        builder = builder.draft_secret(secret);
+    }
     if let Some(names) = &options.conditions {
         builder = builder.conditions(names);
     }

@@ -3,11 +3,12 @@
 //! Purpose: decide everything about a request that needs no JavaScript, hand the
 //! rest to the shard, and turn what comes back into a response.
 //! Key types: [`Front`], [`Peer`].
-//! Where to look: `pipeline` lists the steps in order, `path` normalises,
+//! Where to look: `pipeline` lists the steps in order, `authority` and `path` normalise,
 //! `respond` holds the table of failures, `access` tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
 mod access;
+mod authority;
 mod path;
 mod pipeline;
 mod respond;

@@ -20,6 +20,7 @@ use http_body_util::combinators::UnsyncBoxBody;
 use ipnet::IpNet;
 
 use super::access::{self, Access};
+use super::authority;
 use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
 use crate::isolate::{App, Invocation};
@@ -140,8 +141,8 @@ impl Front {
         B::Error: Into<BoxError>,
     {
         let (parts, body) = request.into_parts();
-        let Decided { route, params, method, path } = match self.decide(&parts, body.size_hint().exact(), id)
-        {
+        let mut origin = self.origin(peer);
+        let decided = match self.decide(&parts, body.size_hint().exact(), id, &mut origin) {
             Ok(decided) => decided,
             Err(early) => {
                 if !body.is_end_stream() {
@@ -150,6 +151,7 @@ impl Front {
                 return Step::Done(early);
             }
         };
+        let Decided { route, params, method, path } = decided;
         if let Some(access) = access {
             access.found(route);
         }
@@ -160,7 +162,7 @@ impl Front {
             method: parts.method,
             uri: parts.uri,
             path,
-            origin: self.origin(peer),
+            origin,
             raw_headers: parts.headers,
             params: message_params(params),
             route,
@@ -195,8 +197,10 @@ impl Front {
         parts: &http::request::Parts,
         length: Option<u64>,
         id: RequestId,
+        origin: &mut Origin,
     ) -> Result<Decided, Result<Response<ResponseBody>, Refusal>> {
         self.refuse_large(parts, length).map_err(Err)?;
+        authority::settle(parts, origin).map_err(Err)?;
         let path = match normalise(parts.uri.path()) {
             Path::Match(path) => path,
             Path::Redirect(path) => return Err(Ok(respond::moved(&with_query(&path, parts.uri.query())))),
@@ -283,6 +287,7 @@ impl Front {
             peer.address.is_some_and(|ip| self.settings.trusted.iter().any(|net| net.contains(&ip)));
         Origin {
             site: self.settings.site.clone(),
+            authority: None,
             scheme: if peer.secure { "https" } else { "http" },
             peer: peer.address,
             trusted,

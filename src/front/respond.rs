@@ -22,6 +22,7 @@ const NO_STORE: HeaderValue =
 pub(crate) enum Refusal {
     NotFound,
     MalformedPath,
+    MalformedHost,
     UnknownMethod,
     TraceMethod,
     MethodNotAllowed(MethodSet),
@@ -49,6 +50,7 @@ impl Refusal {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Not Found"),
             Self::MalformedPath => (StatusCode::BAD_REQUEST, "MALFORMED_PATH", "Bad Request"),
+            Self::MalformedHost => (StatusCode::BAD_REQUEST, "MALFORMED_HOST", "Bad Request"),
             Self::UnknownMethod => (StatusCode::BAD_REQUEST, "UNKNOWN_METHOD", ""),
             Self::TraceMethod | Self::MethodNotAllowed(_) => {
                 (StatusCode::METHOD_NOT_ALLOWED, "METHOD_NOT_ALLOWED", "")

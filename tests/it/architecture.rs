@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 16] = [
+const FLOORS: [(&str, u32); 17] = [
     ("main", 6),
     ("cli", 6),
     ("lib", 5),
@@ -16,6 +16,7 @@ const FLOORS: [(&str, u32); 16] = [
     ("enforcer", 1),
     ("bundle", 1),
     ("project", 0),
+    ("draft", 0),
     ("limits", 0),
     ("instances", 0),
     ("permissions", 0),
@@ -24,7 +25,7 @@ const FLOORS: [(&str, u32); 16] = [
 ];
 
 /// Ground values that rooms of the same floor may use.
-const GROUND: [&str; 4] = ["limits", "instances", "permissions", "telemetry"];
+const GROUND: [&str; 5] = ["draft", "limits", "instances", "permissions", "telemetry"];
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)

@@ -1,6 +1,7 @@
 mod ai;
 mod architecture;
 mod assets;
+mod authority;
 mod bodies;
 mod broken_routes;
 mod bundling;
@@ -22,6 +23,7 @@ mod next_api;
 mod node;
 mod node_limits;
 mod permissions;
+mod prototypes;
 mod react;
 mod request;
 mod routing;

@@ -3,7 +3,7 @@
 use http::Method;
 use serde_json::json;
 
-use super::harness::{eventually, log, logged, project, serve_root};
+use super::harness::{App, eventually, log, logged, project, serve_root};
 
 const FORM: &str = "application/x-www-form-urlencoded";
 
@@ -231,6 +231,58 @@ async fn t68_draft_mode() {
             "__prerender_bypass=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT; Secure; HttpOnly; SameSite=none"
         ]
     );
+}
+
+#[tokio::test]
+async fn a_draft_secret_is_kept_for_the_host_alone_or_configured_for_many() {
+    use std::os::unix::fs::PermissionsExt;
+    let source = "import { draftMode } from 'next/headers';
+        export const GET = async () => Response.json((await draftMode()).isEnabled);
+        export const PUT = async () => { (await draftMode()).enable(); return new Response(); };";
+    let first = project().file("app/route.ts", source);
+    let second = project().file("app/route.ts", source);
+    let kept = first.path().join(".edgehost/draft-secret");
+    let cookie = async |app: &App| {
+        let answer = app.send(Method::PUT, "/", &[], "").await;
+        answer.cookies()[0].split(';').next().expect("a pair").to_owned()
+    };
+    let open = async |project: &super::harness::Project, secret: Option<&str>| {
+        let builder = project.builder();
+        let builder = match secret {
+            Some(secret) => builder.draft_secret(secret),
+            None => builder,
+        };
+        App::serve(builder.build().await.expect("built"), None).await
+    };
+    // What an older version left, for everybody to read.
+    std::fs::create_dir_all(kept.parent().expect("a folder")).expect("made");
+    std::fs::write(&kept, "0123456789abcdef0123456789abcdef").expect("written");
+    std::fs::set_permissions(&kept, std::fs::Permissions::from_mode(0o644)).expect("set");
+    assert_eq!(
+        cookie(&open(&first, None).await).await,
+        "__prerender_bypass=0123456789abcdef0123456789abcdef"
+    );
+    let mode = |path: &std::path::Path| std::fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    assert_eq!(mode(&kept), 0o600);
+    std::fs::write(&kept, "half").expect("written");
+    let renewed = cookie(&open(&first, None).await).await;
+    assert_eq!(renewed, cookie(&open(&first, None).await).await, "it outlives a restart");
+    let text = std::fs::read_to_string(&kept).expect("kept");
+    assert_eq!((renewed, mode(&kept)), (format!("__prerender_bypass={text}"), 0o600));
+
+    let secret = "the same on every machine";
+    let [one, two] = [open(&first, Some(secret)).await, open(&second, Some(secret)).await];
+    let pair = cookie(&one).await;
+    assert!(!pair.contains(&text) && !pair.contains(secret), "{pair}");
+    two.send(Method::GET, "/", &[("cookie", &pair)], "").await.is_json(json!(true));
+    open(&second, Some("another one that is long"))
+        .await
+        .send(Method::GET, "/", &[("cookie", &pair)], "")
+        .await
+        .is_json(json!(false));
+    assert!(!second.path().join(".edgehost/draft-secret").exists());
+    let short = first.builder().draft_secret("short").validate().expect_err("refused").to_string();
+    assert!(short.contains("--draft-secret is too short") && !short.contains("'short'"), "{short}");
 }
 
 #[tokio::test]

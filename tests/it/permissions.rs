@@ -437,3 +437,131 @@ async fn listener() -> u16 {
     tokio::spawn(async move { while listener.accept().await.is_ok() {} });
     port
 }
+
+/// `..` after a link leads elsewhere for those who follow the link first. What is checked
+/// is what is opened.
+#[tokio::test]
+async fn a_link_and_dots_lead_to_the_same_place_for_the_check_and_the_use() {
+    let outer = tempfile::tempdir().expect("a folder");
+    let outside = outer.path().canonicalize().expect("it exists");
+    std::fs::write(outside.join("secret.txt"), "outside").expect("written");
+    let listener = std::os::unix::net::UnixListener::bind(outside.join("host.sock")).expect("bound");
+    listener.set_nonblocking(true).expect("set");
+    // A workspace: node_modules/b is a link to its folder, and the project lies in `outside`.
+    let within = outside.join("project");
+    std::fs::rename(attempts(project()).file("b/index.js", "").dir.keep(), &within).expect("moved");
+    std::fs::create_dir_all(within.join("packages/a/node_modules")).expect("made");
+    std::os::unix::fs::symlink("../../../b", within.join("packages/a/node_modules/b")).expect("linked");
+    let mut permissions = Permissions::from(Profile::Strict);
+    permissions.allow_write = Some(vec![".".into()]);
+    let builder = edgehost::EdgeHost::builder(&within).permissions(permissions);
+    let app = Tried(App::serve(builder.build().await.expect("built"), Some(outer)).await);
+    // Followed first, these end in `outside`; without following, in `packages` or `packages/a`.
+    let via = "packages/a/node_modules/b/../..";
+    for code in [
+        format!("return connect('{via}/host.sock')"),
+        format!("return connect(process.cwd() + '/{via}/host.sock')"),
+        "const here = process.cwd(); process.chdir('packages/a/node_modules/b'); try { return await connect('../../host.sock') } finally { process.chdir(here) }".to_owned(),
+        format!(
+            "return await new Promise((resolve, reject) => http.get({{ socketPath: '{via}/host.sock', path: '/' }}, resolve).on('error', reject))"
+        ),
+        format!("return fs.readFileSync('{via}/secret.txt', 'utf8')"),
+        format!("return await fs.promises.readFile('{via}/secret.txt', 'utf8')"),
+        format!("fs.writeFileSync('{via}/secret.txt', 'changed')"),
+        format!("fs.appendFileSync('{via}/secret.txt', 'changed')"),
+        format!("fs.copyFileSync('{via}/secret.txt', 'copy'); return fs.readFileSync('copy', 'utf8')"),
+        format!("fs.cpSync('{via}/secret.txt', 'copy'); return fs.readFileSync('copy', 'utf8')"),
+        format!("await fs.promises.cp('{via}/secret.txt', 'copy'); return fs.readFileSync('copy', 'utf8')"),
+        format!("fs.linkSync('{via}/secret.txt', 'copy'); return fs.readFileSync('copy', 'utf8')"),
+        format!("fs.renameSync('{via}/secret.txt', 'copy'); return fs.readFileSync('copy', 'utf8')"),
+        format!("fs.truncateSync('{via}/secret.txt')"),
+        format!("fs.chmodSync('{via}/secret.txt', 0o777)"),
+        format!("fs.rmSync('{via}/secret.txt')"),
+        format!("fs.unlinkSync('{via}/secret.txt')"),
+        format!("return fs.statSync('{via}/secret.txt').size === 7 ? 'outside' : null"),
+        format!(
+            "return fs.realpathSync('{via}/secret.txt') === process.cwd().replace(/.project$/, '/secret.txt') ? 'outside' : null"
+        ),
+        format!("return fs.openAsBlob('{via}/secret.txt').then((blob) => blob.text())"),
+        format!("return fs.readdirSync('{via}').includes('secret.txt') ? 'outside' : null"),
+        format!(
+            "return process.getBuiltinModule('module').createRequire(process.cwd() + '/x.js')('./{via}/secret.txt')"
+        ),
+        format!(
+            "new DatabaseSync('{via}/made.db').exec('create table t(a)'); return fs.existsSync(process.cwd() + '/../made.db') || undefined.x"
+        ),
+        format!(
+            "const one = new DatabaseSync(':memory:'); one.exec(\"attach '{via}/made.db' as other; create table other.t(a)\"); return fs.existsSync(process.cwd() + '/../made.db') || undefined.x"
+        ),
+        format!(
+            "const one = new DatabaseSync(':memory:'); one.exec(\"create table t(a); vacuum into '{via}/made.db'\")"
+        ),
+    ] {
+        let answer = app.run(&code).await;
+        assert!(
+            !answer.to_string().contains("connected") && answer["value"] != "outside",
+            "{code}: {answer}"
+        );
+        let text = std::fs::read_to_string(outside.join("secret.txt")).expect("still there");
+        assert_eq!(text, "outside", "{code}: {answer}");
+        assert!(!outside.join("made.db").exists(), "{code}: {answer}");
+        // Where they do lead, without a link followed.
+        for made in ["copy", "packages/a/secret.txt", "packages/a/made.db"] {
+            let _ = std::fs::remove_file(within.join(made));
+        }
+    }
+    let reached = listener.accept().is_ok();
+    assert!(!reached, "the host's socket was reached");
+    // The same names without the detour work.
+    let inner = std::os::unix::net::UnixListener::bind(within.join("packages/inner.sock")).expect("bound");
+    app.allows("return connect('packages/a/node_modules/../../inner.sock')").await;
+    app.allows("return connect('./packages/inner.sock')").await;
+    drop(inner);
+}
+
+/// UDP has no other word for listening.
+#[tokio::test]
+async fn datagrams_are_sent_and_answered_but_not_waited_for_at_a_known_port() {
+    let echo = tokio::net::UdpSocket::bind("127.0.0.1:0").await.expect("a port");
+    let port = echo.local_addr().expect("an address").port();
+    tokio::spawn(async move {
+        let mut buffer = [0; 64];
+        while let Ok((count, peer)) = echo.recv_from(&mut buffer).await {
+            let _ = echo.send_to(&buffer[..count], peer).await;
+        }
+    });
+    let app = Tried(attempts(project()).start().await);
+    let socket =
+        "const dgram = process.getBuiltinModule('dgram'); const socket = dgram.createSocket('udp4'); ";
+    for how in [
+        format!("socket.send('there and back', {port}, '127.0.0.1')"),
+        format!("socket.connect({port}, '127.0.0.1', () => socket.send('there and back'))"),
+    ] {
+        let code = format!(
+            "{socket} return await new Promise((resolve, reject) => {{ socket.on('message', (text) => {{ socket.close(); resolve(String(text)); }}).on('error', reject); {how}; }})"
+        );
+        assert_eq!(app.run(&code).await, json!({ "value": "there and back" }), "{code}");
+    }
+    let known =
+        std::net::UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("free").port();
+    for bind in [
+        "socket.bind()".to_owned(),
+        "socket.bind(0)".to_owned(),
+        "socket.bind(0, '127.0.0.1')".to_owned(),
+        format!("socket.bind({known})"),
+        format!("socket.bind({{ port: {known}, exclusive: true }})"),
+        format!(
+            "let asked = 0; socket.bind({{ get port() {{ return asked++ ? {known} : 0; }}, exclusive: true }})"
+        ),
+        format!(
+            "const state = Object.getOwnPropertySymbols(socket).map((symbol) => socket[symbol]).find((state) => state?.handle); state.handle.bind('127.0.0.1', {known}, 0)"
+        ),
+        format!(
+            "const state = Object.getOwnPropertySymbols(socket).map((symbol) => socket[symbol]).find((state) => state?.handle); state.handle.bind6('::1', {known}, 0)"
+        ),
+    ] {
+        let answer = app.run(&format!("{socket} {bind}; return await new Promise((resolve) => setTimeout(() => {{ const bound = socket.address().port; socket.close(); resolve(bound === {known}); }}, 20))")).await;
+        let refused = answer["code"] == "ERR_FEATURE_UNAVAILABLE_ON_PLATFORM";
+        assert!(refused || answer["value"] == false && bind.contains("asked"), "{bind}: {answer}");
+    }
+}

@@ -279,6 +279,7 @@ mod tests {
             path: None,
             origin: Origin {
                 site: std::sync::Arc::new(Site { fallback: "h".into(), public: None }),
+                authority: None,
                 scheme: "http",
                 peer: None,
                 trusted: false,

@@ -90,7 +90,10 @@ pub struct Site {
 pub struct Origin {
     /// The host's own address.
     pub site: Arc<Site>,
-    /// `http` or `https`.
+    /// Host and port in the form of the URL standard, where what the request says is not in
+    /// it already, or a proxy says another.
+    pub authority: Option<Box<str>>,
+    /// `http` or `https`, of the client's side.
     pub scheme: &'static str,
     /// The peer's address, where the connection has one.
     pub peer: Option<IpAddr>,
@@ -165,7 +168,8 @@ impl RequestHead {
         if let Some(authority) = self.uri.authority()
             && let Ok(value) = HeaderValue::from_str(authority.as_str())
         {
-            self.raw_headers.entry(HOST).or_insert(value);
+            // RFC 9112, section 3.2.2: a `Host` beside it does not count.
+            self.raw_headers.insert(HOST, value);
         }
         if !self.origin.trusted {
             for name in FORWARDED.into_iter().chain(["x-real-ip"]) {
@@ -174,7 +178,8 @@ impl RequestHead {
         }
         let host = self.host().to_owned();
         let default_port = if self.origin.scheme == "https" { "443" } else { "80" };
-        let port = host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
+        let after_host = host.rfind(']').map_or(host.as_str(), |end| &host[end..]);
+        let port = after_host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
         let peer = self.origin.peer.map(|ip| ip.to_string()).unwrap_or_default();
         let scheme = self.origin.scheme.to_owned();
         for (name, value) in
@@ -189,6 +194,9 @@ impl RequestHead {
     }
 
     fn host(&self) -> &str {
+        if let Some(authority) = &self.origin.authority {
+            return authority;
+        }
         let authority = self.uri.authority().map(Authority::as_str);
         authority
             .or_else(|| self.raw_headers.get(HOST).and_then(|host| host.to_str().ok()))
@@ -196,20 +204,11 @@ impl RequestHead {
             .unwrap_or(&self.origin.site.fallback)
     }
 
-    /// The absolute URL: public origin if set, what a trusted proxy says, else the
-    /// socket's scheme and the `Host` header.
+    /// The absolute URL: public origin if set, else scheme and authority of the client's side.
     pub fn url(&self) -> String {
         let mut url = match &self.origin.site.public {
             Some(public) => public.clone(),
-            None => {
-                let forwarded = |name: &str| {
-                    let value = self.raw_headers.get(name).filter(|_| self.origin.trusted)?.to_str().ok()?;
-                    value.split(',').next().map(str::trim).filter(|value| !value.is_empty())
-                };
-                let scheme = forwarded("x-forwarded-proto").unwrap_or(self.origin.scheme);
-                let host = forwarded("x-forwarded-host").unwrap_or_else(|| self.host());
-                format!("{scheme}://{host}")
-            }
+            None => format!("{}://{}", self.origin.scheme, self.host()),
         };
         match &self.path {
             Some(path) => {
@@ -249,6 +248,7 @@ mod tests {
             path: None,
             origin: Origin {
                 site: Arc::new(Site { fallback: "localhost:1".into(), public: None }),
+                authority: None,
                 scheme: "http",
                 peer: Some([192, 0, 2, 1].into()),
                 trusted,
@@ -284,11 +284,19 @@ mod tests {
     }
 
     #[test]
-    fn only_a_trusted_proxy_names_the_origin() {
-        let sent = [("host", "inner"), ("x-forwarded-proto", "https, http"), ("x-forwarded-host", "outer")];
-        assert_eq!(head(&sent, false).url(), "http://inner/p?x=1");
-        assert_eq!(head(&sent, true).url(), "https://outer/p?x=1");
+    fn the_authority_is_the_settled_one() {
+        let mut plain = head(&[("host", "inner:8080")], false);
+        assert_eq!(plain.url(), "http://inner:8080/p?x=1");
+        assert_eq!(plain.headers()["x-forwarded-port"], "8080");
         assert_eq!(head(&[], true).url(), "http://localhost:1/p?x=1");
+        let mut settled = head(&[("host", "[2001:DB8::1]")], false);
+        settled.origin.authority = Some("[2001:db8::1]".into());
+        assert_eq!(settled.url(), "http://[2001:db8::1]/p?x=1");
+        let headers = settled.headers();
+        assert_eq!(
+            (&headers["x-forwarded-host"], &headers["x-forwarded-port"]),
+            (&HeaderValue::from_static("[2001:db8::1]"), &HeaderValue::from_static("80"),)
+        );
     }
 
     #[test]

@@ -63,6 +63,7 @@ deno_core::extension!(
         op_edgehost_owns_descriptor,
         op_edgehost_process_ids,
         op_edgehost_set_env,
+        op_edgehost_socket_path,
         op_edgehost_target,
         op_edgehost_v8_version,
         op_host_get_worker_cpu_usage,

@@ -117,6 +117,27 @@ pub(crate) fn op_app_cwd(state: &OpState) -> Result<String, std::io::Error> {
     Ok(state.borrow::<AppSys>().env_current_dir()?.display().to_string())
 }
 
+/// The path of a socket as it is to be opened, which is the one that was checked: the text
+/// itself may lead elsewhere, through a link and `..`. Called by runtime-js/node/02_node.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_socket_path(
+    state: &mut OpState,
+    #[string] path: &str,
+) -> Result<String, JsErrorBox> {
+    let path = state
+        .borrow::<PermissionsContainer>()
+        .check_open(
+            Cow::Borrowed(Path::new(path)),
+            OpenAccessKind::ReadWriteNoFollow,
+            Some("node:net.createConnection()"),
+        )
+        .map_err(JsErrorBox::from_err)?;
+    path.to_str().map(str::to_owned).ok_or_else(|| {
+        JsErrorBox::generic(format!("{} is not UTF-8: a socket cannot be reached there", path.display()))
+    })
+}
+
 /// `process.umask()`, which tells the usual mask; it is not for the app to change.
 #[op2]
 pub(crate) fn op_app_umask(mask: Option<u32>) -> Result<u32, JsErrorBox> {
