@@ -40,6 +40,9 @@ const {
   decodeURIComponent,
 } = primordials;
 
+/** They call this script while they are loaded, and are there when a stream is asked for. */
+const streams = () => core.loadExtScript("ext:deno_web/06_streams.js");
+
 /** Set by deno_node on the pool of `Buffer`, and by `markAsUntransferable`. */
 const UNTRANSFERABLE = SymbolFor("nodejs.worker_threads.untransferable");
 
@@ -207,7 +210,9 @@ function copyOf(chunk) {
  * @param {{ next(): Promise<IteratorResult<unknown>>, return?(reason: unknown): Promise<unknown> }} iterator
  */
 function streamOf(iterator) {
+  const { ReadableStream } = streams();
   return new ReadableStream({
+    __proto__: null,
     type: "bytes",
     async pull(/** @type {any} */ controller) {
       for (;;) {
@@ -288,7 +293,7 @@ function verified(response, request, InnerBody, networkError) {
       return networkError(`the body does not match the integrity "${integrity}"`);
     }
     if (inner.body !== null) {
-      const body = new InnerBody({ body: bytes, consumed: false });
+      const body = new InnerBody({ __proto__: null, body: bytes, consumed: false });
       body.source = bytes;
       body.length = TypedArrayPrototypeGetByteLength(bytes);
       inner.body = body;
@@ -401,7 +406,9 @@ function decompressor(format, convert) {
     written = null;
     writableController.error(error);
   };
+  const { ReadableStream, WritableStream } = streams();
   const writable = new WritableStream({
+    __proto__: null,
     start(/** @type {any} */ controller) {
       writableController = controller;
     },
@@ -429,6 +436,7 @@ function decompressor(format, convert) {
     },
   });
   const readable = new ReadableStream({
+    __proto__: null,
     start(/** @type {any} */ controller) {
       readableController = controller;
     },
@@ -457,7 +465,7 @@ function decompressor(format, convert) {
       }
     },
     cancel: fail,
-  }, { highWaterMark: 0 });
+  }, { __proto__: null, highWaterMark: 0 });
   return { readable, writable };
 }
 

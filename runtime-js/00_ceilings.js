@@ -63,7 +63,7 @@ function primeSeconds(bits) {
  * @param {string} what @param {number} seconds
  */
 function refuseLongWork(what, seconds) {
-  const [most] = core.ops.op_edgehost_ceilings();
+  const { 0: most } = core.ops.op_edgehost_ceilings();
   if (seconds > most) {
     const error = new RangeError(`${what} would take about ${MathCeil(seconds)} s of CPU time; a request has ${most} s`);
     throw ObjectAssign(error, { code: "ERR_OUT_OF_RANGE" });
@@ -105,7 +105,7 @@ function free() {
  * @param {string} what @param {number} bytes
  */
 function refuseLargeResult(what, bytes) {
-  const [, most] = core.ops.op_edgehost_ceilings();
+  const { 1: most } = core.ops.op_edgehost_ceilings();
   if (bytes > most) {
     const error = new RangeError(`${what} takes ${bytes} bytes; an isolate has ${most}`);
     throw ObjectAssign(error, { code: "ERR_OUT_OF_RANGE" });

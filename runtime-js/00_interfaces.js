@@ -79,22 +79,27 @@ function mend(name, type) {
   }
 }
 
+/** @param {unknown} value */
+function assertRequest(value) {
+  webidl.assertBranded(value, core.loadExtScript("ext:deno_fetch/23_request.js").RequestPrototype);
+}
+
 /** Members of `Request` that are the same for every request of a server. */
 const ofRequest = {
   get destination() {
-    webidl.assertBranded(this, Request.prototype);
+    assertRequest(this);
     return "";
   },
   get duplex() {
-    webidl.assertBranded(this, Request.prototype);
+    assertRequest(this);
     return "half";
   },
   get isHistoryNavigation() {
-    webidl.assertBranded(this, Request.prototype);
+    assertRequest(this);
     return false;
   },
   get isReloadNavigation() {
-    webidl.assertBranded(this, Request.prototype);
+    assertRequest(this);
     return false;
   },
 };
@@ -105,7 +110,7 @@ const ofRequest = {
  */
 function install(global, names) {
   const { Event, EventTarget, MessagePort, Request, Response, structuredClone } = global;
-  defineConstants(Event.prototype, { NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
+  defineConstants(Event.prototype, { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
   for (
     const name of new SafeArrayIterator([
       "cancelBubble", "composedPath", "initEvent", "preventDefault", "stopImmediatePropagation", "stopPropagation",
@@ -114,7 +119,7 @@ function install(global, names) {
     ObjectDefineProperty(Event.prototype, name, { __proto__: null, enumerable: true });
   }
   for (
-    const [holder, members] of new SafeArrayIterator([
+    const { 0: holder, 1: members } of new SafeArrayIterator([
       [global.CustomEvent, ["initCustomEvent"]],
       [global.MessageEvent, ["data", "origin", "lastEventId", "source", "ports", "initMessageEvent"]],
     ])

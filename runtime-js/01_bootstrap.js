@@ -24,6 +24,7 @@ const {
   SafeRegExp,
   StringPrototypeIncludes,
   StringPrototypeStartsWith,
+  Symbol,
   SymbolToStringTag,
   TypeError,
 } = primordials;
@@ -244,7 +245,7 @@ function withRefusal(error) {
     const refusal = new core.NotCapable(found[0]);
     error = new TypeError(`fetch failed: ${refusal.message}`, { __proto__: null, cause: refusal });
   }
-  const { cause } = error ?? {};
+  const cause = error?.cause;
   if (ObjectPrototypeIsPrototypeOf(ErrorPrototype, cause) && cause.code === undefined) {
     for (const { 0: words, 1: code } of new SafeArrayIterator(FETCH_CODES)) {
       if (StringPrototypeIncludes(cause.message, words)) {

@@ -4,7 +4,7 @@
 (function () {
 const { core, primordials } = __bootstrap;
 const { AsyncVariable, getAsyncContext, setAsyncContext } = core;
-const { ObjectAssign, ObjectDefineProperty, ReflectApply, Symbol, TypeError } = primordials;
+const { ObjectAssign, ObjectDefineProperty, ReflectApply, SafeArrayIterator, Symbol, TypeError } = primordials;
 
 /** Stands for `undefined` where that was set, which is no reason to take the default. */
 const NOTHING = Symbol("nothing");
@@ -88,7 +88,7 @@ class AsyncLocalStorage {
 
   /** @param {any} callback @param {unknown[]} args */
   exit(callback, ...args) {
-    return this.run(undefined, callback, ...args);
+    return this.run(undefined, callback, ...new SafeArrayIterator(args));
   }
 
   disable() {

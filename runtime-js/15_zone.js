@@ -38,7 +38,7 @@ function nameOf(text) {
   const name = RegExpPrototypeExec(NAME, text)?.[1] ?? FALLBACK;
   const offset = RegExpPrototypeExec(OFFSET, name);
   try {
-    const format = new DateTimeFormat("en", { timeZone: offset === null ? name : `Etc/GMT${offset[1]}` });
+    const format = new DateTimeFormat("en", { __proto__: null, timeZone: offset === null ? name : `Etc/GMT${offset[1]}` });
     return ReflectApply(resolvedOptions, format, []).timeZone;
   } catch {
     return FALLBACK;
@@ -63,7 +63,7 @@ function withZone(options) {
   if (options === undefined) return { __proto__: null, timeZone: zone };
   if (typeof options !== "object" && typeof options !== "function" || options === null) return options;
   return options.timeZone === undefined
-    ? ObjectCreate(options, { timeZone: { __proto__: null, value: zone, enumerable: true } })
+    ? ObjectCreate(options, { __proto__: null, timeZone: { __proto__: null, value: zone, enumerable: true } })
     : options;
 }
 

@@ -128,14 +128,14 @@ function partsOf(error) {
 function propertiesOf(error) {
   try {
     /** @type {any} */
-    const properties = {};
+    const properties = {}; // Ordinary: one without a prototype is printed as such.
     let count = 0;
     for (const name of new SafeArrayIterator(ObjectGetOwnPropertyNames(error))) {
       if (SetPrototypeHas(TOLD, name) || !ObjectPrototypePropertyIsEnumerable(error, name)) continue;
       if (++count > MOST_PROPERTIES) break;
       ObjectDefineProperty(properties, name, { __proto__: null, value: read(error, name), enumerable: true });
     }
-    return count === 0 ? "" : ` ${show(properties, { depth: 2 })}`;
+    return count === 0 ? "" : ` ${show(properties, { __proto__: null, depth: 2 })}`;
   } catch {
     return "";
   }
@@ -248,7 +248,7 @@ function install() {
   });
   // Methods that only V8's console has reach the inspector.
   const { v8Console } = internals.edgehost;
-  for (const name of ObjectGetOwnPropertyNames(v8Console)) {
+  for (const name of new SafeArrayIterator(ObjectGetOwnPropertyNames(v8Console))) {
     if (!ReflectHas(console, name)) {
       ObjectDefineProperty(console, name, {
         __proto__: null,

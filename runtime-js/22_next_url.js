@@ -203,6 +203,7 @@ class NextURL {
   /** @param {any} inspect @param {any} options */
   [SymbolFor("Deno.privateCustomInspect")](inspect, options) {
     return inspect({
+      __proto__: null,
       href: this.href,
       origin: this.origin,
       pathname: this.pathname,

@@ -295,7 +295,7 @@ ObjectDefineProperty(NextRequest.prototype, kSignal, {
       : FunctionPrototypeCall(requestSignal, this);
   },
 });
-for (const name of ["cookies", "nextUrl"]) {
+for (const name of new SafeArrayIterator(["cookies", "nextUrl"])) {
   ObjectDefineProperty(NextRequest.prototype, name, { __proto__: null, enumerable: true });
 }
 
@@ -333,6 +333,7 @@ const RESERVED = new SafeSet([
  * @param {any} scope
  */
 function paramsFor(scope) {
+  // Ordinary: it is the handler's.
   const params = scope.route.captures ? op_edgehost_request_params(scope.handle) : {};
   if (scope.route.sync) return params;
   const promise = PromiseResolve(params);

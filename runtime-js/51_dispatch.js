@@ -147,6 +147,7 @@ function dispatch(index, method, handle) {
   const scope = new Scope(handle, route);
   enter(scope);
   try {
+    // Ordinary: it is the handler's.
     const result = route.plain[method] ? handler() : handler(requestFor(scope), { params: paramsFor(scope) });
     if (core.isPromise(result)) {
       PromisePrototypeThen(
@@ -321,6 +322,7 @@ function foreignResponse(scope, value) {
       __proto__: null,
       status: value.status,
       statusText: value.statusText ?? "",
+      // Ordinary: the iteration is that of another implementation.
       headers: [...value.headers],
     });
   }
@@ -544,7 +546,7 @@ const requestContext = ObjectFreeze({
     };
   },
 });
-for (const name of ["@next/request-context", "@vercel/request-context"]) {
+for (const name of new SafeArrayIterator(["@next/request-context", "@vercel/request-context"])) {
   primordials.ObjectDefineProperty(globalThis, SymbolFor(name), {
     __proto__: null,
     value: requestContext,

@@ -2,7 +2,7 @@
 // What `next/cache` exports, on a host without a cache.
 (function () {
 const { core, primordials } = __bootstrap;
-const { Error } = primordials;
+const { Error, ReflectApply } = primordials;
 const { log } = core.loadExtScript("ext:edgehost/20_console.js");
 
 const WARN = 2;
@@ -19,7 +19,7 @@ function unstable_cache(callback, _keys, options = undefined) {
       `Invariant revalidate: 0 can not be passed to unstable_cache(), must be "false" or "> 0" ${callback.toString()}`,
     );
   }
-  return async (/** @type {any[]} */ ...args) => callback(...args);
+  return async (/** @type {any[]} */ ...args) => ReflectApply(callback, undefined, args);
 }
 
 function nothing() {}

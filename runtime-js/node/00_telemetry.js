@@ -10,6 +10,6 @@ return {
   ...nothing,
   otelState: nothing,
   SPAN_KEY: Symbol("span"),
-  telemetry: {},
+  telemetry: { __proto__: null },
 };
 })();

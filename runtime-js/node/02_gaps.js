@@ -5,20 +5,24 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
+  ArrayBufferIsView,
   ArrayPrototypeMap,
-  Error,
+  ErrorPrototype,
   ObjectAssign,
   ObjectEntries,
+  ObjectPrototypeIsPrototypeOf,
   ObjectPrototypeToString,
   RangeError,
   SafeArrayIterator,
   StringPrototypeReplaceAll,
   StringPrototypeToUpperCase,
+  Uint8Array,
 } = primordials;
 const { hooks, limit } = internals.edgehost.node;
 
 /** Names of HTTP_STATUS_* that do not follow from the phrase. @type {Record<number, string>} */
 const STATUS_NAMES = {
+  __proto__: null,
   203: "NON_AUTHORITATIVE_INFORMATION",
   226: "IM_USED",
   418: "TEAPOT",
@@ -58,7 +62,7 @@ const QUESTIONS = {
   isBoolean: (/** @type {unknown} */ value) => typeof value === "boolean",
   isBuffer: (/** @type {unknown} */ value) => core.loadExtScript("ext:deno_node/internal/buffer.mjs").Buffer.isBuffer(value),
   isDate: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object Date]",
-  isError: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object Error]" || value instanceof Error,
+  isError: (/** @type {unknown} */ value) => ObjectPrototypeToString(value) === "[object Error]" || ObjectPrototypeIsPrototypeOf(ErrorPrototype, value),
   isFunction: (/** @type {unknown} */ value) => typeof value === "function",
   isNull: (/** @type {unknown} */ value) => value === null,
   isNullOrUndefined: (/** @type {unknown} */ value) => value === null || value === undefined,
@@ -97,7 +101,7 @@ ObjectAssign(hooks, {
  * @param {unknown} prime
  */
 internals.edgehost.node.refuseNoPrime = (/** @type {unknown} */ prime) => {
-  if (!ArrayBuffer.isView(prime) || prime.byteLength === 0) return;
+  if (!ArrayBufferIsView(prime) || prime.byteLength === 0) return;
   const bytes = new Uint8Array(prime.buffer, prime.byteOffset, prime.byteLength);
   let sum = 0;
   for (let i = 0; i < bytes.length && sum < 2; i++) sum += bytes[i];

@@ -20,6 +20,7 @@ const {
   ObjectAssign,
   ObjectDefineProperty,
   ObjectDefineProperties,
+  ObjectEntries,
   ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertyDescriptors,
   PromiseReject,
@@ -70,13 +71,13 @@ const deno = {
   args: [],
   build: { ...core.build, standalone: false },
   // An isolate puts its own in the place of this.
-  env: { get() {}, has: () => false, set() {}, delete() {}, toObject: () => ({}) },
+  env: { get() {}, has: () => false, set() {}, delete() {}, toObject: () => ({ __proto__: null }) },
   errors: internals.edgehost.errors,
   exitCode: 0,
   internal: primordials.Symbol("internal"),
   mainModule: undefined,
   noColor: true,
-  version: {},
+  version: { __proto__: null },
   // The signals of the process belong to the host.
   addSignalListener() {},
   removeSignalListener() {},
@@ -103,7 +104,7 @@ const deno = {
 /** A place whose relative form would count from where the host was started. */
 const absolute = (/** @type {unknown} */ path) =>
   typeof path === "string" && path !== "" && path[0] !== "/" && path[0] !== "\0" ? `${deno.cwd()}/${path}` : path;
-for (const name of ["symlink", "symlinkSync"]) {
+for (const name of new SafeArrayIterator(["symlink", "symlinkSync"])) {
   const original = core.loadExtScript("ext:deno_fs/30_fs.js")[name];
   deno[name] = (/** @type {unknown} */ to, /** @type {unknown} */ path, /** @type {unknown} */ options) =>
     original(to, absolute(path), options);
@@ -144,8 +145,8 @@ for (const name of ["symlink", "symlinkSync"]) {
     files.removeSync(path, options);
   };
 }
-for (const script in scripts) {
-  for (const name of /** @type {any} */ (scripts)[script]) {
+for (const { 0: script, 1: names } of new SafeArrayIterator(ObjectEntries(scripts))) {
+  for (const name of new SafeArrayIterator(names)) {
     lazy(deno, name, () => core.loadExtScript(script)[name]);
   }
 }
@@ -155,12 +156,12 @@ const FRAME = new SafeRegExp("\\(?((?:file://|/)[^()]*:\\d+:\\d+)\\)?$");
 
 /** File, line and column of the user's code that is running, as far as it is known. */
 function caller() {
-  const holder = { stack: "" };
+  const holder = { __proto__: null, stack: "" };
   const { stackTraceLimit } = Error;
   Error.stackTraceLimit = 40;
   ErrorCaptureStackTrace(holder, caller);
   Error.stackTraceLimit = stackTraceLimit;
-  for (const line of StringPrototypeSplit(holder.stack, "\n")) {
+  for (const line of new SafeArrayIterator(StringPrototypeSplit(holder.stack, "\n"))) {
     if (StringPrototypeIncludes(line, "ext:") || StringPrototypeIncludes(line, "node:")) continue;
     const found = RegExpPrototypeExec(FRAME, line);
     if (found !== null) return found[1];
@@ -231,7 +232,7 @@ function refused(module, name, original) {
 
 /** @param {string} module @param {any} exports */
 function limit(module, exports) {
-  for (const holder of [exports, exports.default]) {
+  for (const holder of new SafeArrayIterator([exports, exports.default])) {
     if (holder === undefined || holder === null) continue;
     for (const name in /** @type {any} */ (REFUSED)[module]) {
       const found = ObjectGetOwnPropertyDescriptor(holder, name);
@@ -309,7 +310,7 @@ function before(exports, names, estimate) {
  * @param {any} stats
  */
 function refuseLargeFile(stats) {
-  const [, most] = core.ops.op_edgehost_ceilings();
+  const { 1: most } = core.ops.op_edgehost_ceilings();
   const what = stats.isFile() || stats.isDirectory()
     ? stats.size > most ? `File size (${stats.size}) is greater than the ${most} bytes of memory of an isolate` : null
     : "What is no regular file may have no end";
@@ -376,7 +377,7 @@ const hooks = {
       const process = core.createLazyLoader("node:process")().default;
       return fd === 1 ? process.stdout : process.stderr;
     };
-    const bytesOf = (/** @type {any[]} */ [, data, where, length]) => {
+    const bytesOf = (/** @type {any} */ data, /** @type {any} */ where, /** @type {any} */ length) => {
       const { Buffer } = core.loadExtScript("ext:deno_node/internal/buffer.mjs");
       if (typeof data === "string") return Buffer.from(data, typeof length === "string" ? length : "utf8");
       const view = typeof where === "object" && where !== null ? where : { offset: where, length };
@@ -389,21 +390,21 @@ const hooks = {
     // The functions themselves write to files that swallow everything, and count.
     exports.writeSync = (/** @type {any[]} */ ...args) => {
       const count = ReflectApply(writeSync, exports, args);
-      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args));
+      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args[1], args[2], args[3]));
       return count;
     };
     exports.write = (/** @type {any[]} */ ...args) => {
       ReflectApply(write, exports, args);
-      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args));
+      if (isStandard(args[0])) streamOf(args[0]).write(bytesOf(args[1], args[2], args[3]));
     };
     exports.writevSync = (/** @type {any[]} */ ...args) => {
       const count = ReflectApply(writevSync, exports, args);
-      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf([, part]));
+      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf(part, undefined, undefined));
       return count;
     };
     exports.writev = (/** @type {any[]} */ ...args) => {
       ReflectApply(writev, exports, args);
-      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf([, part]));
+      if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf(part, undefined, undefined));
     };
     exports.readFileSync = (/** @type {unknown} */ file, /** @type {unknown} */ options) => {
       check(file);
@@ -568,7 +569,7 @@ const hooks = {
     return exports;
   },
   child_process(exports) {
-    for (const name of SUBPROCESS) {
+    for (const name of new SafeArrayIterator(SUBPROCESS)) {
       const original = exports[name];
       const checked = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
         if (!core.ops.op_edgehost_may_spawn()) {

@@ -5,13 +5,16 @@
 import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
+  ArrayBufferIsView,
   ArrayIsArray,
   ArrayPrototypeMap,
   Error,
+  FunctionPrototype,
   ObjectAssign,
   ObjectCreate,
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptor,
+  ObjectPrototypeIsPrototypeOf,
   ObjectSetPrototypeOf,
   PromiseReject,
   Proxy,
@@ -25,8 +28,9 @@ const {
 } = primordials;
 const { hooks, unavailable } = internals.edgehost.node;
 
-// These would be the settings of every database of the process, or outlast any request.
-const PROCESS_WIDE = new SafeRegExp("(?:temp|data)_store_directory|(?:hard|soft)_heap_limit|busy_timeout[^0-9]*(?:0x|\\d{6})", "i");
+// These would be the settings of every database of the process, outlast any request, or
+// map files that others can cut short.
+const PROCESS_WIDE = new SafeRegExp("(?:temp|data)_store_directory|(?:hard|soft)_heap_limit|mmap_size|busy_timeout[^0-9]*(?:0x|\\d{6})", "i");
 
 /** @param {unknown} sql */
 function checkSql(sql) {
@@ -104,7 +108,7 @@ function guard(prototype, names, alone, change = undefined) {
 /** Traps and getters of named parameters run before native code holds the statement, not while. @param {any[]} args */
 function plainParameters(args) {
   const named = args[0];
-  if (typeof named === "object" && named !== null && !ArrayBuffer.isView(named) && !ArrayIsArray(named)) {
+  if (typeof named === "object" && named !== null && !ArrayBufferIsView(named) && !ArrayIsArray(named)) {
     args[0] = { __proto__: null, ...named };
   }
 }
@@ -125,7 +129,7 @@ ObjectAssign(hooks, {
     const limits = ObjectGetOwnPropertyDescriptor(native, "limits")?.get;
     // The way to these that is checked is the one of `exports`.
     ReflectDeleteProperty(native, "limits");
-    ObjectSetPrototypeOf(exports.DatabaseSync, Function.prototype);
+    ObjectSetPrototypeOf(exports.DatabaseSync, FunctionPrototype);
     const { DatabaseSync: Original } = exports;
     const setLimits = (/** @type {any} */ database) => {
       if (!database.isOpen) return;
@@ -176,7 +180,7 @@ ObjectAssign(hooks, {
         if (typeof args[0]?.href === "string") args[0] = core.loadExtScript("ext:deno_node/url.ts").fileURLToPath(args[0]);
         const timeout = args[1]?.timeout;
         if (typeof timeout === "number" && timeout > MOST_SECONDS * 1000) {
-          args[1] = ObjectCreate(args[1], { timeout: { __proto__: null, value: MOST_SECONDS * 1000, enumerable: true } });
+          args[1] = ObjectCreate(args[1], { __proto__: null, timeout: { __proto__: null, value: MOST_SECONDS * 1000, enumerable: true } });
         }
         const database = ReflectConstruct(target, args, newTarget);
         setLimits(database);
@@ -187,7 +191,7 @@ ObjectAssign(hooks, {
     exports.backup = function backup_(/** @type {any} */ source, /** @type {any} */ path, /** @type {any} */ options) {
       checkCall("backup", true);
       // One onto a file that is locked would try for ever.
-      if (typeof path === "string" && source instanceof DatabaseSync) {
+      if (typeof path === "string" && ObjectPrototypeIsPrototypeOf(DatabaseSync.prototype, source)) {
         const target = new DatabaseSync(path);
         try {
           target.exec("BEGIN EXCLUSIVE; ROLLBACK");

@@ -70,7 +70,7 @@ import "ext:deno_node/internal_binding/mod.ts";
 
 const { kContext } = internals.edgehost.node;
 const { open, roomError } = internals.edgehost.ceilings;
-const { ReflectApply } = primordials;
+const { ReflectApply, SafeArrayIterator } = primordials;
 
 const { connect } = Socket.prototype;
 const kCounted = primordials.Symbol("edgehost.counted");
@@ -123,7 +123,7 @@ Socket.prototype.pause = function () {
 const { addRequest } = Agent.prototype;
 Agent.prototype.addRequest = function (/** @type {any} */ request, /** @type {any[]} */ ...rest) {
   request[kContext] = core.getAsyncContext();
-  return ReflectApply(addRequest, this, [request, ...rest]);
+  return ReflectApply(addRequest, this, [request, ...new SafeArrayIterator(rest)]);
 };
 
 const { onSocket } = ClientRequest.prototype;
@@ -132,14 +132,14 @@ ClientRequest.prototype.onSocket = function (/** @type {any[]} */ ...args) {
   return ReflectApply(onSocket, this, args);
 };
 
-for (const name of ["url", "util", "zlib"]) core.createLazyLoader(`node:${name}`)();
+for (const name of new SafeArrayIterator(["url", "util", "zlib"])) core.createLazyLoader(`node:${name}`)();
 
 // `node:crypto` itself makes objects that no snapshot can hold.
 for (
-  const name of [
+  const name of new SafeArrayIterator([
     "certificate", "cipher", "constants", "diffiehellman", "hash", "hkdf", "keygen", "keys", "pbkdf2", "random",
     "scrypt", "sig", "util", "x509",
-  ]
+  ])
 ) {
   core.loadExtScript(`ext:deno_node/internal/crypto/${name}.ts`);
 }

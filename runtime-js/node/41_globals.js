@@ -15,6 +15,8 @@ const {
   SetPrototypeHas,
   StringPrototypeSplit,
   SymbolFor,
+  Uint8Array,
+  queueMicrotask,
 } = primordials;
 const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { setZone } = core.loadExtScript("ext:edgehost/15_zone.js");
@@ -59,6 +61,7 @@ function logStream(level) {
     rest = "";
   };
   const stream = new Writable({
+    __proto__: null,
     decodeStrings: false,
     emitClose: false,
     write(/** @type {any} */ chunk, /** @type {string} */ _encoding, /** @type {() => void} */ done) {
@@ -105,14 +108,14 @@ function startProcess() {
     },
     toObject: () => ({ ...env }),
   };
-  const [pid, ppid] = op_edgehost_process_ids();
+  const { 0: pid, 1: ppid } = op_edgehost_process_ids();
   deno.pid = pid;
   deno.ppid = ppid;
   deno.exit = (/** @type {number} */ code) => stop(`process.exit(${code ?? ""})`);
   const process = core.createLazyLoader("node:process")().default;
-  internals.__bootstrapNodeProcess("node", [], {}, deno.env.get("NODE_DEBUG") ?? "", false, true);
+  internals.__bootstrapNodeProcess("node", [], { __proto__: null }, deno.env.get("NODE_DEBUG") ?? "", false, true);
   const { versions } = process;
-  for (const name of ["deno", "typescript"]) ReflectDeleteProperty(versions, name);
+  for (const name of new SafeArrayIterator(["deno", "typescript"])) ReflectDeleteProperty(versions, name);
   versions.v8 = core.ops.op_edgehost_v8_version();
   process.argv.length = 1;
   process.abort = () => stop("process.abort()");
@@ -194,9 +197,9 @@ function install() {
   define("global", () => globalThis, true);
   // Timers of Node.js are objects, with `ref` and `unref`.
   for (
-    const name of [
+    const name of new SafeArrayIterator([
       "clearImmediate", "clearInterval", "clearTimeout", "setImmediate", "setInterval", "setTimeout",
-    ]
+    ])
   ) {
     define(name, () => timers()[name], true);
   }

@@ -1,13 +1,20 @@
 //! Ends SQL queries, which run on an isolate's thread outside of V8: no interrupt
 //! reaches them, and a recursive one may have no end.
+//!
+//! SQLite is linked once, and keeps for the process what is called when a database is opened
+//! and how it sleeps. The program around the host may use it as well: what is put there acts
+//! on threads of isolates alone.
 
+use std::cell::Cell;
 use std::ffi::{c_char, c_int, c_void};
+use std::ptr::null_mut;
+use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Once, OnceLock};
 
 use libsqlite3_sys::{
-    SQLITE_CONFIG_MMAP_SIZE, SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQLITE_OK, sqlite3,
-    sqlite3_api_routines, sqlite3_auto_extension, sqlite3_config, sqlite3_limit, sqlite3_progress_handler,
-    sqlite3_vfs, sqlite3_vfs_find,
+    SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQLITE_OK, sqlite3, sqlite3_api_routines,
+    sqlite3_auto_extension, sqlite3_exec, sqlite3_limit, sqlite3_progress_handler, sqlite3_vfs,
+    sqlite3_vfs_find,
 };
 
 use super::{functions, watchdog};
@@ -25,31 +32,36 @@ const PATTERN: c_int = 256;
 type Sleep = unsafe extern "C" fn(*mut sqlite3_vfs, c_int) -> c_int;
 static SLEEP: OnceLock<Sleep> = OnceLock::new();
 
-/// Puts every database that is opened from now on under the limits of the turn
+thread_local! {
+    /// Whether databases that this thread opens are those of user code.
+    static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+}
+
+/// Puts every database that this thread opens from now on under the limits of the turn
 /// that queries it.
-#[allow(unsafe_code, reason = "SQLite takes a C callback")]
 pub(crate) fn guard_queries() {
     static ONCE: Once = Once::new();
-    ONCE.call_once(|| {
-        // A file that is cut short while it is mapped ends the process.
-        // SAFETY: it takes two 64-bit integers; SQLite refuses it once it is in use.
-        let code = unsafe { sqlite3_config(SQLITE_CONFIG_MMAP_SIZE, 0_i64, 0_i64) };
-        if code != SQLITE_OK {
-            tracing::debug!(code, "SQLite was in use before: databases may be mapped into memory");
-        }
-        // SAFETY: the VFS is a static of SQLite; nobody uses it yet, or reads the pointer whole.
-        if let Some(vfs) = unsafe { sqlite3_vfs_find(std::ptr::null()).as_mut() } {
-            if let Some(sleep) = vfs.xSleep {
-                let _ = SLEEP.set(sleep);
-            }
-            vfs.xSleep = Some(sleep_unless_over);
-        }
-        // SAFETY: the callback has the signature of an extension's entry point.
-        let code = unsafe { sqlite3_auto_extension(Some(on_open)) };
-        if code != SQLITE_OK {
-            tracing::error!(code, "SQL queries cannot be ended: limits do not hold for them");
-        }
-    });
+    ONCE.call_once(hook);
+    IS_GUARDED.set(true);
+}
+
+#[allow(unsafe_code, reason = "SQLite takes C callbacks")]
+fn hook() {
+    // SAFETY: the VFS is a static of SQLite, valid for as long as the process.
+    if let Some(vfs) = unsafe { sqlite3_vfs_find(std::ptr::null()).as_mut() }
+        && let Some(sleep) = vfs.xSleep
+    {
+        let _ = SLEEP.set(sleep);
+        let place = (&raw mut vfs.xSleep).cast::<*mut ()>();
+        // SAFETY: a function that may be absent is a pointer in size and alignment. Others may
+        // be reading it: they find the one or the other, and both do the same for them.
+        unsafe { AtomicPtr::from_ptr(place) }.store(sleep_unless_over as *mut (), Ordering::Release);
+    }
+    // SAFETY: the callback has the signature of an extension's entry point.
+    let code = unsafe { sqlite3_auto_extension(Some(on_open)) };
+    if code != SQLITE_OK {
+        tracing::error!(code, "SQL queries cannot be ended: limits do not hold for them");
+    }
 }
 
 #[allow(unsafe_code, reason = "SQLite calls this from C")]
@@ -58,16 +70,22 @@ unsafe extern "C" fn on_open(
     _error: *mut *mut c_char,
     _routines: *const sqlite3_api_routines,
 ) -> c_int {
+    if !IS_GUARDED.get() {
+        return SQLITE_OK;
+    }
     // SAFETY: SQLite hands over a database that it has just opened.
     unsafe {
-        sqlite3_progress_handler(database, STEPS, Some(is_over), std::ptr::null_mut());
+        // A file that is cut short while it is mapped ends the process. What would map it later
+        // is refused by runtime-js/node/02_sqlite.js.
+        sqlite3_exec(database, c"PRAGMA mmap_size = 0".as_ptr(), None, null_mut(), null_mut());
+        sqlite3_progress_handler(database, STEPS, Some(is_over), null_mut());
         sqlite3_limit(database, SQLITE_LIMIT_LENGTH, LENGTH);
         sqlite3_limit(database, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN);
         functions::register(database)
     }
 }
 
-/// Waits for a lock in small steps, until the turn is over.
+/// Waits for a lock in small steps, until the turn is over; where none is, as ever.
 #[allow(unsafe_code, reason = "SQLite calls this from C")]
 unsafe extern "C" fn sleep_unless_over(vfs: *mut sqlite3_vfs, micros: c_int) -> c_int {
     if watchdog::is_turn_over() {

@@ -72,7 +72,6 @@ pub(crate) fn init_platform() {
         // One that the embedding program has chosen stays.
         let _ = deno_tls::rustls::crypto::aws_lc_rs::default_provider().install_default();
         JsRuntime::init_platform(None);
-        guard_queries();
     });
 }
 
@@ -132,6 +131,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
         Layer::Node => &NODE,
     };
     let heap = usize::try_from(limits.memory).unwrap_or(usize::MAX);
+    guard_queries();
     current::leave();
     let mut runtime = JsRuntime::try_new(RuntimeOptions {
         module_loader: Some(Rc::new(BundleLoader { app: app.clone(), kind })),

@@ -199,3 +199,67 @@ async fn limits_and_routes_are_part_of_the_library() {
     let app = App::serve(host, None).await;
     assert_eq!(app.get("/a/1").await.status, StatusCode::INTERNAL_SERVER_ERROR);
 }
+
+/// Functions of SQL that are not SQLite's own.
+const REPLACED: &str = "SELECT count(*) AS replaced FROM pragma_function_list WHERE builtin = 0 AND name IN ('instr', 'replace', 'trim', 'ltrim', 'rtrim')";
+
+/// What SQLite has for a connection: how long a string and a pattern may be, how much of a
+/// file is mapped, how many functions are not its own, and what long values come to.
+fn settings_of(path: &std::path::Path) -> rusqlite::Result<(i32, i32, i64, i64, i64)> {
+    use rusqlite::limits::Limit;
+    let connection = rusqlite::Connection::open(path)?;
+    let one = |sql: &str| connection.query_row(sql, [], |row| row.get(0));
+    Ok((
+        connection.limit(Limit::SQLITE_LIMIT_LENGTH)?,
+        connection.limit(Limit::SQLITE_LIMIT_LIKE_PATTERN_LENGTH)?,
+        one("PRAGMA mmap_size = 1048576")?,
+        one(REPLACED)?,
+        one("SELECT length(zeroblob(100000000)) + ('x' LIKE printf('%.*c', 300, '%'))")?,
+    ))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn databases_of_the_program_itself_are_left_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("own.db");
+    let early = rusqlite::Connection::open(folder.path().join("early.db")).expect("opened");
+    let project = project()
+        .file(
+            "app/route.ts",
+            format!(
+                "import {{ DatabaseSync }} from 'node:sqlite';
+                const failed = (f) => {{ try {{ f(); return 'went through'; }} catch (e) {{ return e.message; }} }};
+                export async function GET() {{
+                    const database = new DatabaseSync('own.db');
+                    const {{ length, likePatternLength }} = database.limits;
+                    return Response.json([length, likePatternLength, database.prepare(`{REPLACED}`).get().replaced,
+                        failed(() => database.exec('PRAGMA mmap_size = 1048576')).includes('mmap_size'),
+                        failed(() => database.prepare('PRAGMA/**/main.MMAP_SIZE(9)').get()).includes('MMAP_SIZE')]);
+                }}
+                export function POST() {{
+                    new DatabaseSync(':memory:').exec('WITH RECURSIVE r(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM r) SELECT count(*) FROM r');
+                    return new Response('never');
+                }}"
+            ),
+        )
+        .limits(|limits| limits.cpu = Duration::from_millis(200));
+    let app = App::serve(project.builder().build().await.expect("built"), None).await;
+    app.get("/").await.is_json(serde_json::json!([1 << 26, 256, 5, true, true]));
+    assert_eq!(app.post("/", "").await.code(), "CPU_LIMIT");
+
+    let settings = settings_of(&path).expect("as without the host");
+    assert_eq!(settings, (1_000_000_000, 50_000, 1 << 20, 0, 100_000_001));
+    // Nobody ends a long query of one that was opened before.
+    let counted: i64 = early
+        .query_row("WITH RECURSIVE r(n) AS (VALUES(1) UNION ALL SELECT n + 1 FROM r LIMIT 3000000) SELECT count(*) FROM r", [], |row| row.get(0))
+        .expect("counted");
+    assert_eq!(counted, 3_000_000);
+    // It waits for locks as it was told to.
+    let holder = rusqlite::Connection::open(&path).expect("opened");
+    holder.execute_batch("CREATE TABLE t(a); BEGIN EXCLUSIVE").expect("locked");
+    let waiter = rusqlite::Connection::open(&path).expect("opened");
+    waiter.busy_timeout(Duration::from_millis(300)).expect("set");
+    let began = std::time::Instant::now();
+    waiter.execute_batch("INSERT INTO t VALUES(1)").expect_err("locked");
+    assert!(began.elapsed() >= Duration::from_millis(250), "{:?}", began.elapsed());
+}

@@ -23,6 +23,7 @@ mod next_api;
 mod node;
 mod node_limits;
 mod permissions;
+mod primordials;
 mod prototypes;
 mod react;
 mod request;
