@@ -126,6 +126,49 @@ const MENDED: &[(&str, &str, &str)] = &[
         "    core.reportUnhandledException(error);",
         "    internals.edgehost.reportUncaught(error);",
     ),
+    // One native step over all of a large input could not be interrupted: brotli at its
+    // best takes a second for a megabyte. Zero is "more to come" for zlib, brotli and zstd.
+    (
+        "ext:deno_node/zlib.js",
+        "    handle[kNativeWriteSync](
+      flushFlag,
+      chunk, // in
+      inOff, // in_off
+      availInBefore, // in_len
+",
+        "    const step = availInBefore > 65536 ? 65536 : availInBefore;
+    handle[kNativeWriteSync](
+      step < availInBefore ? 0 : flushFlag,
+      chunk, // in
+      inOff, // in_off
+      step, // in_len
+",
+    ),
+    (
+        "ext:deno_node/zlib.js",
+        "    availOutAfter = state[0];
+    availInAfter = state[1];
+
+    const inDelta = availInBefore - availInAfter;
+    inputRead += inDelta;
+",
+        "    availOutAfter = state[0];
+    availInAfter = availInBefore - step + state[1];
+
+    const inDelta = availInBefore - availInAfter;
+    inputRead += inDelta;
+",
+    ),
+    (
+        "ext:deno_node/zlib.js",
+        "    if (availOutAfter === 0) {
+      // Not actually done. Need to reprocess.
+",
+        "    if (availOutAfter === 0 || (inDelta > 0 && step < availInBefore)) {
+      if (availOutAfter !== 0) availOutBefore = availOutAfter;
+      // Not actually done. Need to reprocess.
+",
+    ),
     // Descriptors of the process are shared by all isolates and the host.
     (
         "ext:deno_node/fs.ts",

@@ -19,6 +19,15 @@ pub enum Error {
     /// A list in the permissions cannot be understood.
     #[error("the permissions cannot be used: {0}")]
     Permissions(String),
+    /// Threads run native code that nothing can interrupt: they answer nobody any more.
+    /// Start the process afresh.
+    #[error("{threads} of {of} threads do not come back from native code: start the process afresh")]
+    Wedged {
+        /// How many.
+        threads: usize,
+        /// Of how many.
+        of: usize,
+    },
     /// A thread, a socket or an isolate could not be had.
     #[error("{what}")]
     System {

@@ -21,7 +21,7 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Conditions, Problem};
 use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
-use crate::enforcer::Access;
+use crate::enforcer::{Access, Wedge};
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
 use crate::instances::Instances;
@@ -376,9 +376,18 @@ impl HttpService for Service {
     }
 }
 
+/// The way to a shard, and what is known of it from outside.
+struct Lane {
+    remote: Remote<Service>,
+    wedge: Arc<Wedge>,
+}
+
+/// How long a thread may take to end what was cut, before it counts as wedged.
+const CUT_PATIENCE: Duration = Duration::from_secs(1);
+
 struct Shared {
     app: Arc<App>,
-    remotes: Vec<Remote<Service>>,
+    lanes: Vec<Lane>,
     next: AtomicUsize,
     /// Places for connections, of all listeners.
     connections: Arc<Semaphore>,
@@ -430,7 +439,7 @@ impl EdgeHost {
         trusted: &[IpNet],
     ) -> Result<Self, Error> {
         let site = Arc::new(Site { fallback: "localhost".to_owned(), public: public_origin });
-        let mut remotes = Vec::with_capacity(instances);
+        let mut lanes = Vec::with_capacity(instances);
         let mut threads = Vec::with_capacity(instances);
         for index in 0..instances {
             let settings = FrontSettings {
@@ -439,18 +448,20 @@ impl EdgeHost {
                 site: site.clone(),
                 trusted: trusted.to_vec(),
             };
+            let wedge = Wedge::new();
+            let own = wedge.clone();
             let make = move || {
-                let shard = Shard::new(settings.app.clone());
+                let shard = Shard::new(settings.app.clone(), own);
                 Service(Rc::new(Front::new(settings, shard)))
             };
-            let (thread, remote) = ShardThread::spawn(index, app.limits.queue.max(1), make)
+            let (thread, remote) = ShardThread::spawn(index, app.limits.queue.max(1), wedge.clone(), make)
                 .map_err(|source| Error::System { what: "cannot start a shard thread", source })?;
             threads.push(thread);
-            remotes.push(remote);
+            lanes.push(Lane { remote, wedge });
         }
         Ok(Self(Arc::new(Shared {
             app: app.clone(),
-            remotes,
+            lanes,
             next: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(app.limits.connections)),
             threads: Mutex::new(threads),
@@ -474,7 +485,7 @@ impl EdgeHost {
 
     /// How many copies of the app run; see [`EdgeHostBuilder::instances`].
     pub fn instances(&self) -> usize {
-        self.0.remotes.len()
+        self.0.lanes.len()
     }
 
     /// Answers one request, on the next instance in turn.
@@ -486,9 +497,23 @@ impl EdgeHost {
         B::Error: Into<BoxError>,
     {
         let shared = &self.0;
-        let index = shared.next.fetch_add(1, Ordering::Relaxed) % shared.remotes.len();
+        let next = shared.next.fetch_add(1, Ordering::Relaxed);
+        let lanes = shared.lanes.len();
+        let free = (0..lanes).map(|offset| &shared.lanes[next.wrapping_add(offset) % lanes]);
+        let Some(lane) = free.into_iter().find(|lane| !lane.wedge.is_wedged()) else { return wedged() };
+        tokio::select! {
+            response = Self::call_on(&lane.remote, request) => response,
+            () = lane.wedge.wedged() => wedged(),
+        }
+    }
+
+    async fn call_on<B>(remote: &Remote<Service>, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
         let (reply, answer) = oneshot::channel();
-        let sent = shared.remotes[index]
+        let sent = remote
             .send(Box::new(move |service| {
                 Box::pin(async move {
                     let peer = Peer { address: None, secure: false, presence: Presence::default() };
@@ -512,7 +537,9 @@ impl EdgeHost {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] when the listener cannot be used.
+    /// [`Error::System`] when the listener cannot be used; [`Error::Wedged`] when a thread
+    /// does not come back from native code: its connections were closed, the requests on
+    /// other threads have been answered, and nobody listens any more.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -530,9 +557,10 @@ impl EdgeHost {
             connections: self.0.connections.clone(),
         };
         let (drain, watch) = Drain::new();
-        let mut ended = Vec::with_capacity(self.0.remotes.len());
-        for remote in &self.0.remotes {
-            let acceptor = Acceptor::new(&listener, settings.clone(), watch.clone()).map_err(failed)?;
+        let mut ended = Vec::with_capacity(self.0.lanes.len());
+        for Lane { remote, wedge } in &self.0.lanes {
+            let acceptor =
+                Acceptor::new(&listener, settings.clone(), wedge.clone(), watch.clone()).map_err(failed)?;
             let (end, wait) = oneshot::channel();
             let _ = remote
                 .send(Box::new(move |service| {
@@ -542,26 +570,53 @@ impl EdgeHost {
                     })
                 }))
                 .await;
-            ended.push(wait);
+            ended.push(async move {
+                tokio::select! {
+                    result = wait => Some(result.unwrap_or(Ok(()))),
+                    () = wedge.wedged() => None,
+                }
+            });
         }
         drop(listener);
         let all_ended = futures::future::join_all(ended);
         tokio::pin!(all_ended);
+        let stop = async {
+            tokio::select! {
+                () = shutdown => {}
+                () = self.any_wedged() => {}
+            }
+        };
         let results = tokio::select! {
-            results = &mut all_ended => results,
-            () = shutdown => {
+            results = &mut all_ended => Some(results),
+            () = stop => {
                 drain.begin();
                 match tokio::time::timeout(limits.grace, &mut all_ended).await {
-                    Ok(results) => results,
+                    Ok(results) => Some(results),
                     Err(_elapsed) => {
                         tracing::warn!(grace = ?limits.grace, "grace period is over: cutting what still runs");
                         drain.cut();
-                        all_ended.await
+                        tokio::time::timeout(CUT_PATIENCE, &mut all_ended).await.ok()
                     }
                 }
             }
         };
-        results.into_iter().flatten().collect::<Result<(), _>>().map_err(failed)
+        let of = self.0.lanes.len();
+        let Some(results) = results else { return Err(Error::Wedged { threads: self.wedged().max(1), of }) };
+        let results: Vec<_> = results.into_iter().flatten().collect();
+        match of - results.len() {
+            0 => results.into_iter().collect::<Result<(), _>>().map_err(failed),
+            threads => Err(Error::Wedged { threads, of }),
+        }
+    }
+
+    /// How many threads are known not to come back.
+    fn wedged(&self) -> usize {
+        self.0.lanes.iter().filter(|lane| lane.wedge.is_wedged()).count()
+    }
+
+    async fn any_wedged(&self) {
+        let all = self.0.lanes.iter().map(|lane| Box::pin(lane.wedge.wedged()));
+        futures::future::select_all(all).await;
     }
 
     /// Ends the host and waits until its threads are gone. Requests in flight finish first.
@@ -570,7 +625,7 @@ impl EdgeHost {
     pub async fn shutdown(self) {
         if let Some(shared) = Arc::into_inner(self.0) {
             let threads = shared.threads.into_inner();
-            drop(shared.remotes);
+            drop(shared.lanes);
             let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(ShardThread::join));
             let _ = joined.await;
         }
@@ -579,6 +634,10 @@ impl EdgeHost {
 
 fn shutting_down() -> Response<ResponseBody> {
     crate::front::shutting_down(RequestId::next())
+}
+
+fn wedged() -> Response<ResponseBody> {
+    crate::front::wedged(RequestId::next())
 }
 
 fn summaries(app: &App) -> Vec<RouteSummary> {

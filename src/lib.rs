@@ -41,6 +41,7 @@ pub mod telemetry;
 
 pub use bundle::{BundleError, Problem};
 pub use edgehost_ext::message::{BoxError, ResponseBody};
+pub use enforcer::contain_panics;
 pub use error::Error;
 pub use host::{EdgeHost, EdgeHostBuilder, Progress, RouteSummary};
 pub use instances::Instances;

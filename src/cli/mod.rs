@@ -22,6 +22,8 @@ use args::{Cli, Command};
 const FAILURE: u8 = 1;
 /// The user's files or flags are not in order.
 const BAD_INPUT: u8 = 2;
+/// A thread does not come back: start the process afresh (`EX_TEMPFAIL` of sysexits.h).
+const WEDGED: u8 = 75;
 
 /// What the user gave cannot be used; anything else is a failure of ours or of the system.
 #[derive(Debug)]
@@ -35,8 +37,17 @@ impl std::fmt::Display for BadInput {
 
 impl std::error::Error for BadInput {}
 
+/// Ends the process without its destructors: a thread that does not come back may be
+/// using what they would take away.
+#[allow(unsafe_code, reason = "std has no exit without destructors but abort")]
+fn end_at_once(code: u8) -> ! {
+    // SAFETY: no memory is involved.
+    unsafe { libc::_exit(i32::from(code)) }
+}
+
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
+    edgehost::contain_panics();
     if output::asks_for_json() {
         output::use_json();
     }
@@ -71,6 +82,9 @@ fn run(cli: Cli) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             output::error(&error);
+            if matches!(error.downcast_ref(), Some(edgehost::Error::Wedged { .. })) {
+                end_at_once(WEDGED);
+            }
             let is_input = error.is::<BadInput>()
                 || matches!(
                     error.downcast_ref(),

@@ -8,7 +8,7 @@ use super::Slot;
 
 /// Room that V8 gets to unwind in once the limit is passed.
 ///
-/// A single allocation that is larger than this still ends the process: V8
+/// A single allocation that is larger than this still costs the thread: V8
 /// offers no way to refuse it.
 const UNWINDING: usize = 1024 * 1024 * 1024;
 
@@ -19,6 +19,7 @@ const NUDGE: usize = 4 * 1024 * 1024;
 /// Ends the running turn when the heap reaches its limit.
 pub(crate) fn guard_heap(runtime: &mut JsRuntime, slot: &Arc<Slot>) {
     let slot = slot.clone();
+    runtime.v8_isolate().set_oom_error_handler(super::wedge::on_out_of_memory);
     runtime.add_near_heap_limit_callback(move |current, _initial| {
         if slot.quota().was_refused() {
             return current + NUDGE;

@@ -1,11 +1,11 @@
 //! Limits on JavaScript, as guards, and what it may reach.
 //!
 //! Purpose: end a turn (one stretch of JavaScript) that passes its budget, and
-//! say which limit it was and on whose behalf it ran.
+//! say which limit it was and on whose behalf it ran; tell of a thread that does not come back.
 //! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
 //! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
 //! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
-//! memory, `queries` and `functions` for SQL, `clock` for thread CPU clocks, `access` for what code may reach.
+//! memory, `queries` and `functions` for SQL, `clock` for thread CPU clocks, `wedge` for threads that do not come back, `access` for what code may reach.
 //! Never: requests, HTTP, what becomes of an isolate afterwards.
 
 mod access;
@@ -15,12 +15,15 @@ mod functions;
 mod heap;
 mod queries;
 mod watchdog;
+mod wedge;
 
 pub(crate) use access::Access;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use queries::guard_queries;
-pub(crate) use watchdog::{Budget, Slot, Verdict, is_turn_over};
+pub(crate) use watchdog::{Behalf, Budget, Cause, OnWedge, Slot, Verdict, is_turn_over};
+pub use wedge::contain_panics;
+pub(crate) use wedge::{HeldSocket, Wedge};
 
 /// What the interrupt callback needs to find out on whose behalf code runs:
 /// the context, and the key of the request scope in an async context frame.

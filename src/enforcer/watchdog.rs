@@ -11,13 +11,13 @@
 
 use std::cell::RefCell;
 use std::ffi::c_void;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock, Weak};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
-use edgehost_ext::message::Handle;
+use edgehost_ext::message::{Handle, RequestId};
 use parking_lot::Mutex;
 
 use super::ScopeKey;
@@ -31,6 +31,20 @@ const TICK: Duration = Duration::from_millis(5);
 /// How long an interrupt may stay unanswered before execution is terminated outright.
 const PATIENCE: Duration = Duration::from_millis(100);
 
+/// CPU time that a turn may use after it was to end, before its thread counts as wedged:
+/// on a loaded machine that takes longer than by the clock.
+const WEDGED_CPU: Duration = Duration::from_secs(2);
+
+/// The same after a memory limit: filling or collecting what was too much takes V8 a
+/// while, and then ends.
+const WEDGED_CPU_MEMORY: Duration = Duration::from_secs(15);
+
+/// The same by the clock, for a thread that does not run at all: it waits for something.
+const WEDGED_WALL: Duration = Duration::from_secs(3);
+
+/// A thread that used less than this meanwhile does not run.
+const BARELY: Duration = Duration::from_millis(50);
+
 /// Every how many ticks the memory of a long turn is measured.
 const MEMORY_EVERY: u64 = 4;
 
@@ -39,6 +53,9 @@ const IDLE_TICKS: u32 = 20;
 
 /// What the rest of the process may grow by during one turn.
 const RUNAWAY_MARGIN: u64 = 64 * 1024 * 1024;
+
+/// In place of a route's index: the turn runs for no request in particular.
+const NOBODY: usize = usize::MAX;
 
 /// What one turn may use.
 #[derive(Debug, Clone, Copy)]
@@ -49,11 +66,32 @@ pub(crate) struct Budget {
     pub(crate) until: Instant,
 }
 
-/// What a limit decided about a turn.
+/// On whose behalf a turn runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Behalf {
+    /// The route, by its index.
+    pub(crate) route: usize,
+    /// The request.
+    pub(crate) request: RequestId,
+}
+
+/// Is told, on the watchdog's thread, that a turn did not end although it was to.
+pub(crate) type OnWedge = Box<dyn Fn(Exceeded, Option<Behalf>) + Send + Sync>;
+
+/// Why an isolate ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cause {
+    /// A limit.
+    Exceeded(Exceeded),
+    /// Native code panicked while the isolate ran.
+    Panicked,
+}
+
+/// What was decided about a turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Verdict {
-    /// The limit.
-    pub(crate) exceeded: Exceeded,
+    /// What went wrong.
+    pub(crate) cause: Cause,
     /// The request on whose behalf code ran, where it is known.
     pub(crate) culprit: Option<Handle>,
 }
@@ -66,6 +104,10 @@ pub(crate) struct Slot {
     looked: AtomicU64,
     cpu_budget_ns: AtomicU64,
     until_ns: AtomicU64,
+    /// On whose behalf the turn runs: the index of the route, and the request's id.
+    route: AtomicUsize,
+    request: AtomicU64,
+    on_wedge: OnWedge,
     control: Mutex<Control>,
     clock: ThreadClock,
     isolate: OnceLock<v8::IsolateHandle>,
@@ -90,6 +132,10 @@ struct Control {
     seen: Option<Seen>,
     /// What was decided about which turn, and when.
     decided: Option<(u64, Exceeded, Instant)>,
+    /// The turn of the last decision, and the thread's CPU time when it was first seen.
+    cpu_at_decision: Option<(u64, Duration)>,
+    /// Whether the thread was reported as wedged.
+    wedged: bool,
     /// Turn whose memory the interrupt callback is to measure.
     measure: Option<u64>,
     verdict: Option<Verdict>,
@@ -113,12 +159,15 @@ fn nanos(duration: Duration) -> u64 {
 
 impl Slot {
     /// A slot for an isolate that lives on the calling thread.
-    pub(crate) fn new(memory: u64, quota: Arc<Quota>) -> Arc<Self> {
+    pub(crate) fn new(memory: u64, quota: Arc<Quota>, on_wedge: OnWedge) -> Arc<Self> {
         Arc::new(Self {
             turn: AtomicU64::new(0),
             looked: AtomicU64::new(0),
             cpu_budget_ns: AtomicU64::new(u64::MAX),
             until_ns: AtomicU64::new(u64::MAX),
+            route: AtomicUsize::new(NOBODY),
+            request: AtomicU64::new(0),
+            on_wedge,
             control: Mutex::default(),
             clock: ThreadClock::current(),
             isolate: OnceLock::new(),
@@ -134,7 +183,7 @@ impl Slot {
     }
 
     /// Arms the limits; they are disarmed by [`Turn::end`].
-    pub(crate) fn begin(self: &Arc<Self>, budget: Budget, now: Instant) -> Turn<'_> {
+    pub(crate) fn begin(self: &Arc<Self>, budget: Budget, behalf: Option<Behalf>, now: Instant) -> Turn<'_> {
         LATEST.with_borrow_mut(|latest| {
             // Mostly a thread goes on with the isolate that it ran before.
             if !std::ptr::eq(latest.as_ptr(), Arc::as_ptr(self)) {
@@ -143,6 +192,8 @@ impl Slot {
         });
         self.cpu_budget_ns.store(nanos(budget.cpu), Ordering::Relaxed);
         self.until_ns.store(nanos(budget.until.saturating_duration_since(epoch())), Ordering::Relaxed);
+        self.route.store(behalf.map_or(NOBODY, |behalf| behalf.route), Ordering::Relaxed);
+        self.request.store(behalf.map_or(0, |behalf| behalf.request.to_bits()), Ordering::Relaxed);
         let number = self.turn.load(Ordering::Relaxed) + 1;
         self.turn.store(number, Ordering::SeqCst);
         wake_if_parked();
@@ -197,10 +248,22 @@ impl Slot {
             // Again and again: native code that builds an error may swallow a termination.
             // The turn cannot end in between, it takes the same lock.
             if now.duration_since(at) >= PATIENCE {
-                control.verdict.get_or_insert(Verdict { exceeded, culprit: None });
+                control.verdict.get_or_insert(Verdict { cause: Cause::Exceeded(exceeded), culprit: None });
                 if let Some(isolate) = self.isolate.get() {
                     isolate.terminate_execution();
                 }
+            }
+            let since = control.cpu_at_decision.get_or_insert((turn, cpu));
+            if since.0 != turn {
+                *since = (turn, cpu);
+            }
+            let spent = cpu.saturating_sub(since.1);
+            let patience = if exceeded == Exceeded::Memory { WEDGED_CPU_MEMORY } else { WEDGED_CPU };
+            let is_waiting = spent < BARELY && now.duration_since(at) >= WEDGED_WALL;
+            let is_wedged = spent >= patience || is_waiting;
+            if is_wedged && !std::mem::replace(&mut control.wedged, true) {
+                drop(control);
+                (self.on_wedge)(exceeded, self.behalf());
             }
             return true;
         }
@@ -222,6 +285,13 @@ impl Slot {
             self.interrupt();
         }
         true
+    }
+
+    /// On whose behalf the running turn runs.
+    fn behalf(&self) -> Option<Behalf> {
+        let route = self.route.load(Ordering::Relaxed);
+        let request = RequestId::from_bits(self.request.load(Ordering::Relaxed));
+        (route != NOBODY).then_some(Behalf { route, request })
     }
 
     /// Whether this turn has made the process grow by more than an isolate may hold.
@@ -249,7 +319,7 @@ impl Slot {
             let culprit = culprit(isolate);
             let mut control = self.control.lock();
             control.decided.get_or_insert((turn, exceeded, Instant::now()));
-            control.verdict.get_or_insert(Verdict { exceeded, culprit });
+            control.verdict.get_or_insert(Verdict { cause: Cause::Exceeded(exceeded), culprit });
             drop(control);
             isolate.terminate_execution();
         }
@@ -345,6 +415,17 @@ impl Turn<'_> {
             _ => elapsed,
         };
         TurnEnd { used, verdict: control.verdict.take() }
+    }
+}
+
+impl Drop for Turn<'_> {
+    /// A turn that did not come to its end, because something panicked, ends all the same.
+    fn drop(&mut self) {
+        if self.slot.turn.load(Ordering::Relaxed) == self.number {
+            let mut control = self.slot.control.lock();
+            self.slot.turn.store(self.number + 1, Ordering::SeqCst);
+            control.verdict = None;
+        }
     }
 }
 

@@ -23,3 +23,10 @@ pub(crate) fn shutting_down(
     respond::name_request(&mut response, id, None);
     response
 }
+
+/// The response in place of a thread that does not come back.
+pub(crate) fn wedged(
+    id: edgehost_ext::message::RequestId,
+) -> http::Response<edgehost_ext::message::ResponseBody> {
+    respond::Refusal::Wedged.response(id)
+}

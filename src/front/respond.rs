@@ -36,6 +36,8 @@ pub(crate) enum Refusal {
     MemoryLimit,
     IsolateReset,
     BundleFailed,
+    Panicked,
+    Wedged,
     ModuleInitFailed,
     StartupTimeout,
     Overloaded,
@@ -87,6 +89,12 @@ impl Refusal {
             Self::BundleFailed => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "BUNDLE_FAILED", "Internal Server Error")
             }
+            Self::Panicked => (StatusCode::INTERNAL_SERVER_ERROR, "INTERNAL_ERROR", "Internal Server Error"),
+            Self::Wedged => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "WEDGED",
+                "The thread that serves this request is stuck in another one",
+            ),
             Self::ModuleInitFailed => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "MODULE_INIT_FAILED", "Internal Server Error")
             }
@@ -105,7 +113,10 @@ impl Refusal {
 
     /// Whether trying again soon makes sense.
     fn is_passing(self) -> bool {
-        matches!(self, Self::IsolateReset | Self::Overloaded | Self::NoIsolate | Self::ShuttingDown)
+        matches!(
+            self,
+            Self::IsolateReset | Self::Wedged | Self::Overloaded | Self::NoIsolate | Self::ShuttingDown
+        )
     }
 
     /// The response that a client gets. Tells nothing of the inside.
@@ -154,6 +165,7 @@ impl From<ShardError> for Refusal {
                 CallError::Exceeded(Exceeded::Wall) => Self::Timeout,
                 CallError::Exceeded(Exceeded::Cpu) => Self::CpuLimit,
                 CallError::Exceeded(Exceeded::Memory) => Self::MemoryLimit,
+                CallError::Panicked => Self::Panicked,
                 CallError::Reset | CallError::NotStarted(_) => Self::IsolateReset,
                 CallError::ModuleInit => Self::ModuleInitFailed,
                 CallError::Startup(Exceeded::Memory) => Self::MemoryLimit,

@@ -16,7 +16,7 @@ use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::report::without_host_frames;
 use super::{App, current};
-use crate::enforcer::{Quota, ScopeKey, Slot, guard_heap, guard_queries, is_turn_over};
+use crate::enforcer::{OnWedge, Quota, ScopeKey, Slot, Wedge, guard_heap, guard_queries, is_turn_over};
 use crate::project::Runtime;
 use crate::telemetry::{Event, Printed};
 
@@ -90,10 +90,10 @@ pub(super) struct Booted {
     pub(super) rejections: Rc<Rejections>,
 }
 
-pub(super) fn boot(app: &Arc<App>, kind: Runtime) -> Result<Booted, BootError> {
+pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<Booted, BootError> {
     let limits = &app.limits;
     let quota = Quota::new(limits.memory);
-    let slot = Slot::new(limits.memory, quota.clone());
+    let slot = Slot::new(limits.memory, quota.clone(), on_wedge(app, wedge));
     quota.report_to(&slot);
     let exchanges = SharedExchanges::default();
     let rejections = Rc::<Rejections>::default();
@@ -193,6 +193,21 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
     };
     runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key });
     Some(functions)
+}
+
+/// Tells the log, and those who wait for this thread, that it does not come back.
+fn on_wedge(app: &Arc<App>, wedge: &Arc<Wedge>) -> OnWedge {
+    let (app, wedge) = (app.clone(), wedge.clone());
+    Box::new(move |exceeded, behalf| {
+        let route = behalf.and_then(|behalf| app.routes.get(behalf.route));
+        tracing::error!(
+            route = route.map_or("", |route| route.pattern.as_str()),
+            request = behalf.map(|behalf| behalf.request.to_string()).unwrap_or_default(),
+            limit = %exceeded,
+            "{exceeded} limit passed in native code that nothing can interrupt: its thread is given up"
+        );
+        wedge.report();
+    })
 }
 
 /// Writes what user code prints into the host's log.

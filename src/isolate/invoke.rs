@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::mem::ManuallyDrop;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -15,12 +16,13 @@ use edgehost_ext::message::{
     Retired, StreamEnd,
 };
 use edgehost_ext::{SharedExchanges, close_upstreams};
+use futures::FutureExt;
 use parking_lot::Mutex;
 
 use super::boot::{BootError, Booted, boot};
 use super::load::{LoadError, ModuleState, Rejections};
 use super::{App, current};
-use crate::enforcer::{Budget, Slot, Verdict};
+use crate::enforcer::{Behalf, Budget, Cause, Slot, Verdict, Wedge};
 use crate::limits::Exceeded;
 use crate::project::{Method, MethodSet, Runtime};
 
@@ -58,6 +60,8 @@ pub(crate) enum CallError {
     MethodNotAllowed(MethodSet),
     /// The handler ran into a limit.
     Exceeded(Exceeded),
+    /// Native code panicked on its behalf; it is in the log.
+    Panicked,
     /// Another request ended the isolate while this one ran.
     Reset,
     /// The route module failed to load; it is in the log.
@@ -119,9 +123,9 @@ impl Isolate {
     /// Starts an isolate and the task that keeps its event loop going.
     ///
     /// Call inside a `LocalSet` of the thread that is to own it.
-    pub(crate) fn start(app: &Arc<App>, kind: Runtime) -> Result<Rc<Self>, BootError> {
+    pub(crate) fn start(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<Rc<Self>, BootError> {
         let began = Instant::now();
-        let Booted { id, runtime, functions, exchanges, slot, rejections } = boot(app, kind)?;
+        let Booted { id, runtime, functions, exchanges, slot, rejections } = boot(app, kind, wedge)?;
         let isolate = Rc::new(Self {
             app: app.clone(),
             id,
@@ -141,7 +145,7 @@ impl Isolate {
             pump_awake: Cell::new(true),
             pump_waker: RefCell::new(None),
         });
-        tokio::task::spawn_local(isolate.clone().pump());
+        tokio::task::spawn_local(isolate.clone().keep_going());
         tracing::debug!(runtime = kind.name(), took = ?began.elapsed(), "isolate ready");
         Ok(isolate)
     }
@@ -175,7 +179,7 @@ impl Isolate {
     /// The routes whose modules are loaded, for a successor to load beforehand: none
     /// where they may have used up the memory together.
     pub(crate) fn loaded_routes(&self) -> Vec<usize> {
-        if self.verdict.get().is_some_and(|verdict| verdict.exceeded == Exceeded::Memory) {
+        if self.verdict.get().is_some_and(|verdict| verdict.cause == Cause::Exceeded(Exceeded::Memory)) {
             return Vec::new();
         }
         let is_ready =
@@ -202,11 +206,20 @@ impl Isolate {
         if let Some(verdict) = self.verdict.get() {
             return Err(verdict);
         }
+        let behalf = on_behalf_of.and_then(|handle| {
+            let mut exchanges = self.exchanges.borrow_mut();
+            let head = &exchanges.get(handle)?.head;
+            Some(Behalf { route: head.route, request: head.id })
+        });
         let mut runtime = self.runtime.borrow_mut();
         current::enter(self.id, &mut runtime);
-        let turn = self.slot.begin(budget, Instant::now());
-        let result = run(&mut runtime);
-        let end = turn.end(Instant::now());
+        let turn = self.slot.begin(budget, behalf, Instant::now());
+        // What panics in an op's future, or in deno_core, costs this isolate, which is not used again.
+        let result = catch_unwind(AssertUnwindSafe(|| run(&mut runtime)));
+        let mut end = turn.end(Instant::now());
+        let result = result.map_err(|_panic| {
+            end.verdict = Some(Verdict { cause: Cause::Panicked, culprit: None });
+        });
         if let Some(handle) = on_behalf_of
             && let Some(exchange) = self.exchanges.borrow_mut().get(handle)
         {
@@ -217,13 +230,25 @@ impl Isolate {
             let handle = on_behalf_of?;
             let used = self.exchanges.borrow_mut().get(handle)?.used;
             let culprit = Some(handle);
-            (used >= self.app.limits.cpu).then_some(Verdict { exceeded: Exceeded::Cpu, culprit })
+            let cause = Cause::Exceeded(Exceeded::Cpu);
+            (used >= self.app.limits.cpu).then_some(Verdict { cause, culprit })
         };
-        let Some(mut verdict) = end.verdict.or_else(spent) else { return Ok(result) };
+        let mut verdict = match (end.verdict.or_else(spent), result) {
+            (None, Ok(result)) => return Ok(result),
+            (Some(verdict), _) => verdict,
+            (None, Err(())) => Verdict { cause: Cause::Panicked, culprit: None },
+        };
         drop(runtime);
         verdict.culprit = verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().only());
         self.condemn(verdict, end.used);
         Err(verdict)
+    }
+
+    /// Polls the event loop until the isolate is over, and ends it if that panics.
+    async fn keep_going(self: Rc<Self>) {
+        if AssertUnwindSafe(self.clone().pump()).catch_unwind().await.is_err() && !self.condemned.get() {
+            self.condemn(Verdict { cause: Cause::Panicked, culprit: None }, Duration::ZERO);
+        }
     }
 
     /// Fails everything in flight; the shard starts a successor.
@@ -238,21 +263,31 @@ impl Isolate {
             (self.app.routes.get(exchange.head.route), exchange.head.id.to_string())
         });
         let limits = &self.app.limits;
-        let allowed = match verdict.exceeded {
-            Exceeded::Cpu => format!("{:?}", limits.cpu),
-            Exceeded::Wall => format!("{:?}", route.map_or(limits.wall, |route| route.wall)),
-            Exceeded::Memory => format!("{} MiB", limits.memory / (1024 * 1024)),
-        };
-        tracing::error!(
-            route = route.map_or("", |route| route.pattern.as_str()),
-            request,
-            limit = %verdict.exceeded,
-            allowed,
-            last_turn = ?used,
-            siblings,
-            "{} limit passed: the isolate is replaced",
-            verdict.exceeded,
-        );
+        let pattern = route.map_or("", |route| route.pattern.as_str());
+        match verdict.cause {
+            Cause::Exceeded(exceeded) => {
+                let allowed = match exceeded {
+                    Exceeded::Cpu => format!("{:?}", limits.cpu),
+                    Exceeded::Wall => format!("{:?}", route.map_or(limits.wall, |route| route.wall)),
+                    Exceeded::Memory => format!("{} MiB", limits.memory / (1024 * 1024)),
+                };
+                tracing::error!(
+                    route = pattern,
+                    request,
+                    limit = %exceeded,
+                    allowed,
+                    last_turn = ?used,
+                    siblings,
+                    "{exceeded} limit passed: the isolate is replaced",
+                );
+            }
+            Cause::Panicked => tracing::error!(
+                route = pattern,
+                request,
+                siblings,
+                "native code panicked: the isolate is replaced"
+            ),
+        }
         for handle in handles {
             let Some(exchange) = exchanges.get(handle) else { continue };
             if let Some(stream) = &exchange.stream {
@@ -333,9 +368,10 @@ impl Isolate {
                     Failure::Handler => CallError::Handler,
                     Failure::Body(fault) => CallError::Body(fault),
                     Failure::MethodNotAllowed => CallError::MethodNotAllowed(of_route.methods()),
-                    Failure::Exceeded => CallError::Exceeded(
-                        self.verdict.get().map_or(Exceeded::Cpu, |verdict| verdict.exceeded),
-                    ),
+                    Failure::Exceeded => match self.verdict.get().map(|verdict| verdict.cause) {
+                        Some(Cause::Exceeded(exceeded)) => CallError::Exceeded(exceeded),
+                        Some(Cause::Panicked) | None => CallError::Panicked,
+                    },
                     Failure::Reset => CallError::Reset,
                 })
             }

@@ -13,7 +13,7 @@ use tokio::sync::Notify;
 
 use super::Isolate;
 use super::report::text_of;
-use crate::enforcer::Budget;
+use crate::enforcer::{Budget, Cause};
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
 use crate::telemetry::{Event, Printed};
@@ -161,7 +161,7 @@ impl Isolate {
             Some(loaded.map(|module| (module, Box::pin(runtime.mod_evaluate(module)))))
         });
         let (module, mut evaluation) = match evaluation {
-            Err(verdict) => return self.load_exceeded(route, request, verdict.exceeded),
+            Err(verdict) => return self.load_ended(route, request, verdict.cause),
             Ok(Some(Ok(evaluation))) => evaluation,
             Ok(Some(Err(error))) => return self.load_failed(route, request, &text_of(&error)),
             Ok(None) => return self.load_failed(route, request, "the module is not in the bundle"),
@@ -206,6 +206,14 @@ impl Isolate {
             }
             notify.notify_waiters();
         });
+    }
+
+    /// The isolate ended while the module loaded.
+    fn load_ended(&self, route: usize, request: Option<RequestId>, cause: Cause) {
+        match cause {
+            Cause::Exceeded(exceeded) => self.load_exceeded(route, request, exceeded),
+            Cause::Panicked => self.load_failed(route, request, "native code panicked"),
+        }
     }
 
     /// Loading a module ran into a limit. Where others have filled the memory before,
@@ -299,7 +307,7 @@ impl Isolate {
                 self.rejections.expect(&error);
                 self.load_failed(route, request, &error);
             }
-            Err(verdict) => self.load_exceeded(route, request, verdict.exceeded),
+            Err(verdict) => self.load_ended(route, request, verdict.cause),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -18,6 +19,7 @@ use super::idle::{Answering, Heard, Silence, Watch};
 use super::line::{Line, Watched};
 use super::listener::{HttpService, ServerSettings};
 use super::stall::Stall;
+use crate::enforcer::Wedge;
 
 /// HTTP/2 streams of one connection at the same time.
 const MAX_STREAMS: u32 = 128;
@@ -43,12 +45,14 @@ pub(super) async fn serve<S: HttpService>(
     peer: SocketAddr,
     service: Rc<S>,
     settings: &ServerSettings,
+    wedge: &Arc<Wedge>,
     mut drain: DrainWatch,
 ) {
+    let held = wedge.hold(&stream);
     let watch = Watch::new(settings.keep_alive, settings.header_read);
     let line = Line::new();
     let socket = Heard::new(Watched::new(stream, line.clone()), watch.clone());
-    let io = TokioIo::new(Stall::new(socket, settings.write_stall));
+    let io = TokioIo::new(Stall::new(socket, settings.write_stall, Some(held)));
     let streams = watch.clone();
     let here = line.clone();
     let answer = service_fn(move |request: Request<Incoming>| {

@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 
 use super::connection;
 use super::drain::DrainWatch;
+use crate::enforcer::Wedge;
 
 /// What answers requests; made once for each shard.
 pub(crate) trait HttpService: 'static {
@@ -49,11 +50,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub(crate) struct Acceptor {
     listener: StdListener,
     settings: ServerSettings,
+    wedge: Arc<Wedge>,
     drain: DrainWatch,
 }
 
 impl Acceptor {
-    /// A share of `listener`, which must be non-blocking. The shares take turns.
+    /// A share of `listener`, which must be non-blocking, for the thread that `wedge`
+    /// tells of. The shares take turns.
     ///
     /// # Errors
     ///
@@ -61,14 +64,15 @@ impl Acceptor {
     pub(crate) fn new(
         listener: &StdListener,
         settings: ServerSettings,
+        wedge: Arc<Wedge>,
         drain: DrainWatch,
     ) -> io::Result<Self> {
-        Ok(Self { listener: listener.try_clone()?, settings, drain })
+        Ok(Self { listener: listener.try_clone()?, settings, wedge, drain })
     }
 
     /// Accepts and serves until the drain is over. Call inside a `LocalSet`.
     pub(crate) async fn run<S: HttpService>(self, service: Rc<S>) -> io::Result<()> {
-        let Self { listener, settings, mut drain } = self;
+        let Self { listener, settings, wedge, mut drain } = self;
         let listener = TcpListener::from_std(listener)?;
         let mut connections = JoinSet::new();
         let settings = Rc::new(settings);
@@ -81,8 +85,9 @@ impl Acceptor {
             match accepted {
                 Ok((stream, peer, place)) => {
                     let (service, settings, drain) = (service.clone(), settings.clone(), drain.clone());
+                    let wedge = wedge.clone();
                     connections.spawn_local(async move {
-                        connection::serve(stream, peer, service, &settings, drain).await;
+                        connection::serve(stream, peer, service, &settings, &wedge, drain).await;
                         drop(place);
                     });
                 }

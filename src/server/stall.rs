@@ -8,17 +8,22 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Instant, Sleep};
 
+use crate::enforcer::HeldSocket;
+
 /// An IO object whose writes fail after the peer has taken nothing for a while.
 /// Costs nothing as long as the socket takes what is written.
 pub(super) struct Stall<T> {
+    /// Before the socket, because it has to be dropped before the socket is closed.
+    _held: Option<HeldSocket>,
     inner: T,
     patience: Duration,
     since: Option<Pin<Box<Sleep>>>,
 }
 
 impl<T> Stall<T> {
-    pub(super) fn new(inner: T, patience: Duration) -> Self {
-        Self { inner, patience, since: None }
+    /// `held` goes when the socket does.
+    pub(super) fn new(inner: T, patience: Duration, held: Option<HeldSocket>) -> Self {
+        Self { _held: held, inner, patience, since: None }
     }
 
     fn judge<R>(&mut self, cx: &mut Context<'_>, polled: Poll<io::Result<R>>) -> Poll<io::Result<R>> {
@@ -83,7 +88,7 @@ mod tests {
     #[tokio::test]
     async fn a_peer_that_reads_slowly_is_waited_for_and_one_that_does_not_is_cut() {
         let (near, mut far) = tokio::io::duplex(8);
-        let mut near = Stall::new(near, Duration::from_secs(2));
+        let mut near = Stall::new(near, Duration::from_secs(2), None);
         let reader = tokio::spawn(async move {
             let mut bytes = [0; 8];
             for _ in 0..3 {

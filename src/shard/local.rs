@@ -9,6 +9,7 @@ use std::sync::Arc;
 use edgehost_ext::message::Answer;
 use tokio::sync::Semaphore;
 
+use crate::enforcer::Wedge;
 use crate::isolate::{App, Begun, CallError, Invocation, Isolate};
 use crate::limits::Limits;
 use crate::project::Runtime;
@@ -31,6 +32,7 @@ pub(crate) enum ShardError {
 pub(crate) struct Shard {
     app: Arc<App>,
     rooms: [Room; 2],
+    wedge: Arc<Wedge>,
 }
 
 struct Room {
@@ -83,9 +85,9 @@ impl Drop for Waiting<'_> {
 
 impl Shard {
     /// A shard without isolates; they are started when the first request wants one.
-    pub(crate) fn new(app: Arc<App>) -> Self {
+    pub(crate) fn new(app: Arc<App>, wedge: Arc<Wedge>) -> Self {
         let rooms = [Runtime::NodeJs, Runtime::Edge].map(|kind| Room::new(kind, &app.limits));
-        Self { app, rooms }
+        Self { app, rooms, wedge }
     }
 
     /// Starts the isolate of the first route's runtime now, and loads what it can.
@@ -112,7 +114,7 @@ impl Shard {
     }
 
     fn start(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
-        Isolate::start(&self.app, room.kind).map_err(|error| {
+        Isolate::start(&self.app, room.kind, &self.wedge).map_err(|error| {
             tracing::error!("{error}");
             ShardError::NoIsolate
         })

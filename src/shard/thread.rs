@@ -3,10 +3,14 @@
 use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
+
+use crate::enforcer::Wedge;
 
 /// Stack of a shard, in bytes of address space. V8 ends JavaScript that is nested too
 /// deeply within one of them; native code below it has the rest.
@@ -40,20 +44,27 @@ impl<S: 'static> Remote<S> {
 /// One OS thread with a current-thread tokio runtime.
 pub(crate) struct ShardThread {
     join: JoinHandle<()>,
+    wedge: Arc<Wedge>,
 }
+
+/// How often a thread that is to end is looked at.
+const JOIN_EVERY: Duration = Duration::from_millis(5);
 
 impl ShardThread {
     /// Starts a thread whose service is made on it by `make`. It ends when the last
-    /// [`Remote`] is gone and the work it was given is done.
+    /// [`Remote`] is gone and the work it was given is done. `wedge` tells whether it will.
     pub(crate) fn spawn<S: 'static>(
         index: usize,
         capacity: usize,
+        wedge: Arc<Wedge>,
         make: impl FnOnce() -> S + Send + 'static,
     ) -> io::Result<(Self, Remote<S>)> {
         let (sender, mut receiver) = mpsc::channel::<Work<S>>(capacity);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let thread = std::thread::Builder::new().name(format!("edgehost-shard-{index}")).stack_size(STACK);
+        let own = wedge.clone();
         let join = thread.spawn(move || {
+            own.adopt();
             let local = LocalSet::new();
             local.block_on(&runtime, async move {
                 let service = Rc::new(make());
@@ -73,11 +84,17 @@ impl ShardThread {
             drop(local);
             drop(runtime);
         })?;
-        Ok((Self { join }, Remote { sender }))
+        Ok((Self { join, wedge }, Remote { sender }))
     }
 
-    /// Waits until the thread has ended. Blocks.
+    /// Waits until the thread has ended, unless it is known never to. Blocks.
     pub(crate) fn join(self) {
+        while !self.join.is_finished() {
+            if self.wedge.is_wedged() {
+                return;
+            }
+            std::thread::sleep(JOIN_EVERY);
+        }
         if self.join.join().is_err() {
             tracing::error!("a shard thread panicked");
         }

@@ -22,7 +22,7 @@ pub(super) fn stderr(output: &Output) -> String {
 /// A server that was started as a program; ended with the test.
 pub(super) struct Served {
     pub(super) child: Child,
-    address: String,
+    pub(super) address: String,
     /// What it printed until it listened.
     banner: Vec<String>,
     log: std::sync::Arc<std::sync::Mutex<String>>,
@@ -92,6 +92,20 @@ impl Served {
 
     pub(super) fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
+    }
+}
+
+impl Served {
+    /// How the program ends; it has to, soon.
+    pub(crate) fn exit_code(&mut self) -> Option<i32> {
+        let until = std::time::Instant::now() + Duration::from_secs(30);
+        while std::time::Instant::now() < until {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status.code();
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        panic!("it does not end: {}", self.log());
     }
 }
 

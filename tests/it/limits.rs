@@ -148,6 +148,11 @@ async fn growing_wasm_memory() {
 async fn one_huge_array() {
     let app =
         hostile("export const GET = () => new Response(String(new Array(60_000_000).fill(1.5).length));")
+            .limits(|limits| {
+                limits.cpu = Duration::from_secs(20);
+                limits.wall = Duration::from_secs(60);
+                limits.first_byte = Duration::from_secs(60);
+            })
             .start()
             .await;
     assert_eq!(app.get("/hostile").await.status, 503);

@@ -31,3 +31,4 @@ mod routing;
 mod server;
 mod services;
 mod streaming;
+mod wedge;

@@ -16,7 +16,7 @@ use flate2::write::GzEncoder;
 use serde_json::json;
 use sha2::{Digest, Sha256};
 
-use crate::{licences, locked_version, root, say, tools, v8};
+use crate::{licences, locked_version, root, say, tools};
 
 /// A kind of machine that there are packages for.
 struct Platform {
@@ -84,7 +84,7 @@ pub(crate) fn run(arguments: &[&str]) -> anyhow::Result<()> {
     let binary = match binary {
         Some(binary) => binary,
         None => {
-            v8::set_up()?;
+            crate::set_up()?;
             say("Building edgehost with the profile `dist`: an hour on 2 cores.");
             build()?;
             root().join("target/dist/edgehost")

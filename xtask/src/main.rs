@@ -1,7 +1,10 @@
 //! Set-up, tests and benchmarks of edgehost: `cargo xtask help`.
 
+mod bare;
 mod bench;
+mod debian;
 mod dist;
+mod libclang;
 mod licences;
 mod packages;
 mod process;
@@ -23,6 +26,7 @@ cargo xtask <command>
   test [filter]         set up, build, and run every test
   packages [NAME..]     try npm packages in route files, and write docs/packages.md
   packages --third      those that every CI run tries
+  setup                 only what the other commands do first: V8's library, libclang
   v8                    put V8's library where the build looks for it
   v8 --from-source      build that library from the sources of the crate `v8` (80 to 100 minutes on 2 cores)
       --objects N       stop after about N of its objects, to see that the way works
@@ -33,6 +37,10 @@ cargo xtask <command>
   licences              may all that is inside be passed on? (cargo-deny); gathers its texts
   dist [--check]        what people install: an archive, npm and Debian packages in target/dist/packages (an hour)
       --binary PATH     of this program, instead of building it
+  bare                  run README's two commands in a bare Debian root, from a fresh clone (as root)
+  bare --ci             run .ci/run there, with Node.js
+      --suite NAME      the release of Debian; that of this machine otherwise
+      --keep            leave the root in target/bare, to look around
   help                  this text
 ";
 
@@ -42,7 +50,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             say(&format!("error: {error:#}"));
-            ExitCode::FAILURE
+            // `.ci/run` tells by it whether the commands failed or never ran.
+            if error.is::<bare::NoRoot>() { ExitCode::from(3) } else { ExitCode::FAILURE }
         }
     }
 }
@@ -58,6 +67,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     match words.as_slice() {
         ["serve", rest @ ..] => serve(rest),
         ["test", rest @ ..] => test(rest),
+        ["setup"] => set_up(),
         ["v8"] => v8::set_up(),
         ["v8", "--from-source", rest @ ..] => {
             let objects = match rest {
@@ -68,7 +78,7 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             v8_source::build(objects)
         }
         ["bench", rest @ ..] => {
-            v8::set_up()?;
+            set_up()?;
             bench::run(rest)
         }
         ["projects", rest @ ..] => {
@@ -76,11 +86,12 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             projects::run(rest)
         }
         ["packages", rest @ ..] => {
-            v8::set_up()?;
+            set_up()?;
             packages::run(rest)
         }
         ["licences"] => licences::run(&root().join("target/THIRD-PARTY-LICENSES.txt")),
         ["dist", rest @ ..] => dist::run(rest),
+        ["bare", rest @ ..] => bare::run(rest),
         ["help" | "--help" | "-h"] | [] => {
             say(HELP);
             Ok(())
@@ -89,10 +100,32 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
     }
 }
 
-fn serve(rest: &[&str]) -> anyhow::Result<()> {
+/// What a build needs and cargo does not bring. Looked for before anything is compiled.
+fn set_up() -> anyhow::Result<()> {
+    libclang::set_up()?;
     v8::set_up()?;
+    warn_of_little_space();
+    Ok(())
+}
+
+/// A full disk is a poor end to half an hour of compiling.
+fn warn_of_little_space() {
+    const NEEDED_MIB: u64 = 10 * 1024;
+    let is_built = root().join("target/release/edgehost").exists();
+    let output = Command::new("df").args(["-Pm", "."]).current_dir(root()).output();
+    let free = output.ok().and_then(|output| {
+        let text = String::from_utf8(output.stdout).ok()?;
+        text.lines().nth(1)?.split_whitespace().nth(3)?.parse::<u64>().ok()
+    });
+    if let Some(free) = free.filter(|free| !is_built && *free < NEEDED_MIB) {
+        say(&format!("warning: {free} MiB are free on this disk; a build takes up to {NEEDED_MIB} MiB"));
+    }
+}
+
+fn serve(rest: &[&str]) -> anyhow::Result<()> {
+    set_up()?;
     say(
-        "Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: about 15 minutes on 2 cores.",
+        "Building edgehost. The first build compiles V8's bindings, the Deno crates and the bundler: half an hour on 2 cores.",
     );
     cargo(&["build", "--release", "--bin", "edgehost"])?;
     let mut program = Command::new(root().join("target/release/edgehost"));
@@ -101,7 +134,7 @@ fn serve(rest: &[&str]) -> anyhow::Result<()> {
 }
 
 fn test(rest: &[&str]) -> anyhow::Result<()> {
-    v8::set_up()?;
+    set_up()?;
     // The profile of the program that people run: its tests need no second build
     // of the dependencies, and test what is shipped.
     let mut arguments = vec!["test", "--release", "--workspace"];

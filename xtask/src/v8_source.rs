@@ -13,7 +13,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context, bail, ensure};
 
-use crate::{cargo_home, locked_version, root, say, v8};
+use crate::{cargo_home, debian, locked_version, root, say, v8};
 
 const PACKAGES: [&str; 9] = [
     "clang-22",
@@ -39,7 +39,9 @@ pub(crate) fn build(objects: Option<usize>) -> anyhow::Result<()> {
     fs::create_dir_all(&work).with_context(|| format!("cannot create {}", work.display()))?;
     say("V8 from source: about 2230 objects, 80 to 100 minutes on 2 cores, 6 GB of disk.");
     say("It may be interrupted; the same command goes on where it was.");
-    step(&work, "packages", "installing Debian's packages", |_| install_packages())?;
+    step(&work, "packages", "installing Debian's packages", |_| {
+        debian::need(&PACKAGES, "to build V8 from its sources")
+    })?;
     step(&work, "sources", "copying the sources of the crate", copy_sources)?;
     step(&work, "icu", "adding ICU's data", add_icu)?;
     step(&work, "temporal", "building temporal_capi", add_temporal)?;
@@ -78,29 +80,6 @@ fn run(command: &mut Command) -> anyhow::Result<()> {
         command.status().with_context(|| format!("cannot start {}", command.get_program().display()))?;
     ensure!(status.success(), "{} failed", command.get_program().display());
     Ok(())
-}
-
-fn install_packages() -> anyhow::Result<()> {
-    let missing: Vec<&str> = PACKAGES
-        .into_iter()
-        .filter(|package| {
-            let status = Command::new("dpkg-query").args(["-W", "-f=${Status}", package]).output();
-            !status
-                .is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains("install ok installed"))
-        })
-        .collect();
-    if missing.is_empty() {
-        return Ok(());
-    }
-    let line = format!("apt-get install -y {}", missing.join(" "));
-    let is_root = Command::new("id").arg("-u").output().is_ok_and(|output| output.stdout == b"0\n");
-    if !is_root {
-        bail!("these Debian packages are missing. Install them and try again:\n\n    sudo {line}\n");
-    }
-    run(Command::new("apt-get").arg("update").arg("-qq"))?;
-    run(Command::new("apt-get").args(["install", "-y", "-qq"]).args(&missing)).with_context(|| {
-        format!("`{line}` did not work: is this Debian 12 or later, with its packages within reach?")
-    })
 }
 
 /// The unpacked sources of a crate of `Cargo.lock`.

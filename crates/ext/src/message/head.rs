@@ -44,6 +44,16 @@ impl RequestId {
             Self(next)
         })
     }
+
+    /// The id as a number.
+    pub fn to_bits(self) -> u64 {
+        self.0
+    }
+
+    /// The id of such a number.
+    pub fn from_bits(bits: u64) -> Self {
+        Self(bits)
+    }
 }
 
 impl RequestId {

@@ -1,0 +1,140 @@
+//! Threads that do not come back.
+//!
+//! JavaScript can be interrupted, functions of V8 and of native modules cannot:
+//! `includes` over `{ length: 2 ** 53 }` goes on for as long as it likes. And what V8 or
+//! Rust cannot recover from would end the whole process. A thread in either state is
+//! *wedged*: it answers nobody any more, but others can be told, and its clients need not
+//! wait for it.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::Arc;
+
+use deno_core::v8;
+use parking_lot::Mutex;
+use tokio::sync::watch;
+
+/// What others may know of a shard's thread without asking it.
+pub(crate) struct Wedge {
+    state: watch::Sender<bool>,
+    /// Sockets of its clients, which are shut down in its place.
+    sockets: Mutex<Sockets>,
+}
+
+#[derive(Default)]
+struct Sockets {
+    held: HashMap<u64, RawFd>,
+    next: u64,
+}
+
+thread_local! {
+    /// That of the calling thread, if it is a shard's.
+    static OWN: RefCell<Option<Arc<Wedge>>> = const { RefCell::new(None) };
+}
+
+impl Wedge {
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self { state: watch::Sender::new(false), sockets: Mutex::default() })
+    }
+
+    /// The calling thread is the one that this tells of.
+    pub(crate) fn adopt(self: &Arc<Self>) {
+        OWN.set(Some(self.clone()));
+    }
+
+    /// The thread will not come back: tells everybody, and closes its connections.
+    pub(crate) fn report(&self) {
+        if self.state.send_replace(true) {
+            return;
+        }
+        for descriptor in self.sockets.lock().held.values() {
+            shut_down(*descriptor);
+        }
+    }
+
+    pub(crate) fn is_wedged(&self) -> bool {
+        *self.state.borrow()
+    }
+
+    /// Resolves when the thread is known not to come back.
+    pub(crate) async fn wedged(&self) {
+        let mut state = self.state.subscribe();
+        // The sender is `self`.
+        let _ = state.wait_for(|wedged| *wedged).await;
+    }
+
+    /// Puts a connection under the care of those who notice. What is returned must be
+    /// dropped before the socket is closed.
+    pub(crate) fn hold(self: &Arc<Self>, socket: &impl AsFd) -> HeldSocket {
+        let mut sockets = self.sockets.lock();
+        let number = sockets.next;
+        sockets.next += 1;
+        sockets.held.insert(number, socket.as_fd().as_raw_fd());
+        HeldSocket { wedge: self.clone(), number }
+    }
+}
+
+#[allow(unsafe_code, reason = "a descriptor that is held open elsewhere")]
+fn shut_down(descriptor: RawFd) {
+    // SAFETY: it is in the table, so its `HeldSocket` lives, and with it the socket;
+    // neither can go while the table is locked.
+    let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
+    let _ = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
+}
+
+/// A connection of a shard's thread.
+pub(crate) struct HeldSocket {
+    wedge: Arc<Wedge>,
+    number: u64,
+}
+
+impl Drop for HeldSocket {
+    fn drop(&mut self) {
+        self.wedge.sockets.lock().held.remove(&self.number);
+    }
+}
+
+/// Stops the calling thread for good, where going on would end the process. Returns
+/// if the thread is no shard's.
+fn stop_here(why: &str) {
+    let Some(own) = OWN.try_with(|own| own.try_borrow().ok()?.clone()).ok().flatten() else { return };
+    tracing::error!("{why}: its thread is stopped, since nothing can bring it back");
+    own.report();
+    loop {
+        std::thread::park();
+    }
+}
+
+/// V8 would end the process after this. Other threads can go on.
+#[allow(unsafe_code, reason = "V8 calls this from C++")]
+pub(super) unsafe extern "C" fn on_out_of_memory(
+    _location: *const std::ffi::c_char,
+    details: &v8::OomDetails,
+) {
+    stop_here(if details.is_heap_oom {
+        "an isolate needs more memory than V8 can get"
+    } else {
+        "an isolate asks for a piece of memory that V8 cannot make"
+    });
+}
+
+/// Keeps panics inside native functions that JavaScript calls from ending the process.
+///
+/// Such a function cannot unwind into V8, so Rust aborts the process after such a panic.
+/// With this hook the thread on which it happened is stopped instead: its clients see their connections
+/// end, and [`EdgeHost::serve`](crate::EdgeHost::serve) returns
+/// [`Error::Wedged`](crate::Error::Wedged) once other threads have finished their requests.
+/// The hook that was there before is called first, for every panic.
+///
+/// Hooks belong to the process, so the library sets none by itself; `edgehost serve` does.
+pub fn contain_panics() {
+    let before = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        before(info);
+        // std's own words for the panic that comes before the abort.
+        if info.payload_as_str() == Some("panic in a function that cannot unwind") {
+            stop_here("a native function panicked");
+        }
+    }));
+}
