@@ -83,6 +83,7 @@ fn run(cli: Cli) -> ExitCode {
         Err(error) => {
             output::error(&error);
             if matches!(error.downcast_ref(), Some(edgehost::Error::Wedged { .. })) {
+                output::flush();
                 end_at_once(WEDGED);
             }
             let is_input = error.is::<BadInput>()
