@@ -17,6 +17,10 @@ mod queries;
 mod watchdog;
 mod wedge;
 
+use std::time::Instant;
+
+use edgehost_ext::message::Handle;
+
 pub(crate) use access::Access;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
@@ -26,8 +30,10 @@ pub use wedge::contain_panics;
 pub(crate) use wedge::{HeldSocket, Wedge};
 
 /// What the interrupt callback needs to find out on whose behalf code runs:
-/// the context, and the key of the request scope in an async context frame.
+/// the context, the key of the request scope in an async context frame, and whose time is up
+/// where it finds this request, or none.
 pub(crate) struct ScopeKey {
     pub(crate) context: deno_core::v8::Global<deno_core::v8::Context>,
     pub(crate) key: deno_core::v8::Global<deno_core::v8::Value>,
+    pub(crate) due: Box<dyn Fn(Option<Handle>, Instant) -> Option<Handle>>,
 }

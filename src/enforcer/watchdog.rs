@@ -45,6 +45,9 @@ const WEDGED_WALL: Duration = Duration::from_secs(3);
 /// A thread that used less than this meanwhile does not run.
 const BARELY: Duration = Duration::from_millis(50);
 
+/// How long whoever is found running at somebody else's deadline goes on unasked.
+const ASK_AGAIN: Duration = Duration::from_millis(20);
+
 /// Every how many ticks the memory of a long turn is measured.
 const MEMORY_EVERY: u64 = 4;
 
@@ -62,7 +65,9 @@ const NOBODY: usize = usize::MAX;
 pub(crate) struct Budget {
     /// CPU time.
     pub(crate) cpu: Duration,
-    /// When it has to be over.
+    /// The nearest deadline of those who may run in it: it ends then if it is theirs.
+    pub(crate) due: Instant,
+    /// When it has to be over, whoever runs.
     pub(crate) until: Instant,
 }
 
@@ -103,6 +108,7 @@ pub(crate) struct Slot {
     /// The number at the last look, to tell a busy isolate from an idle one.
     looked: AtomicU64,
     cpu_budget_ns: AtomicU64,
+    due_ns: AtomicU64,
     until_ns: AtomicU64,
     /// On whose behalf the turn runs: the index of the route, and the request's id.
     route: AtomicUsize,
@@ -136,6 +142,8 @@ struct Control {
     cpu_at_decision: Option<(u64, Duration)>,
     /// Whether the thread was reported as wedged.
     wedged: bool,
+    /// Turn of which the interrupt callback is to find out whether its time is up.
+    asked: Option<u64>,
     /// Turn whose memory the interrupt callback is to measure.
     measure: Option<u64>,
     verdict: Option<Verdict>,
@@ -157,6 +165,10 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
+fn since_epoch(instant: Instant) -> u64 {
+    nanos(instant.saturating_duration_since(epoch()))
+}
+
 impl Slot {
     /// A slot for an isolate that lives on the calling thread.
     pub(crate) fn new(memory: u64, quota: Arc<Quota>, on_wedge: OnWedge) -> Arc<Self> {
@@ -164,6 +176,7 @@ impl Slot {
             turn: AtomicU64::new(0),
             looked: AtomicU64::new(0),
             cpu_budget_ns: AtomicU64::new(u64::MAX),
+            due_ns: AtomicU64::new(u64::MAX),
             until_ns: AtomicU64::new(u64::MAX),
             route: AtomicUsize::new(NOBODY),
             request: AtomicU64::new(0),
@@ -191,7 +204,8 @@ impl Slot {
             }
         });
         self.cpu_budget_ns.store(nanos(budget.cpu), Ordering::Relaxed);
-        self.until_ns.store(nanos(budget.until.saturating_duration_since(epoch())), Ordering::Relaxed);
+        self.due_ns.store(since_epoch(budget.due), Ordering::Relaxed);
+        self.until_ns.store(since_epoch(budget.until), Ordering::Relaxed);
         self.route.store(behalf.map_or(NOBODY, |behalf| behalf.route), Ordering::Relaxed);
         self.request.store(behalf.map_or(0, |behalf| behalf.request.to_bits()), Ordering::Relaxed);
         let number = self.turn.load(Ordering::Relaxed) + 1;
@@ -270,7 +284,7 @@ impl Slot {
         let used = nanos(cpu.saturating_sub(seen.cpu) + TICK);
         let exceeded = if used >= self.cpu_budget_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Cpu)
-        } else if nanos(now.duration_since(epoch())) >= self.until_ns.load(Ordering::Relaxed) {
+        } else if since_epoch(now) >= self.until_ns.load(Ordering::Relaxed) {
             Some(Exceeded::Wall)
         } else if tick.is_multiple_of(MEMORY_EVERY) && self.is_running_away(&seen) {
             Some(Exceeded::Memory)
@@ -280,7 +294,15 @@ impl Slot {
         if let Some(exceeded) = exceeded {
             control.decided = Some((turn, exceeded, now));
             self.interrupt();
-        } else if tick.is_multiple_of(MEMORY_EVERY) {
+            return true;
+        }
+        // Who runs can only be found out on the isolate's own thread.
+        let is_due = since_epoch(now) >= self.due_ns.load(Ordering::Relaxed);
+        if is_due && control.asked != Some(turn) {
+            control.asked = Some(turn);
+            self.interrupt();
+        }
+        if tick.is_multiple_of(MEMORY_EVERY) {
             control.measure = Some(turn);
             self.interrupt();
         }
@@ -306,23 +328,40 @@ impl Slot {
     /// What the interrupt asks for, on the isolate's own thread.
     fn answer(&self, isolate: &mut v8::Isolate) {
         let turn = self.turn.load(Ordering::SeqCst);
-        let (decided, measure) = {
+        let (decided, measure, asked) = {
             let mut control = self.control.lock();
-            (control.decided.filter(|(decided, ..)| *decided == turn), control.measure.take() == Some(turn))
+            (
+                control.decided.filter(|(decided, ..)| *decided == turn),
+                control.measure.take() == Some(turn),
+                control.asked.take() == Some(turn),
+            )
         };
-        let exceeded = match decided {
-            Some((_, exceeded, _)) => Some(exceeded),
-            None if measure && self.is_full(isolate) => Some(Exceeded::Memory),
+        let found = match decided {
+            Some((_, exceeded, _)) => Some((exceeded, None)),
+            None if measure && self.is_full(isolate) => Some((Exceeded::Memory, None)),
+            None if asked => self.whose_time_is_up(isolate).map(|culprit| (Exceeded::Wall, Some(culprit))),
             None => None,
         };
-        if let Some(exceeded) = exceeded {
-            let culprit = culprit(isolate);
+        if let Some((exceeded, known)) = found {
+            let culprit = known.or_else(|| culprit(isolate));
             let mut control = self.control.lock();
             control.decided.get_or_insert((turn, exceeded, Instant::now()));
             control.verdict.get_or_insert(Verdict { cause: Cause::Exceeded(exceeded), culprit });
             drop(control);
             isolate.terminate_execution();
         }
+    }
+
+    /// The request that runs, if its deadline has come. Otherwise it is asked again soon:
+    /// others may run by then.
+    fn whose_time_is_up(&self, isolate: &mut v8::Isolate) -> Option<Handle> {
+        let culprit = culprit(isolate);
+        let now = Instant::now();
+        let due = (isolate.get_slot::<ScopeKey>()?.due)(culprit, now);
+        if due.is_none() {
+            self.due_ns.store(since_epoch(now + ASK_AGAIN), Ordering::Relaxed);
+        }
+        due
     }
 
     /// Whether the isolate holds more than it may, garbage left aside.

@@ -2,11 +2,13 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use deno_core::{CrossIsolateStore, JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
+use edgehost_ext::message::Handle;
 use edgehost_ext::{
     AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, app_sys, extensions, no_stdio,
 };
@@ -157,7 +159,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
 
     let started =
         runtime.execute_script("ext:edgehost/start", START).map_err(|error| BootError(error.to_string()))?;
-    let functions = functions(&mut runtime, &started, kind).ok_or_else(|| {
+    let functions = functions(&mut runtime, &started, kind, &exchanges).ok_or_else(|| {
         BootError("runtime-js/51_dispatch.js does not return the functions that the host calls".to_owned())
     })?;
     guard_heap(&mut runtime, &slot);
@@ -165,8 +167,14 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
     Ok(Booted { id, runtime, functions, exchanges, slot, rejections })
 }
 
-fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Runtime) -> Option<Functions> {
+fn functions(
+    runtime: &mut JsRuntime,
+    started: &v8::Global<v8::Value>,
+    kind: Runtime,
+    exchanges: &SharedExchanges,
+) -> Option<Functions> {
     let context = runtime.main_context();
+    let due = due(exchanges.clone());
     let (functions, scope_key) = {
         deno_core::scope!(scope, runtime);
         let started = v8::Local::new(scope, started);
@@ -191,7 +199,7 @@ fn functions(runtime: &mut JsRuntime, started: &v8::Global<v8::Value>, kind: Run
         }
         (functions, v8::Global::new(scope, scope_key))
     };
-    runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key });
+    runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key, due });
     Some(functions)
 }
 
@@ -207,6 +215,17 @@ fn on_wedge(app: &Arc<App>, wedge: &Arc<Wedge>) -> OnWedge {
             "{exceeded} limit passed in native code that nothing can interrupt: its thread is given up"
         );
         wedge.report();
+    })
+}
+
+/// Tells whose time is up: that of the request on whose behalf code runs, or of the only
+/// one in flight where that is not known.
+fn due(exchanges: SharedExchanges) -> Box<dyn Fn(Option<Handle>, Instant) -> Option<Handle>> {
+    Box::new(move |culprit, now| {
+        // An op may be using them at this moment; it is asked again.
+        let mut exchanges = exchanges.try_borrow_mut().ok()?;
+        let culprit = culprit.or_else(|| exchanges.only())?;
+        exchanges.deadline(culprit).filter(|deadline| *deadline <= now).map(|_| culprit)
     })
 }
 

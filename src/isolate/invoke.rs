@@ -26,6 +26,9 @@ use crate::enforcer::{Behalf, Budget, Cause, Slot, Verdict, Wedge};
 use crate::limits::Exceeded;
 use crate::project::{Method, MethodSet, Runtime};
 
+/// What a turn may take at least, whoever's deadline is near or has passed.
+const LAST_STEP: Duration = Duration::from_millis(50);
+
 /// What runtime-js/51_dispatch.js returns.
 pub(super) struct Functions {
     pub(super) context: v8::Global<v8::Context>,
@@ -195,6 +198,15 @@ impl Isolate {
         }
     }
 
+    /// What a turn may use in which everybody may run who is in flight.
+    pub(super) fn budget(&self, cpu: Duration, until: Instant) -> Budget {
+        let now = Instant::now();
+        let nearest = self.exchanges.borrow_mut().nearest_deadline(now);
+        // Whose time is up is told so in this moment; who only lacks his last step may take it.
+        let due = nearest.map_or(until, |nearest| nearest.max(now + LAST_STEP).min(until));
+        Budget { cpu, due, until }
+    }
+
     /// Runs JavaScript under a budget. Charges `on_behalf_of`; ends the isolate if
     /// a limit was passed.
     pub(super) fn turn<R>(
@@ -337,7 +349,8 @@ impl Isolate {
         self.served.set(self.served.get() + 1);
         let handle = self.exchanges.borrow_mut().insert(head, body);
         let until = started + self.app.routes[route].first_byte;
-        let budget = Budget { cpu: self.app.limits.cpu, until };
+        self.exchanges.borrow_mut().set_deadline(handle, until);
+        let budget = self.budget(self.app.limits.cpu, until);
         let ran = self.turn(budget, Some(handle), |runtime| self.dispatch(runtime, route, method, handle));
         self.wake_pump();
         let outcome = match ran {
@@ -427,6 +440,7 @@ impl Isolate {
         let Some(exchange) = exchanges.get(handle) else { return answer };
         let stream = exchange.stream.clone();
         let watched = exchange.watches_end || stream.is_some();
+        exchanges.set_deadline(handle, deadline);
         drop(exchanges);
         if !watched {
             self.finish(handle);
@@ -479,7 +493,7 @@ impl Isolate {
             }
         };
         if watched && !self.condemned.get() {
-            let budget = Budget { cpu: self.app.limits.cpu, until: Instant::now() + self.app.limits.wall };
+            let budget = self.budget(self.app.limits.cpu, Instant::now() + self.app.limits.wall);
             let _ = self.turn(budget, Some(handle), |runtime| {
                 deno_core::scope!(scope, runtime);
                 let undefined = v8::undefined(scope).into();

@@ -148,7 +148,7 @@ impl Isolate {
         }
         let limits = &self.app.limits;
         let until = Instant::now() + limits.startup_wall;
-        let budget = Budget { cpu: limits.startup_cpu, until };
+        let budget = Budget { cpu: limits.startup_cpu, due: until, until };
         let evaluation = self.turn(budget, None, |runtime| {
             {
                 // A dynamic `import()` that ended leaves its request's scope behind.
@@ -275,7 +275,8 @@ impl Isolate {
         }
         let of_route = &self.app.routes[route];
         let limits = &self.app.limits;
-        let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
+        let until = Instant::now() + limits.startup_wall;
+        let budget = Budget { cpu: limits.startup_cpu, due: until, until };
         let methods = self.turn(budget, None, |runtime| {
             let namespace = runtime.get_module_namespace(module).map_err(|error| text_of(&error))?;
             deno_core::scope!(scope, runtime);
@@ -317,7 +318,8 @@ impl Isolate {
             return;
         }
         let limits = &self.app.limits;
-        let budget = Budget { cpu: limits.startup_cpu, until: Instant::now() + limits.startup_wall };
+        let until = Instant::now() + limits.startup_wall;
+        let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let held = self.turn(budget, None, |runtime| self.slot.nearly_full(runtime.v8_isolate()));
         if let Ok(Some(held)) = held
             && !self.app.nearly_full_told.swap(true, Ordering::Relaxed)

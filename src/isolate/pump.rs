@@ -8,7 +8,6 @@ use deno_core::PollEventLoopOptions;
 
 use super::Isolate;
 use super::report::text_of;
-use crate::enforcer::Budget;
 
 impl Isolate {
     /// Polls until the isolate is over.
@@ -37,7 +36,7 @@ impl Isolate {
                     .map_or(std::time::Duration::ZERO, |exchange| exchange.used),
             )
         };
-        let budget = Budget { cpu: limits.cpu.saturating_sub(used), until: Instant::now() + limits.wall };
+        let budget = self.budget(limits.cpu.saturating_sub(used), Instant::now() + limits.wall);
         let polled = self.turn(budget, only, |runtime| {
             {
                 // What comes from outside of JavaScript belongs to nobody: not to the

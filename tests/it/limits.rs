@@ -510,3 +510,47 @@ async fn a_handler_may_stream_for_longer_than_its_first_byte_may_take() {
     assert_eq!(app.get("/late").await.code(), "HANDLER_TIMEOUT");
     app.get("/allowed").await.is(200, "late");
 }
+
+#[tokio::test]
+async fn one_deadline_holds_before_and_after_every_await() {
+    let spin = "const spin = (ms: number) => { const end = performance.now() + ms; while (performance.now() < end); };";
+    let app = project()
+        .file(
+            "app/late/[how]/route.ts",
+            format!("{spin} export const maxDuration = 1; export const GET = async (_: Request, {{ params }}: any) => {{ const {{ how }} = await params; await new Promise((r) => setTimeout(r, 5)); if (how === 'ticks') await new Promise((r) => process.nextTick(r)); spin(6000); return new Response('late'); }};"),
+        )
+        .file(
+            "app/stream/route.ts",
+            format!("{spin} export const maxDuration = 1; export const GET = () => new Response(new ReadableStream({{ async pull(c) {{ c.enqueue('x'); await new Promise((r) => setTimeout(r, 5)); spin(6000); c.enqueue('late'); c.close(); }} }}));"),
+        )
+        .file("app/ok/route.ts", OK)
+        .start()
+        .await;
+    for path in ["/late/timer", "/late/ticks"] {
+        let began = Instant::now();
+        let answer = app.get(path).await;
+        assert_eq!((answer.status.as_u16(), answer.code()), (504, "HANDLER_TIMEOUT"));
+        let took = began.elapsed();
+        assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(3), "{path}: {took:?}");
+        app.get("/ok").await.is(200, "ok");
+    }
+    let began = Instant::now();
+    let mut wire = app.connect().await;
+    wire.write("GET /stream HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let all = wire.read_to_end().await;
+    assert!(all.starts_with("HTTP/1.1 200") && !all.contains("late"), "{all}");
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    app.get("/ok").await.is(200, "ok");
+}
+
+#[tokio::test]
+async fn a_deadline_stops_whose_it_is_and_not_who_runs_at_that_moment() {
+    let app = project()
+        .file("app/waits/route.ts", "export const maxDuration = 1; export const GET = () => new Promise(() => {});")
+        .file("app/busy/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 500)); const end = performance.now() + 1500; while (performance.now() < end); return new Response('done'); };")
+        .start()
+        .await;
+    let (waits, busy) = tokio::join!(app.get("/waits"), app.get("/busy"));
+    busy.is(200, "done");
+    assert_eq!((waits.status.as_u16(), waits.code()), (504, "HANDLER_TIMEOUT"));
+}

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::rc::{Rc, Weak};
 use std::task::Waker;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
@@ -156,6 +156,7 @@ pub struct Exchange {
     pub upstreams: Vec<Weak<dyn Upstream>>,
     /// CPU time charged so far.
     pub used: Duration,
+    deadline: Option<Instant>,
     over: bool,
 }
 
@@ -171,12 +172,26 @@ pub struct Exchanges {
     free: Vec<usize>,
     retired: VecDeque<Handle>,
     live: usize,
+    /// No deadline of a request in flight is earlier.
+    nearest: Option<Instant>,
 }
 
 impl Exchange {
     /// Whether the request is over, and only its head is still there.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// Takes what the handler made of the request. The first outcome counts, and none
+    /// does once the request is over: nobody would pick it up.
+    pub fn settle(&mut self, outcome: Outcome) {
+        if self.over || self.outcome.is_some() || self.stream.is_some() {
+            return;
+        }
+        self.outcome = Some(outcome);
+        if let Some(waiter) = self.waiter.take() {
+            waiter.wake();
+        }
     }
 }
 
@@ -195,6 +210,7 @@ impl Exchanges {
             left: false,
             upstreams: Vec::new(),
             used: Duration::ZERO,
+            deadline: None,
             over: false,
         };
         self.live += 1;
@@ -261,6 +277,28 @@ impl Exchanges {
         self.get(handle).filter(|exchange| !exchange.over)
     }
 
+    /// When the request has to be over, or has to have the next part of its answer.
+    pub fn set_deadline(&mut self, handle: Handle, deadline: Instant) {
+        let Some(exchange) = self.in_flight(handle) else { return };
+        exchange.deadline = Some(deadline);
+        self.nearest = Some(self.nearest.map_or(deadline, |nearest| nearest.min(deadline)));
+    }
+
+    /// The deadline of a request in flight.
+    pub fn deadline(&mut self, handle: Handle) -> Option<Instant> {
+        self.in_flight(handle)?.deadline
+    }
+
+    /// A time before which no request in flight has its deadline. Mostly known without
+    /// looking at each of them.
+    pub fn nearest_deadline(&mut self, now: Instant) -> Option<Instant> {
+        if self.nearest.is_some_and(|nearest| nearest <= now) {
+            let in_flight = |slot: &Slot| slot.exchange.as_ref().filter(|exchange| !exchange.over)?.deadline;
+            self.nearest = self.slots.iter().filter_map(in_flight).min();
+        }
+        self.nearest
+    }
+
     /// How many requests are in flight.
     pub fn live(&self) -> usize {
         self.live
@@ -291,6 +329,39 @@ mod tests {
             x_request_id: None,
             clean: false,
         }
+    }
+
+    #[test]
+    fn an_answer_to_a_request_that_is_over_is_not_kept() {
+        let mut exchanges = Exchanges::default();
+        let handle = exchanges.insert(head("/late"), RequestBody::Empty);
+        exchanges.retire(handle);
+        let exchange = exchanges.get(handle).expect("the head stays readable");
+        exchange.settle(Outcome::Answer(Answer {
+            status: StatusCode::OK,
+            reason: None,
+            headers: HeaderMap::new(),
+            body: ResponseBody::whole(vec![0; 1 << 20]),
+            to_head: false,
+        }));
+        assert!(exchange.outcome.is_none());
+    }
+
+    #[test]
+    fn the_nearest_deadline_is_that_of_a_request_in_flight() {
+        let mut exchanges = Exchanges::default();
+        let now = Instant::now();
+        let seconds = |seconds| now + Duration::from_secs(seconds);
+        assert_eq!(exchanges.nearest_deadline(now), None);
+        let [first, second] = ["/1", "/2"].map(|path| exchanges.insert(head(path), RequestBody::Empty));
+        exchanges.set_deadline(second, seconds(20));
+        exchanges.set_deadline(first, seconds(10));
+        assert_eq!(exchanges.nearest_deadline(now), Some(seconds(10)));
+        exchanges.retire(first);
+        assert_eq!((exchanges.deadline(first), exchanges.deadline(second)), (None, Some(seconds(20))));
+        assert_eq!(exchanges.nearest_deadline(seconds(11)), Some(seconds(20)));
+        exchanges.retire(second);
+        assert_eq!(exchanges.nearest_deadline(seconds(20)), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use http::{HeaderMap, Method, StatusCode};
 
 use super::SharedExchanges;
 use crate::message::{
-    Answer, Exchange, Failure, Handle, Outcome, ResponseBody, StreamEnd, StreamWriter, response_stream,
+    Answer, Failure, Handle, Outcome, ResponseBody, StreamEnd, StreamWriter, response_stream,
 };
 
 /// Which content type goes with a body that is sent through the fast slots of
@@ -21,19 +21,10 @@ use crate::message::{
 const CONTENT_TYPE_NONE: u32 = 0;
 const CONTENT_TYPE_TEXT: u32 = 1;
 
-fn finish(exchange: &mut Exchange, outcome: Outcome) {
-    if exchange.outcome.is_none() && exchange.stream.is_none() {
-        exchange.outcome = Some(outcome);
-        if let Some(waiter) = exchange.waiter.take() {
-            waiter.wake();
-        }
-    }
-}
-
 fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
     if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
-        finish(exchange, Outcome::Answer(make()));
+        exchange.settle(Outcome::Answer(make()));
     }
 }
 
@@ -159,7 +150,7 @@ pub(crate) fn op_edgehost_respond(
     if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
         let to_head = exchange.head.method == Method::HEAD;
         let (status, reason) = (status_code(status), reason_of(reason));
-        finish(exchange, Outcome::Answer(Answer { status, reason, headers, body, to_head }));
+        exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head }));
     }
     Ok(())
 }
@@ -184,7 +175,7 @@ pub(crate) fn op_edgehost_respond_stream(
     }
     let (writer, body) = response_stream();
     let (status, reason) = (status_code(status), reason_of(reason));
-    finish(exchange, Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
+    exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
     exchange.stream = Some(writer);
     Ok(true)
 }
@@ -241,7 +232,7 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
             1 => Failure::MethodNotAllowed,
             _ => exchange.body_fault.map_or(Failure::Handler, Failure::Body),
         };
-        finish(exchange, Outcome::Failure(failure));
+        exchange.settle(Outcome::Failure(failure));
     }
 }
 
