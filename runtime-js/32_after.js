@@ -2,13 +2,49 @@
 // Tasks of `after()`: each starts once the answer has been sent, or was given up.
 (function () {
 const { core, primordials } = __bootstrap;
-const { PromisePrototypeThen, PromiseResolve } = primordials;
+const { op_edgehost_task_began, op_edgehost_task_ended } = core.ops;
+const { MapPrototypeDelete, MapPrototypeGet, MapPrototypeSet, PromisePrototypeThen, PromiseResolve, SafeMap } = primordials;
 const { leave, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 
 /** @param {any} scope @param {unknown} error */
 function failed(scope, error) {
   report("An error occurred in a function passed to `after()`: ", error, scope.handle);
+}
+
+/** Scopes with tasks that have not ended, and how many. @type {Map<any, { scope: any, tasks: number }>} */
+const working = new SafeMap();
+
+/**
+ * Has a promise waited for before the isolate ends.
+ * @param {any} scope @param {Promise<unknown>} promise @param {(error: unknown) => void} rejected
+ */
+function owe(scope, promise, rejected) {
+  const { handle } = scope;
+  let work = MapPrototypeGet(working, handle);
+  if (work === undefined) {
+    work = { scope, tasks: 0 };
+    MapPrototypeSet(working, handle, work);
+  }
+  work.tasks++;
+  op_edgehost_task_began(handle);
+  const end = () => {
+    work.tasks--;
+    if (work.tasks === 0) MapPrototypeDelete(working, handle);
+    op_edgehost_task_ended(handle);
+  };
+  PromisePrototypeThen(promise, end, (/** @type {unknown} */ error) => {
+    try {
+      rejected(error);
+    } finally {
+      end();
+    }
+  });
+}
+
+/** The scope of a request some of whose tasks have not ended. @param {number} handle */
+function workingFor(handle) {
+  return MapPrototypeGet(working, handle)?.scope;
 }
 
 /**
@@ -23,9 +59,9 @@ function addTask(scope, task) {
     return;
   }
   // The answer is out: this comes from another task, or from work that the handler left behind.
-  PromisePrototypeThen(
+  owe(
+    scope,
     PromisePrototypeThen(PromiseResolve(undefined), () => task()),
-    undefined,
     (/** @type {unknown} */ error) => failed(scope, error),
   );
 }
@@ -39,7 +75,7 @@ function runTasks(scope) {
     const { task, frame } = entry;
     core.setAsyncContext(frame);
     try {
-      PromisePrototypeThen(PromiseResolve(task()), undefined, (/** @type {unknown} */ error) => failed(scope, error));
+      owe(scope, PromiseResolve(task()), (/** @type {unknown} */ error) => failed(scope, error));
     } catch (error) {
       failed(scope, error);
     }
@@ -47,5 +83,5 @@ function runTasks(scope) {
   leave();
 }
 
-return { addTask, runTasks };
+return { addTask, owe, runTasks, workingFor };
 })();

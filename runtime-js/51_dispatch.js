@@ -66,7 +66,7 @@ const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
 const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.loadExtScript(
   "ext:edgehost/30_request.js",
 );
-const { runTasks } = core.loadExtScript("ext:edgehost/32_after.js");
+const { owe, runTasks, workingFor } = core.loadExtScript("ext:edgehost/32_after.js");
 const { isDecoded, isOfEncoding } = core.loadExtScript("ext:edgehost/00_bodies.js");
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
@@ -75,6 +75,7 @@ const { report } = consoleScript;
 const SENT = 0;
 const TIMED_OUT = 2;
 const LEFT = 3;
+const LATE = 4;
 
 const FAILED = 0;
 const NOT_EXPORTED = 1;
@@ -439,7 +440,7 @@ function leaving(scope) {
  * @param {any} scope
  */
 function endFetches(scope) {
-  if (scope.fetches === null || scope.outlives || scope.after !== null) return;
+  if (scope.fetches === null) return;
   for (const rid of new SafeArrayIterator(ArrayFrom(new SafeSetIterator(scope.fetches)))) core.tryClose(rid);
 }
 
@@ -447,12 +448,20 @@ function endFetches(scope) {
  * The answer has been sent, or was given up before that.
  * @param {number} handle
  * @param {number} how 0 sent, 1 the client left, 2 the time was up, 3 the client left
- * and may still read an answer
+ * and may still read an answer, 4 the time for work after the answer is up
  */
 function ended(handle, how) {
   if (how === LEFT) {
     const scope = watched(handle);
     if (scope !== undefined) leaving(scope);
+    return;
+  }
+  if (how === LATE) {
+    const scope = workingFor(handle);
+    if (scope === undefined) return;
+    enter(scope);
+    endFetches(scope);
+    leave();
     return;
   }
   const scope = unwatch(handle);
@@ -464,7 +473,7 @@ function ended(handle, how) {
       : new ResponseAborted();
     enter(scope);
     try {
-      endFetches(scope);
+      if (!scope.outlives && scope.after === null) endFetches(scope);
       scope.cancelBody?.(reason);
       scope.abort?.abort(reason);
     } catch (error) {
@@ -540,7 +549,7 @@ const requestContext = ObjectFreeze({
       waitUntil(/** @type {Promise<unknown>} */ promise) {
         watch(scope);
         scope.outlives = true;
-        PromisePrototypeThen(PromiseResolve(promise), undefined, (/** @type {unknown} */ error) =>
+        owe(scope, PromiseResolve(promise), (/** @type {unknown} */ error) =>
           report("A promise passed to `waitUntil()` rejected: ", error, scope.handle));
       },
     };

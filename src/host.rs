@@ -533,7 +533,8 @@ impl EdgeHost {
     }
 
     /// Serves HTTP/1.1 and h2c on `listener` until `shutdown` resolves, then lets
-    /// requests finish for [`Limits::grace`]. May be called for several listeners.
+    /// requests, and tasks of `after()` and `waitUntil()`, finish for [`Limits::grace`]. May be
+    /// called for several listeners.
     ///
     /// # Errors
     ///
@@ -561,12 +562,19 @@ impl EdgeHost {
         for Lane { remote, wedge } in &self.0.lanes {
             let acceptor =
                 Acceptor::new(&listener, settings.clone(), wedge.clone(), watch.clone()).map_err(failed)?;
+            let mut drain = watch.clone();
             let (end, wait) = oneshot::channel();
             let _ = remote
                 .send(Box::new(move |service| {
                     Box::pin(async move {
                         service.0.shard().warm();
-                        let _ = end.send(acceptor.run(service).await);
+                        let result = acceptor.run(service.clone()).await;
+                        // What answers have left to do has the rest of the grace period.
+                        tokio::select! {
+                            () = service.0.shard().settled() => {}
+                            () = drain.cutting() => {}
+                        }
+                        let _ = end.send(result);
                     })
                 }))
                 .await;

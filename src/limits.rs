@@ -22,8 +22,11 @@ pub struct Limits {
     /// Longest time to the head of the answer. A route that exports `maxDuration` has
     /// all of that time for its head. Default 25 s.
     pub first_byte: Duration,
-    /// CPU time of one invocation. Default 10 s.
+    /// CPU time of one invocation, and once more of its work after the answer. Default 10 s.
     pub cpu: Duration,
+    /// Longest time of work after the answer: `after()`, `waitUntil()`, timers, what is still
+    /// fetched. Default 30 s.
+    pub after: Duration,
     /// CPU time of loading one route module. Default 10 s.
     pub startup_cpu: Duration,
     /// Longest time of loading one route module, with its top-level `await`. Default 30 s.
@@ -69,6 +72,7 @@ impl Default for Limits {
             max_wall: Duration::from_secs(800),
             first_byte: Duration::from_secs(25),
             cpu: Duration::from_secs(10),
+            after: Duration::from_secs(30),
             startup_cpu: Duration::from_secs(10),
             startup_wall: Duration::from_secs(30),
             memory: 512 * MIB,
@@ -169,7 +173,7 @@ impl Limits {
         self.table().into_iter().filter_map(problem).collect()
     }
 
-    fn table(&self) -> [Entry; 21] {
+    fn table(&self) -> [Entry; 22] {
         use Value::{Count, Size, Time};
         let entry = |flag, value, least, most| Entry { flag, value, least, most };
         let time = |flag, value| entry(flag, Time(value), Time(LEAST_TIME), Time(MOST_TIME));
@@ -179,6 +183,7 @@ impl Limits {
             time("limit-max-wall", self.max_wall),
             time("limit-first-byte", self.first_byte),
             time("limit-cpu", self.cpu),
+            time("limit-after", self.after),
             time("limit-startup-cpu", self.startup_cpu),
             time("limit-startup-wall", self.startup_wall),
             entry("limit-memory", Size(self.memory), Size(LEAST_MEMORY), Size(MOST_MEMORY)),

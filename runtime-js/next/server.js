@@ -2,14 +2,14 @@
 // What `next/server` exports.
 (function () {
 const { core, primordials } = __bootstrap;
-const { Error, PromisePrototypeThen, PromiseResolve } = primordials;
+const { Error, PromiseResolve } = primordials;
 const { URLPattern } = core.loadExtScript("ext:deno_web/01_urlpattern.js");
 const { required, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 const { userAgent, userAgentFromString } = core.loadExtScript("ext:edgehost/23_user_agent.js");
 const { InnerRequest, innerOf, NextRequest } = core.loadExtScript("ext:edgehost/30_request.js");
 const { NextResponse } = core.loadExtScript("ext:edgehost/31_response.js");
-const { addTask } = core.loadExtScript("ext:edgehost/32_after.js");
+const { addTask, owe } = core.loadExtScript("ext:edgehost/32_after.js");
 
 /** @param {any} task */
 function after(task) {
@@ -18,7 +18,7 @@ function after(task) {
   if (typeof task === "function") {
     addTask(scope, task);
   } else if (typeof task?.then === "function") {
-    PromisePrototypeThen(PromiseResolve(task), undefined, (/** @type {unknown} */ error) =>
+    owe(scope, PromiseResolve(task), (/** @type {unknown} */ error) =>
       report("A promise passed to `after()` rejected: ", error, scope.handle));
   } else {
     throw new Error("`after()`: Argument must be a promise or a function");

@@ -156,6 +156,9 @@ pub(super) struct Options {
     /// CPU time of one request [default: 10s]
     #[arg(long, env = "EDGEHOST_LIMIT_CPU", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_cpu: Option<Time>,
+    /// Longest time of work after the answer [default: 30s]
+    #[arg(long, env = "EDGEHOST_LIMIT_AFTER", value_name = "TIME", help_heading = "Limits")]
+    pub(super) limit_after: Option<Time>,
     /// CPU time of loading one route module [default: 10s]
     #[arg(long, env = "EDGEHOST_LIMIT_STARTUP_CPU", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_startup_cpu: Option<Time>,

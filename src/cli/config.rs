@@ -106,6 +106,7 @@ impl Options {
             limit_max_wall,
             limit_first_byte,
             limit_cpu,
+            limit_after,
             limit_startup_cpu,
             limit_startup_wall,
             limit_memory,
@@ -195,6 +196,7 @@ impl Options {
         time(self.limit_max_wall, &mut limits.max_wall);
         time(self.limit_first_byte, &mut limits.first_byte);
         time(self.limit_cpu, &mut limits.cpu);
+        time(self.limit_after, &mut limits.after);
         time(self.limit_startup_cpu, &mut limits.startup_cpu);
         time(self.limit_startup_wall, &mut limits.startup_wall);
         time(self.limit_body_idle, &mut limits.body_idle);

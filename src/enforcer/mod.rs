@@ -17,7 +17,7 @@ mod queries;
 mod watchdog;
 mod wedge;
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use edgehost_ext::message::Handle;
 
@@ -29,11 +29,24 @@ pub(crate) use watchdog::{Behalf, Budget, Cause, OnWedge, Slot, Verdict, is_turn
 pub use wedge::contain_panics;
 pub(crate) use wedge::{HeldSocket, Wedge};
 
+/// Who was found running in the midst of a turn.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sighting {
+    /// The request, where it is known.
+    pub(crate) handle: Option<Handle>,
+    /// CPU time since the last look.
+    pub(crate) cpu: Duration,
+    /// CPU time of the turn so far.
+    pub(crate) turn: Duration,
+    /// When that was.
+    pub(crate) now: Instant,
+}
+
 /// What the interrupt callback needs to find out on whose behalf code runs:
-/// the context, the key of the request scope in an async context frame, and whose time is up
-/// where it finds this request, or none.
+/// the context, the key of the request scope in an async context frame, and what to do about
+/// who it finds.
 pub(crate) struct ScopeKey {
     pub(crate) context: deno_core::v8::Global<deno_core::v8::Context>,
     pub(crate) key: deno_core::v8::Global<deno_core::v8::Value>,
-    pub(crate) due: Box<dyn Fn(Option<Handle>, Instant) -> Option<Handle>>,
+    pub(crate) judge: Box<dyn Fn(Sighting) -> Option<Verdict>>,
 }

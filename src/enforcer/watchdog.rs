@@ -20,9 +20,9 @@ use deno_core::v8;
 use edgehost_ext::message::{Handle, RequestId};
 use parking_lot::Mutex;
 
-use super::ScopeKey;
 use super::clock::{self, ThreadClock};
 use super::external::Quota;
+use super::{ScopeKey, Sighting};
 use crate::limits::Exceeded;
 
 /// How often running isolates are looked at. A turn may pass its budget by about twice this.
@@ -67,6 +67,8 @@ pub(crate) struct Budget {
     pub(crate) cpu: Duration,
     /// The nearest deadline of those who may run in it: it ends then if it is theirs.
     pub(crate) due: Instant,
+    /// Whether several may run in it: then it is found out again and again who does.
+    pub(crate) shared: bool,
     /// When it has to be over, whoever runs.
     pub(crate) until: Instant,
 }
@@ -109,6 +111,7 @@ pub(crate) struct Slot {
     looked: AtomicU64,
     cpu_budget_ns: AtomicU64,
     due_ns: AtomicU64,
+    shared: AtomicBool,
     until_ns: AtomicU64,
     /// On whose behalf the turn runs: the index of the route, and the request's id.
     route: AtomicUsize,
@@ -142,8 +145,10 @@ struct Control {
     cpu_at_decision: Option<(u64, Duration)>,
     /// Whether the thread was reported as wedged.
     wedged: bool,
-    /// Turn of which the interrupt callback is to find out whether its time is up.
+    /// Turn of which the interrupt callback is to find out who runs.
     asked: Option<u64>,
+    /// CPU time of the thread when that was found out last, and in which turn.
+    sighted: Option<(u64, Duration)>,
     /// Turn whose memory the interrupt callback is to measure.
     measure: Option<u64>,
     verdict: Option<Verdict>,
@@ -177,6 +182,7 @@ impl Slot {
             looked: AtomicU64::new(0),
             cpu_budget_ns: AtomicU64::new(u64::MAX),
             due_ns: AtomicU64::new(u64::MAX),
+            shared: AtomicBool::new(false),
             until_ns: AtomicU64::new(u64::MAX),
             route: AtomicUsize::new(NOBODY),
             request: AtomicU64::new(0),
@@ -205,6 +211,7 @@ impl Slot {
         });
         self.cpu_budget_ns.store(nanos(budget.cpu), Ordering::Relaxed);
         self.due_ns.store(since_epoch(budget.due), Ordering::Relaxed);
+        self.shared.store(budget.shared, Ordering::Relaxed);
         self.until_ns.store(since_epoch(budget.until), Ordering::Relaxed);
         self.route.store(behalf.map_or(NOBODY, |behalf| behalf.route), Ordering::Relaxed);
         self.request.store(behalf.map_or(0, |behalf| behalf.request.to_bits()), Ordering::Relaxed);
@@ -254,6 +261,10 @@ impl Slot {
         let Some(seen) = control.seen.filter(|seen| seen.turn == turn) else {
             let (resident, touched) = (clock::resident_memory(), self.clock.touched());
             control.seen = Some(Seen { turn, cpu, resident, touched });
+            if self.shared.load(Ordering::Relaxed) && control.asked != Some(turn) {
+                control.asked = Some(turn);
+                self.interrupt();
+            }
             return true;
         };
         if let Some((decided, exceeded, at)) = control.decided
@@ -297,7 +308,8 @@ impl Slot {
             return true;
         }
         // Who runs can only be found out on the isolate's own thread.
-        let is_due = since_epoch(now) >= self.due_ns.load(Ordering::Relaxed);
+        let is_due =
+            self.shared.load(Ordering::Relaxed) || since_epoch(now) >= self.due_ns.load(Ordering::Relaxed);
         if is_due && control.asked != Some(turn) {
             control.asked = Some(turn);
             self.interrupt();
@@ -339,7 +351,7 @@ impl Slot {
         let found = match decided {
             Some((_, exceeded, _)) => Some((exceeded, None)),
             None if measure && self.is_full(isolate) => Some((Exceeded::Memory, None)),
-            None if asked => self.whose_time_is_up(isolate).map(|culprit| (Exceeded::Wall, Some(culprit))),
+            None if asked => self.sight(isolate, turn),
             None => None,
         };
         if let Some((exceeded, known)) = found {
@@ -352,16 +364,30 @@ impl Slot {
         }
     }
 
-    /// The request that runs, if its deadline has come. Otherwise it is asked again soon:
-    /// others may run by then.
-    fn whose_time_is_up(&self, isolate: &mut v8::Isolate) -> Option<Handle> {
-        let culprit = culprit(isolate);
-        let now = Instant::now();
-        let due = (isolate.get_slot::<ScopeKey>()?.due)(culprit, now);
-        if due.is_none() {
+    /// Looks who runs; tells the limit that is passed, and by whom.
+    fn sight(&self, isolate: &mut v8::Isolate, turn: u64) -> Option<(Exceeded, Option<Handle>)> {
+        let (cpu, now) = (self.clock.read(), Instant::now());
+        let (since, began) = {
+            let mut control = self.control.lock();
+            let began = control.seen.filter(|seen| seen.turn == turn).map_or(cpu, |seen| seen.cpu);
+            let last = control.sighted.replace((turn, cpu)).filter(|(sighted, _)| *sighted == turn);
+            (last.map(|(_, cpu)| cpu), began)
+        };
+        // A turn is seen about as often as it is long: each first look stands for one tick.
+        let sighting = Sighting {
+            handle: culprit(isolate),
+            cpu: since.map_or(TICK, |since| cpu.saturating_sub(since)),
+            turn: cpu.saturating_sub(began),
+            now,
+        };
+        let verdict = (isolate.get_slot::<ScopeKey>()?.judge)(sighting);
+        if verdict.is_none() {
             self.due_ns.store(since_epoch(now + ASK_AGAIN), Ordering::Relaxed);
         }
-        due
+        match verdict?.cause {
+            Cause::Exceeded(exceeded) => Some((exceeded, verdict?.culprit)),
+            Cause::Panicked => None,
+        }
     }
 
     /// Whether the isolate holds more than it may, garbage left aside.

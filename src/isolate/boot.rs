@@ -2,13 +2,13 @@
 
 use std::rc::Rc;
 use std::sync::{Arc, OnceLock};
-use std::time::Instant;
+use std::time::Duration;
 
 use deno_core::{CrossIsolateStore, JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use edgehost_ext::message::Handle;
+use edgehost_ext::message::Spent;
 use edgehost_ext::{
     AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, app_sys, extensions, no_stdio,
 };
@@ -18,7 +18,10 @@ use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::report::without_host_frames;
 use super::{App, current};
-use crate::enforcer::{OnWedge, Quota, ScopeKey, Slot, Wedge, guard_heap, guard_queries, is_turn_over};
+use crate::enforcer::{
+    Cause, OnWedge, Quota, ScopeKey, Sighting, Slot, Verdict, Wedge, guard_heap, guard_queries, is_turn_over,
+};
+use crate::limits::Exceeded;
 use crate::project::Runtime;
 use crate::telemetry::{Event, Printed};
 
@@ -98,6 +101,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
     let slot = Slot::new(limits.memory, quota.clone(), on_wedge(app, wedge));
     quota.report_to(&slot);
     let exchanges = SharedExchanges::default();
+    exchanges.borrow_mut().behind.set_budget(limits.after, limits.cpu);
     let rejections = Rc::<Rejections>::default();
     let sys = app_sys(&app.root);
     let settings = Settings {
@@ -174,7 +178,7 @@ fn functions(
     exchanges: &SharedExchanges,
 ) -> Option<Functions> {
     let context = runtime.main_context();
-    let due = due(exchanges.clone());
+    let judge = judge(exchanges.clone());
     let (functions, scope_key) = {
         deno_core::scope!(scope, runtime);
         let started = v8::Local::new(scope, started);
@@ -199,7 +203,7 @@ fn functions(
         }
         (functions, v8::Global::new(scope, scope_key))
     };
-    runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key, due });
+    runtime.v8_isolate().set_slot(ScopeKey { context, key: scope_key, judge });
     Some(functions)
 }
 
@@ -218,14 +222,27 @@ fn on_wedge(app: &Arc<App>, wedge: &Arc<Wedge>) -> OnWedge {
     })
 }
 
-/// Tells whose time is up: that of the request on whose behalf code runs, or of the only
-/// one in flight where that is not known.
-fn due(exchanges: SharedExchanges) -> Box<dyn Fn(Option<Handle>, Instant) -> Option<Handle>> {
-    Box::new(move |culprit, now| {
+/// A turn of work after the answer that takes longer than this is ended when its budget
+/// is used up; others are the last ones.
+const LONG_TURN: Duration = Duration::from_millis(100);
+
+/// Charges who is found running, and tells if the time of that request is up. Where it is
+/// not known who runs, it is the only one in flight.
+fn judge(exchanges: SharedExchanges) -> Box<dyn Fn(Sighting) -> Option<Verdict>> {
+    Box::new(move |Sighting { handle, cpu, turn, now }| {
         // An op may be using them at this moment; it is asked again.
         let mut exchanges = exchanges.try_borrow_mut().ok()?;
-        let culprit = culprit.or_else(|| exchanges.only())?;
-        exchanges.deadline(culprit).filter(|deadline| *deadline <= now).map(|_| culprit)
+        let culprit = handle.or_else(|| exchanges.alone(now))?;
+        let verdict = |exceeded| Verdict { cause: Cause::Exceeded(exceeded), culprit: Some(culprit) };
+        if let Some(deadline) = exchanges.deadline(culprit) {
+            exchanges.charge(culprit, cpu, now);
+            return (deadline <= now).then(|| verdict(Exceeded::Wall));
+        }
+        let exceeded = match exchanges.charge(culprit, cpu, now)? {
+            Spent::Cpu => Exceeded::Cpu,
+            Spent::Time => Exceeded::Wall,
+        };
+        (turn >= LONG_TURN).then(|| verdict(exceeded))
     })
 }
 

@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::mem::ManuallyDrop;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Poll, Waker};
@@ -18,6 +19,8 @@ use edgehost_ext::message::{
 use edgehost_ext::{SharedExchanges, close_upstreams};
 use futures::FutureExt;
 use parking_lot::Mutex;
+use tokio::sync::Notify;
+use tokio::time::Sleep;
 
 use super::boot::{BootError, Booted, boot};
 use super::load::{LoadError, ModuleState, Rejections};
@@ -83,6 +86,8 @@ pub(super) enum Ended {
     TimedOut = 2,
     /// The client has left, though it may still read an answer.
     Left = 3,
+    /// The time for work after the answer is up.
+    Late = 4,
 }
 
 /// Ends of answers, reported from wherever they are noticed. Holds at most two
@@ -94,7 +99,7 @@ pub(super) struct Ends {
 }
 
 impl Ends {
-    fn push(&self, handle: Handle, how: Ended) {
+    pub(super) fn push(&self, handle: Handle, how: Ended) {
         self.queue.lock().push((handle, how));
         self.waker.wake();
     }
@@ -116,8 +121,10 @@ pub(crate) struct Isolate {
     pub(super) loaded: Cell<usize>,
     verdict: Cell<Option<Verdict>>,
     pub(super) condemned: Cell<bool>,
-    retiring: Cell<bool>,
+    pub(super) retiring: Cell<bool>,
     served: Cell<u64>,
+    pub(super) settled: Notify,
+    pub(super) after_timer: RefCell<Option<Pin<Box<Sleep>>>>,
     pub(super) pump_awake: Cell<bool>,
     pub(super) pump_waker: RefCell<Option<Waker>>,
 }
@@ -145,6 +152,8 @@ impl Isolate {
             condemned: Cell::new(false),
             retiring: Cell::new(false),
             served: Cell::new(0),
+            settled: Notify::new(),
+            after_timer: RefCell::new(None),
             pump_awake: Cell::new(true),
             pump_waker: RefCell::new(None),
         });
@@ -164,13 +173,28 @@ impl Isolate {
     }
 
     pub(super) fn is_over(&self) -> bool {
-        self.condemned.get() || (self.retiring.get() && self.exchanges.borrow().live() == 0)
+        let is_done = || {
+            let exchanges = self.exchanges.borrow();
+            exchanges.live() == 0 && !exchanges.behind.has_tasks()
+        };
+        self.condemned.get() || (self.retiring.get() && is_done())
     }
 
     /// No new requests; it ends when those in flight are done.
     pub(crate) fn retire(&self) {
         self.retiring.set(true);
         self.wake_pump();
+    }
+
+    /// Waits until nothing is left to do that was promised after an answer.
+    pub(crate) async fn settled(&self) {
+        loop {
+            let changed = self.settled.notified();
+            if self.condemned.get() || !self.exchanges.borrow().behind.has_tasks() {
+                return;
+            }
+            changed.await;
+        }
     }
 
     /// Whether it has served as many requests as it may.
@@ -204,7 +228,7 @@ impl Isolate {
         let nearest = self.exchanges.borrow_mut().nearest_deadline(now);
         // Whose time is up is told so in this moment; who only lacks his last step may take it.
         let due = nearest.map_or(until, |nearest| nearest.max(now + LAST_STEP).min(until));
-        Budget { cpu, due, until }
+        Budget { cpu, due, shared: false, until }
     }
 
     /// Runs JavaScript under a budget. Charges `on_behalf_of`; ends the isolate if
@@ -251,7 +275,8 @@ impl Isolate {
             (None, Err(())) => Verdict { cause: Cause::Panicked, culprit: None },
         };
         drop(runtime);
-        verdict.culprit = verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().only());
+        verdict.culprit =
+            verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().alone(Instant::now()));
         self.condemn(verdict, end.used);
         Err(verdict)
     }
@@ -482,7 +507,7 @@ impl Isolate {
 
     /// Tells JavaScript how an answer ended, then lets the request go.
     pub(super) fn end(&self, handle: Handle, how: Ended) {
-        let watched = {
+        let watched = how == Ended::Late || {
             let mut exchanges = self.exchanges.borrow_mut();
             let Some(exchange) = exchanges.in_flight(handle) else { return };
             if how == Ended::Left {
@@ -509,7 +534,7 @@ impl Isolate {
                 scope.perform_microtask_checkpoint();
             });
         }
-        if how != Ended::Left {
+        if !matches!(how, Ended::Left | Ended::Late) {
             self.let_go(handle);
         }
     }

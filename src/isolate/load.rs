@@ -148,7 +148,7 @@ impl Isolate {
         }
         let limits = &self.app.limits;
         let until = Instant::now() + limits.startup_wall;
-        let budget = Budget { cpu: limits.startup_cpu, due: until, until };
+        let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let evaluation = self.turn(budget, None, |runtime| {
             {
                 // A dynamic `import()` that ended leaves its request's scope behind.
@@ -276,7 +276,7 @@ impl Isolate {
         let of_route = &self.app.routes[route];
         let limits = &self.app.limits;
         let until = Instant::now() + limits.startup_wall;
-        let budget = Budget { cpu: limits.startup_cpu, due: until, until };
+        let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let methods = self.turn(budget, None, |runtime| {
             let namespace = runtime.get_module_namespace(module).map_err(|error| text_of(&error))?;
             deno_core::scope!(scope, runtime);

@@ -2,12 +2,15 @@
 
 use std::rc::Rc;
 use std::task::{Context, Poll};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use deno_core::PollEventLoopOptions;
+use edgehost_ext::message::{Overdue, Spent};
 
 use super::Isolate;
+use super::invoke::Ended;
 use super::report::text_of;
+use crate::limits::Exceeded;
 
 impl Isolate {
     /// Polls until the isolate is over.
@@ -26,18 +29,17 @@ impl Isolate {
         if self.is_over() {
             return Poll::Ready(());
         }
+        self.end_late_tasks(cx);
         let limits = &self.app.limits;
-        let (only, used) = {
+        let (alone, used) = {
             let mut exchanges = self.exchanges.borrow_mut();
-            let only = exchanges.only();
-            (
-                only,
-                only.and_then(|handle| exchanges.get(handle))
-                    .map_or(std::time::Duration::ZERO, |exchange| exchange.used),
-            )
+            let alone = exchanges.alone(Instant::now());
+            let exchange = alone.and_then(|handle| exchanges.get(handle));
+            (alone, exchange.map_or(Duration::ZERO, |exchange| exchange.used))
         };
-        let budget = self.budget(limits.cpu.saturating_sub(used), Instant::now() + limits.wall);
-        let polled = self.turn(budget, only, |runtime| {
+        let mut budget = self.budget(limits.cpu.saturating_sub(used), Instant::now() + limits.wall);
+        budget.shared = true;
+        let polled = self.turn(budget, alone, |runtime| {
             {
                 // What comes from outside of JavaScript belongs to nobody: not to the
                 // request that ran last.
@@ -52,8 +54,63 @@ impl Isolate {
                 tracing::error!("uncaught error in the event loop: {}", self.app.report(&text_of(&error)));
             }
             Ok(_) => {}
-            Err(_verdict) => return Poll::Ready(()),
+            Err(_verdict) => {
+                self.settled.notify_waiters();
+                return Poll::Ready(());
+            }
         }
+        self.end_overdue_work();
+        // The poll may have promised tasks, or seen some end.
+        self.end_late_tasks(cx);
+        self.settled.notify_waiters();
         if self.is_over() { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// Has what tasks still fetch ended once their time is up, and nobody wait for them;
+    /// else has this poll repeated then.
+    fn end_late_tasks(&self, cx: &mut Context<'_>) {
+        loop {
+            let Some(next) = self.exchanges.borrow().behind.next_end() else { return };
+            let mut timer = self.after_timer.borrow_mut();
+            let timer = timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(next.into())));
+            if timer.deadline().into_std() != next {
+                timer.as_mut().reset(next.into());
+            }
+            if timer.as_mut().poll(cx).is_pending() {
+                return;
+            }
+            let late = self.exchanges.borrow_mut().behind.late_tasks(Instant::now());
+            for work in late {
+                self.log_overdue(work, "nobody waits for it any more");
+                self.ends.push(work.handle, Ended::Late);
+            }
+        }
+    }
+
+    /// Work that goes on for ever after its answer ends with its isolate, which takes no
+    /// more requests; those in flight are finished.
+    fn end_overdue_work(&self) {
+        let overdue = self.exchanges.borrow_mut().behind.take_overdue();
+        if let Some(work) = overdue
+            && !self.retiring.replace(true)
+        {
+            self.log_overdue(work, "it ends with its isolate, which is replaced");
+        }
+    }
+
+    fn log_overdue(&self, work: Overdue, consequence: &str) {
+        let route = work.request.and_then(|(route, _)| self.app.routes.get(route));
+        let limits = &self.app.limits;
+        let (limit, allowed) = match work.spent {
+            Spent::Cpu => (Exceeded::Cpu, limits.cpu),
+            Spent::Time => (Exceeded::Wall, limits.after),
+        };
+        tracing::error!(
+            route = route.map_or("", |route| route.pattern.as_str()),
+            request = work.request.map(|(_, id)| id.to_string()).unwrap_or_default(),
+            limit = %limit,
+            ?allowed,
+            "{limit} limit passed by work after the answer: {consequence}"
+        );
     }
 }

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
-use std::rc::Rc;
+use std::rc::{Rc, Weak};
 use std::sync::Arc;
 
 use edgehost_ext::message::Answer;
@@ -33,6 +33,8 @@ pub(crate) struct Shard {
     app: Arc<App>,
     rooms: [Room; 2],
     wedge: Arc<Wedge>,
+    /// All isolates that may still be there, also those that were replaced.
+    started: RefCell<Vec<Weak<Isolate>>>,
 }
 
 struct Room {
@@ -87,7 +89,7 @@ impl Shard {
     /// A shard without isolates; they are started when the first request wants one.
     pub(crate) fn new(app: Arc<App>, wedge: Arc<Wedge>) -> Self {
         let rooms = [Runtime::NodeJs, Runtime::Edge].map(|kind| Room::new(kind, &app.limits));
-        Self { app, rooms, wedge }
+        Self { app, rooms, wedge, started: RefCell::default() }
     }
 
     /// Starts the isolate of the first route's runtime now, and loads what it can.
@@ -114,10 +116,14 @@ impl Shard {
     }
 
     fn start(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
-        Isolate::start(&self.app, room.kind, &self.wedge).map_err(|error| {
+        let started = Isolate::start(&self.app, room.kind, &self.wedge).map_err(|error| {
             tracing::error!("{error}");
             ShardError::NoIsolate
-        })
+        })?;
+        let mut all = self.started.borrow_mut();
+        all.retain(|isolate| isolate.strong_count() > 0);
+        all.push(Rc::downgrade(&started));
+        Ok(started)
     }
 
     /// Runs one request to the head of its answer: at once, where there is a place
@@ -179,6 +185,14 @@ impl Shard {
             }
         }
         Err(ShardError::Call(CallError::Reset))
+    }
+
+    /// Waits until nothing is left to do that was promised after an answer.
+    pub(crate) async fn settled(&self) {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        for isolate in started {
+            isolate.settled().await;
+        }
     }
 
     /// Has an isolate replaced that is over or has served enough.

@@ -1,3 +1,4 @@
+mod after;
 mod ai;
 mod architecture;
 mod assets;

@@ -103,6 +103,8 @@ deno_core::extension!(
         op_edgehost_stream_ready,
         op_edgehost_stream_end,
         op_edgehost_fail,
+        op_edgehost_task_began,
+        op_edgehost_task_ended,
         op_edgehost_watch_end,
         op_edgehost_zone,
         op_edgehost_upstream,

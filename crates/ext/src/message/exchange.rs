@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 
 use http::{HeaderMap, StatusCode};
 
+use super::behind::{Behind, Spent};
 use super::body::{BodyError, RequestBody, ResponseBody, StreamWriter};
-use super::head::RequestHead;
+use super::head::{RequestHead, RequestId};
 use super::lent::LentBody;
 
 /// Completed requests whose head stays readable, so that work that a handler
@@ -174,6 +175,8 @@ pub struct Exchanges {
     live: usize,
     /// No deadline of a request in flight is earlier.
     nearest: Option<Instant>,
+    /// What requests that are over have left behind.
+    pub behind: Behind,
 }
 
 impl Exchange {
@@ -242,6 +245,7 @@ impl Exchanges {
         exchange.outcome = None;
         exchange.waiter = None;
         self.live -= 1;
+        self.behind.answered(handle);
         self.retired.push_back(handle);
         if self.retired.len() > RETIRED
             && let Some(oldest) = self.retired.pop_front()
@@ -277,6 +281,37 @@ impl Exchanges {
         self.get(handle).filter(|exchange| !exchange.over)
     }
 
+    /// Route and id of a request, and whether it is over.
+    fn request_of(&mut self, handle: Handle) -> (Option<(usize, RequestId)>, bool) {
+        self.get(handle)
+            .map_or((None, true), |exchange| (Some((exchange.head.route, exchange.head.id)), exchange.over))
+    }
+
+    /// A task was promised on behalf of a request: `after()`, `waitUntil()`.
+    pub fn task_began(&mut self, handle: Handle) {
+        let (request, is_over) = self.request_of(handle);
+        self.behind.task_began(handle, request, is_over);
+    }
+
+    /// Charges CPU time to the request that was found running; tells which budget of work
+    /// after its answer is used up by now. A request that is alone is charged by its turns.
+    pub fn charge(&mut self, handle: Handle, cpu: Duration, now: Instant) -> Option<Spent> {
+        let shares = self.live > 1 || self.behind.runs(now);
+        if let Some(exchange) = self.in_flight(handle) {
+            if shares {
+                exchange.used += cpu;
+            }
+            return None;
+        }
+        let (request, _) = self.request_of(handle);
+        self.behind.charge(handle, request, cpu, now)
+    }
+
+    /// The request that everything is charged to that runs, if there is one.
+    pub fn alone(&self, now: Instant) -> Option<Handle> {
+        self.only().filter(|_| !self.behind.runs(now))
+    }
+
     /// When the request has to be over, or has to have the next part of its answer.
     pub fn set_deadline(&mut self, handle: Handle, deadline: Instant) {
         let Some(exchange) = self.in_flight(handle) else { return };
@@ -308,7 +343,7 @@ impl Exchanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Origin, RequestId, Site};
+    use crate::message::{Origin, Site};
 
     fn head(path: &str) -> RequestHead {
         RequestHead {

@@ -4,9 +4,10 @@
 //! Key types: [`Exchange`] (one request in flight), [`Exchanges`] (all of one
 //! isolate, by handle), [`ResponseBody`] (what hyper polls), [`Answer`].
 //! Where to look: `head` for the request, `body` for both streams, `lent` for what
-//! JavaScript has of a request's, `decoding` for what `fetch` receives, `exchange` for the table, `presence` for the client.
+//! JavaScript has of a request's, `decoding` for what `fetch` receives, `exchange` for the table, `behind` for work after the answer, `presence` for the client.
 //! Never: V8 types, routing, limits policy.
 
+mod behind;
 mod body;
 mod decoding;
 mod exchange;
@@ -14,6 +15,7 @@ mod head;
 mod lent;
 mod presence;
 
+pub use behind::{Behind, Overdue, Spent};
 pub use body::{
     BodyEnd, BodyError, BodyPolicy, BoxError, IncomingStream, RequestBody, ResponseBody, StreamEnd,
     StreamWriter, linger, response_stream,

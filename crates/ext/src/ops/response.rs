@@ -236,6 +236,19 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
     }
 }
 
+/// A task was promised on behalf of a request: it is waited for when the isolate ends.
+/// Called by runtime-js/32_after.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_task_began(state: &OpState, handle: f64) {
+    state.borrow::<SharedExchanges>().borrow_mut().task_began(Handle::from_number(handle));
+}
+
+/// It has ended. Called by runtime-js/32_after.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_task_ended(state: &OpState, handle: f64) {
+    state.borrow::<SharedExchanges>().borrow_mut().behind.task_ended(Handle::from_number(handle));
+}
+
 /// Asks to be told when the client leaves, and when the answer has been sent or given up:
 /// 0 where that has happened, 2 if the client has left already, else 1. Called by
 /// runtime-js/10_scope.js.
