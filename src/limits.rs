@@ -233,10 +233,6 @@ pub enum Exceeded {
     Memory,
 }
 
-impl Exceeded {
-    pub(crate) const ALL: [Self; 3] = [Self::Cpu, Self::Wall, Self::Memory];
-}
-
 impl fmt::Display for Exceeded {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {

@@ -5,10 +5,11 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use edgehost_ext::Layer;
 use edgehost_ext::message::RequestId;
+use parking_lot::Mutex;
 
 use super::report::SourceLines;
 use crate::bundle::{Chunk, Entry};
@@ -42,11 +43,38 @@ pub(crate) struct AppRoute {
     bundle_error_logged: AtomicBool,
     /// Exported methods: what the bundler saw, then what the module really has.
     methods: AtomicU8,
-    /// The limit that loading the module ran into, by its place in [`Exceeded::ALL`]
-    /// counted from one: it is not tried again.
-    startup_failed: AtomicU8,
+    setback: Mutex<Setback>,
     /// What loading the module threw last, hashed.
     failure: AtomicU64,
+}
+
+/// First pause after which a module that failed to load is tried again; each is twice as
+/// long as the one before.
+const FIRST_PAUSE: Duration = Duration::from_secs(1);
+/// Longest such pause.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// How often loading a module has failed in a row.
+#[derive(Debug, Default)]
+struct Setback {
+    failures: u32,
+    /// The limit that it ran into.
+    limit: Option<Exceeded>,
+    /// When it may be tried again; none before it has failed, and while it is tried.
+    again: Option<Instant>,
+}
+
+impl Setback {
+    fn another(&mut self, limit: Option<Exceeded>, now: Instant) -> Duration {
+        self.limit = limit.or(self.limit);
+        // Isolates that fail beside each other are one failure.
+        if self.again.is_none() {
+            let pause = FIRST_PAUSE.saturating_mul(2_u32.saturating_pow(self.failures)).min(LONGEST_PAUSE);
+            self.failures += 1;
+            self.again = Some(now + pause);
+        }
+        self.again.map_or(Duration::ZERO, |again| again.saturating_duration_since(now))
+    }
 }
 
 impl AppRoute {
@@ -69,7 +97,7 @@ impl AppRoute {
             bundle_error,
             bundle_error_logged: AtomicBool::new(false),
             methods: AtomicU8::new(entry.methods.bits()),
-            startup_failed: AtomicU8::new(0),
+            setback: Mutex::default(),
             failure: AtomicU64::new(0),
         }
     }
@@ -96,9 +124,9 @@ impl AppRoute {
         self.methods.store(methods.bits(), Ordering::Relaxed);
     }
 
+    /// The limit that loading the module ran into.
     pub(super) fn startup_failed(&self) -> Option<Exceeded> {
-        let stored = usize::from(self.startup_failed.load(Ordering::Relaxed));
-        stored.checked_sub(1).and_then(|index| Exceeded::ALL.get(index)).copied()
+        self.setback.lock().limit
     }
 
     /// Whether loading the module has not thrown just that before.
@@ -109,9 +137,19 @@ impl AppRoute {
         self.failure.swap(hash, Ordering::Relaxed) != hash
     }
 
-    pub(super) fn mark_startup_failed(&self, limit: Exceeded) {
-        let index = Exceeded::ALL.iter().position(|known| *known == limit).unwrap_or_default();
-        self.startup_failed.store(u8::try_from(index + 1).unwrap_or(u8::MAX), Ordering::Relaxed);
+    /// The module failed to load, perhaps at a limit. Tells when it may be tried again.
+    pub(crate) fn load_failed(&self, limit: Option<Exceeded>, now: Instant) -> Duration {
+        self.setback.lock().another(limit, now)
+    }
+
+    /// The module is there after all.
+    pub(super) fn load_succeeded(&self) {
+        *self.setback.lock() = Setback::default();
+    }
+
+    /// Whether it is time to try again to load the module: true once for each pause.
+    pub(crate) fn begin_retry(&self, now: Instant) -> bool {
+        self.setback.lock().again.take_if(|again| *again <= now).is_some()
     }
 }
 
@@ -152,5 +190,26 @@ impl App {
     /// What the isolates of a runtime start from.
     pub(super) fn layer(&self, kind: Runtime) -> Layer {
         if self.node.contains(&kind) { Layer::Node } else { Layer::Web }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_to_a_minute() {
+        let mut setback = Setback::default();
+        let mut now = Instant::now();
+        let pauses: Vec<u64> = (0..9)
+            .map(|_| {
+                let pause = setback.another(None, now);
+                assert_eq!(setback.another(None, now), pause, "one failure for all isolates");
+                now += pause;
+                setback.again = None;
+                pause.as_secs()
+            })
+            .collect();
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 60, 60, 60]);
     }
 }

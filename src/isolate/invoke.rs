@@ -124,6 +124,8 @@ pub(crate) struct Isolate {
     pub(super) retiring: Cell<bool>,
     served: Cell<u64>,
     pub(super) settled: Notify,
+    /// Whether a module is loaded that failed elsewhere.
+    pub(super) is_trial: Cell<bool>,
     pub(super) after_timer: RefCell<Option<Pin<Box<Sleep>>>>,
     pub(super) pump_awake: Cell<bool>,
     pub(super) pump_waker: RefCell<Option<Waker>>,
@@ -153,6 +155,7 @@ impl Isolate {
             retiring: Cell::new(false),
             served: Cell::new(0),
             settled: Notify::new(),
+            is_trial: Cell::new(false),
             after_timer: RefCell::new(None),
             pump_awake: Cell::new(true),
             pump_waker: RefCell::new(None),

@@ -140,9 +140,30 @@ impl Isolate {
         }
     }
 
+    /// Whether loading a route module has failed here.
+    pub(crate) fn has_failed(&self, route: usize) -> bool {
+        matches!(self.modules.borrow()[route], ModuleState::Failed)
+    }
+
+    /// Loads a route module although that has failed elsewhere.
+    pub(crate) async fn load_again(
+        self: &Rc<Self>,
+        route: usize,
+        request: Option<RequestId>,
+    ) -> Result<(), LoadError> {
+        self.is_trial.set(true);
+        let result = self.load(route, request).await;
+        self.is_trial.set(false);
+        if result == Err(LoadError::IsolateOver) {
+            // With what limit, it has told already.
+            self.app.routes[route].load_failed(None, Instant::now());
+        }
+        result
+    }
+
     fn begin_load(self: &Rc<Self>, route: usize, request: Option<RequestId>) {
         let of_route = &self.app.routes[route];
-        if of_route.startup_failed().is_some() {
+        if of_route.startup_failed().is_some() && !self.is_trial.get() {
             self.modules.borrow_mut()[route] = ModuleState::Failed;
             return;
         }
@@ -183,12 +204,13 @@ impl Isolate {
                 }
                 Err(_elapsed) => {
                     let of_route = &isolate.app.routes[route];
-                    of_route.mark_startup_failed(Exceeded::Wall);
+                    let pause = of_route.load_failed(Some(Exceeded::Wall), Instant::now());
                     tracing::error!(
                         route = of_route.pattern,
                         file = of_route.file,
                         request = request.map(|id| id.to_string()),
                         allowed = ?isolate.app.limits.startup_wall,
+                        again_in = ?pause,
                         "the module did not finish loading: does a top-level `await` wait for something that never comes?"
                     );
                     isolate.modules.borrow_mut()[route] = ModuleState::Failed;
@@ -221,9 +243,8 @@ impl Isolate {
     fn load_exceeded(&self, route: usize, request: Option<RequestId>, exceeded: Exceeded) {
         let of_route = &self.app.routes[route];
         let is_first = self.loaded.get() == 0;
-        if exceeded != Exceeded::Memory || is_first {
-            of_route.mark_startup_failed(exceeded);
-        }
+        let is_own = exceeded != Exceeded::Memory || is_first;
+        let pause = is_own.then(|| of_route.load_failed(Some(exceeded), Instant::now()));
         let limits = &self.app.limits;
         let (allowed, flag) = match exceeded {
             Exceeded::Cpu => (format!("{:?}", limits.startup_cpu), "--limit-startup-cpu"),
@@ -237,10 +258,9 @@ impl Isolate {
             limit = %exceeded,
             allowed,
             "{exceeded} limit passed while the module loaded{}",
-            if exceeded == Exceeded::Memory && !is_first {
-                ", beside others: it is tried again without them".to_owned()
-            } else {
-                format!(": it is not tried again; {flag} allows more")
+            match pause {
+                None => ", beside others: it is tried again without them".to_owned(),
+                Some(pause) => format!(": it is tried again in {} s; {flag} allows more", pause.as_secs()),
             }
         );
     }
@@ -257,6 +277,7 @@ impl Isolate {
                 self.app.report(error)
             );
         }
+        of_route.load_failed(None, Instant::now());
         self.modules.borrow_mut()[route] = ModuleState::Failed;
     }
 
@@ -300,6 +321,7 @@ impl Isolate {
         match methods {
             Ok(Ok(bits)) => {
                 self.loaded.set(self.loaded.get() + 1);
+                of_route.load_succeeded();
                 of_route.set_methods(MethodSet::from_bits(bits));
                 self.modules.borrow_mut()[route] = ModuleState::Ready;
                 self.weigh();

@@ -5,8 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
+use std::time::Instant;
 
-use edgehost_ext::message::Answer;
+use edgehost_ext::message::{Answer, RequestId};
 use tokio::sync::Semaphore;
 
 use crate::enforcer::Wedge;
@@ -175,7 +176,11 @@ impl Shard {
         };
         let mut invocation = invocation;
         for _ in 0..MOVES {
-            let isolate = self.isolate(room)?;
+            let mut isolate = self.isolate(room)?;
+            if isolate.has_failed(invocation.head.route) && route.begin_retry(Instant::now()) {
+                self.load_again(&isolate, invocation.head.route, invocation.head.id).await;
+                isolate = self.isolate(room)?;
+            }
             let result = isolate.call(invocation).await;
             self.look_after(&isolate);
             match result {
@@ -193,6 +198,37 @@ impl Shard {
         for isolate in started {
             isolate.settled().await;
         }
+    }
+
+    /// Tries a module again that failed to load, in an isolate of its own: a second copy of
+    /// what it shares with other routes has no place beside the first. Where that succeeds,
+    /// the isolate takes over, with the modules that were loaded; those in flight are
+    /// finished. It goes on although the request that asked for it may be given up.
+    async fn load_again(self: &Rc<Self>, old: &Rc<Isolate>, route: usize, request: RequestId) {
+        let (shard, old) = (self.clone(), old.clone());
+        let trial = tokio::task::spawn_local(async move {
+            let room = shard.room(old.kind());
+            let Ok(successor) = shard.start(room) else {
+                shard.app.routes[route].load_failed(None, Instant::now());
+                return;
+            };
+            let mut is_better = successor.load_again(route, Some(request)).await.is_ok();
+            if is_better {
+                for other in old.loaded_routes() {
+                    let _ = successor.load(other, None).await;
+                }
+                let is_current =
+                    room.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &old));
+                is_better = is_current && successor.is_fit();
+            }
+            if is_better {
+                *room.isolate.borrow_mut() = Some(successor);
+                old.retire();
+            } else {
+                successor.retire();
+            }
+        });
+        let _ = trial.await;
     }
 
     /// Has an isolate replaced that is over or has served enough.

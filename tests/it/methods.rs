@@ -1,6 +1,9 @@
 //! Methods and errors of handlers: cases T26 to T40.
 
+use std::time::Duration;
+
 use http::Method;
+use serde_json::json;
 
 use super::harness::{logged, project, serve_root};
 
@@ -249,4 +252,35 @@ async fn t40_a_module_that_throws_fails_alone() {
     let line = logged(&["load failure t40", "app/bad/route.ts"]).await;
     assert!(line.contains("app/bad/route.ts:2:7"), "{line}");
     logged(&["late failure t40"]).await;
+}
+
+#[tokio::test]
+async fn a_module_that_failed_is_tried_again_and_nobody_else_notices() {
+    let app = project()
+        .file("app/needs/route.ts", "import { readFileSync } from 'node:fs'; const text = readFileSync('appears.txt', 'utf8'); export const GET = () => new Response(text);")
+        .file("app/slow/route.ts", "export const GET = async () => { await new Promise((r) => setTimeout(r, 5000)); return new Response('slow'); };")
+        .file("app/count/route.ts", "let n = 0; export const GET = () => Response.json(++n);")
+        .start()
+        .await;
+    assert_eq!(app.get("/needs").await.code(), "MODULE_INIT_FAILED");
+    app.get("/count").await.is_json(json!(1));
+    let slow = app.get("/slow");
+    let others = async {
+        // Still broken: who tries again keeps the memory of the others.
+        tokio::time::sleep(Duration::from_millis(1100)).await;
+        assert_eq!(app.get("/needs").await.code(), "MODULE_INIT_FAILED");
+        app.get("/count").await.is_json(json!(2));
+        let dir = app.dir.as_ref().expect("a folder").path();
+        std::fs::write(dir.join("appears.txt"), "here").expect("written");
+        assert_eq!(app.get("/needs").await.code(), "MODULE_INIT_FAILED", "not before the pause is over");
+        let mut answer = app.get("/needs").await;
+        while answer.status != 200 {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            answer = app.get("/needs").await;
+        }
+        answer.is(200, "here");
+    };
+    let (slow, ()) = tokio::join!(slow, others);
+    slow.is(200, "slow");
+    app.get("/needs").await.is(200, "here");
 }
