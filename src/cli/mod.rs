@@ -47,7 +47,6 @@ fn end_at_once(code: u8) -> ! {
 
 /// Runs the program.
 pub(crate) fn main() -> ExitCode {
-    edgehost::contain_panics();
     if output::asks_for_json() {
         output::use_json();
     }

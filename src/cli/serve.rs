@@ -120,6 +120,7 @@ fn start_log(options: &Options) -> anyhow::Result<Log> {
     let log = telemetry::init(format, filter).context("cannot start the log")?;
     output::use_logs(log.clone()).context("cannot use standard output")?;
     log_panics();
+    edgehost::contain_panics();
     Ok(log)
 }
 

@@ -138,3 +138,30 @@ pub fn contain_panics() {
         }
     }));
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn connections_of_a_thread_that_does_not_come_back_are_closed() {
+        use std::io::Read;
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+        let mut client =
+            std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+        client.set_read_timeout(Some(Duration::from_secs(20))).expect("set");
+        let (kept, _) = listener.accept().expect("accepted");
+        let (left, _) = {
+            std::net::TcpStream::connect(listener.local_addr().expect("bound")).expect("connected");
+            listener.accept().expect("accepted")
+        };
+        let wedge = Wedge::new();
+        let _held = wedge.hold(&kept);
+        drop(wedge.hold(&left));
+        wedge.report();
+        assert_eq!(client.read(&mut [0; 1]).expect("an end"), 0);
+        assert_eq!(wedge.sockets.lock().held.len(), 1);
+    }
+}

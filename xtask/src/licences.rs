@@ -75,6 +75,8 @@ struct Entry {
 /// Asks cargo-deny, and sees to it that every text is there.
 pub(crate) fn run(out: &Path) -> anyhow::Result<()> {
     let deny = tools::cargo_deny()?;
+    // The sources of every platform's crates: it reads their licences without the network.
+    crate::cargo(&["fetch", "--locked"])?;
     let status = Command::new(deny)
         .args(["--locked", "--offline", "--log-level", "error"])
         .args(["check", "--hide-inclusion-graph", "licenses", "bans", "sources"])
