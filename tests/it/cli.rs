@@ -86,13 +86,18 @@ impl Served {
     }
 
     pub(super) fn signal(&self, name: &str) {
-        let status = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
-        assert!(status.expect("kill runs").success());
+        send_signal(name, self.child.id());
     }
 
     pub(super) fn log(&self) -> String {
         self.log.lock().expect("not poisoned").clone()
     }
+}
+
+/// By the shell, which has `kill` where no package brought it.
+pub(super) fn send_signal(name: &str, process: u32) {
+    let status = Command::new("sh").args(["-c", &format!("kill -s {name} {process}")]).status();
+    assert!(status.expect("a shell").success());
 }
 
 impl Served {

@@ -10,7 +10,7 @@ use edgehost::telemetry::{Event, Observer};
 use http::Method;
 use serde_json::Value;
 
-use super::cli::{Served, run, stderr, stdout};
+use super::cli::{Served, run, send_signal, stderr, stdout};
 use super::harness::{self, App, Project, eventually, logged, project, serve_root};
 
 /// Lines of a log that has come to hold `count` that contain `part`.
@@ -128,8 +128,7 @@ fn json_is_every_line() {
     let mut client = std::net::TcpStream::connect(url.trim_start_matches("http://")).expect("connected");
     write!(client, "GET /fail HTTP/1.1\r\nhost: h\r\nx-request-id: from-a-proxy.1\r\nuser-agent: a \"test\"\r\nconnection: close\r\n\r\n").expect("written");
     client.read_to_string(&mut String::new()).expect("read");
-    let status = Command::new("kill").args(["-s", "TERM", &child.id().to_string()]).status();
-    assert!(status.expect("kill runs").success());
+    send_signal("TERM", child.id());
     assert!(child.wait().expect("waited").success());
     let mut log = String::new();
     child.stderr.take().expect("piped").read_to_string(&mut log).expect("UTF-8");

@@ -113,7 +113,7 @@ pub(crate) fn syscalls<T>(root: u32, file: &Path, happens: impl FnOnce() -> T) -
     }
     let is_attached = is_traced(root);
     let result = happens();
-    let _ = Command::new("kill").args(["-INT", &strace.id().to_string()]).status();
+    let _ = Command::new("sh").args(["-c", &format!("kill -INT {}", strace.id())]).status();
     strace.wait()?;
     ensure!(is_attached, "strace could not attach to the server");
     let text = std::fs::read_to_string(file).context("strace wrote nothing")?;

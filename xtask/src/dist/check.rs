@@ -169,8 +169,9 @@ impl Drop for Group {
 }
 
 pub(super) fn kill(signal: &str, process: &str) -> anyhow::Result<()> {
-    let mut command = Command::new("kill");
-    command.args(["-s", signal, "--", process]).stderr(Stdio::null());
+    // By the shell, which has it where no package brought it.
+    let mut command = Command::new("sh");
+    command.args(["-c", "kill -s \"$1\" -- \"$2\"", "kill", signal, process]).stderr(Stdio::null());
     ensure!(command.status().context("cannot start kill")?.success(), "there is no process {process}");
     Ok(())
 }
