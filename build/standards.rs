@@ -694,6 +694,18 @@ defineEventHandler(MessagePort.prototype, \"close\");
     enumerable: true,
 ",
     ),
+    // What is read for an isolate counts, and so do its blobs.
+    (
+        "ext:deno_web/06_streams.js",
+        "      const promise = op_read_all(resourceBacking.rid);",
+        "      const promise = core.loadExtScript(\"ext:edgehost/00_bodies.js\").readAll(resourceBacking.rid);",
+    ),
+    (
+        "ext:deno_web/06_streams.js",
+        "          const chunk = await core.readAll(rid);",
+        "          const chunk = await core.loadExtScript(\"ext:edgehost/00_bodies.js\").readAll(rid);",
+    ),
+    ("ext:deno_web/09_file.js", "const id = op_blob_create_part(", "const id = core.loadExtScript(\"ext:edgehost/00_bodies.js\").keepPart("),
     // What breaks off is an error, and a small body may stand for an endless one.
     (
         "ext:deno_web/14_compression.js",

@@ -469,6 +469,16 @@ function decompressor(format, convert) {
   return { readable, writable };
 }
 
+/** All that a resource still gives, which counts as it arrives. @param {number} rid */
+function readAll(rid) {
+  return core.ops.op_edgehost_read_all(rid);
+}
+
+/** Keeps bytes of a Blob, which count as long as they are kept. @param {Uint8Array} bytes */
+function keepPart(bytes) {
+  return core.ops.op_edgehost_blob_create_part(bytes);
+}
+
 return {
   arrived,
   asUtf8,
@@ -481,8 +491,10 @@ return {
   hasCredentials,
   isDecoded,
   isOfEncoding,
+  keepPart,
   markStream,
   provide,
+  readAll,
   settled,
   streamOf,
   verified,

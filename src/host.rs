@@ -21,12 +21,13 @@ use tokio::sync::{Semaphore, oneshot};
 
 use crate::bundle::{self, Bundle, Conditions, Problem};
 use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
-use crate::enforcer::{Access, Wedge};
+use crate::enforcer::{Access, Guard, Wedge};
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer, Serving};
 use crate::instances::Instances;
 use crate::isolate::{self, App, AppRoute, SourceLines};
 use crate::limits::Limits;
+use crate::memory::MemoryBudget;
 use crate::permissions::Permissions;
 use crate::project::{Environment, MethodSet, Project, ProjectError, RouteTable};
 use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
@@ -89,6 +90,7 @@ pub struct RouteSummary {
 pub struct EdgeHostBuilder {
     dir: PathBuf,
     limits: Limits,
+    memory_budget: MemoryBudget,
     permissions: Permissions,
     conditions: Conditions,
     instances: Instances,
@@ -117,6 +119,13 @@ impl EdgeHostBuilder {
     /// Ceilings; [`Limits::default`] otherwise.
     pub fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
+        self
+    }
+
+    /// What all isolates together may hold, or the process have; half of the memory that
+    /// there is otherwise, for the isolates. [`Limits::memory`] is at most as much.
+    pub fn memory_budget(mut self, budget: MemoryBudget) -> Self {
+        self.memory_budget = budget;
         self
     }
 
@@ -210,6 +219,7 @@ impl EdgeHostBuilder {
     /// [`Error::Settings`] names every one that cannot.
     pub fn validate(&self) -> Result<(), Error> {
         let mut problems = self.limits.problems();
+        problems.extend(self.memory_budget.problem());
         if self.instances == Instances::Count(0) {
             problems.push("--instances is 0: it must be at least 1, or auto".to_owned());
         }
@@ -236,7 +246,8 @@ impl EdgeHostBuilder {
     /// that can is no error: it answers 500, and [`RouteSummary::error`] tells why.
     pub async fn build(mut self) -> Result<EdgeHost, Error> {
         self.validate()?;
-        isolate::init_platform();
+        self.limits.memory = self.limits.memory.min(self.memory_budget.bytes());
+        isolate::init_platform(self.limits.memory);
         let (app, table) = self.load(true).await?;
         let threads = self.instances.threads(self.shards);
         let public = self.public_origin.as_deref().and_then(|text| origin(text).ok());
@@ -278,7 +289,8 @@ impl EdgeHostBuilder {
         });
         let secret = self.draft_secret.as_deref();
         let (limits, permissions) = (self.limits.clone(), self.permissions.clone());
-        app(project, bundle, limits, permissions, secret, self.observer.clone())
+        let guard = Guard::new(self.memory_budget);
+        app(project, bundle, limits, guard, permissions, secret, self.observer.clone())
     }
 }
 
@@ -309,6 +321,7 @@ fn app(
     project: Project,
     bundle: Bundle,
     limits: Limits,
+    guard: Arc<Guard>,
     permissions: Permissions,
     draft_secret: Option<&str>,
     observer: Arc<dyn Observer>,
@@ -356,6 +369,7 @@ fn app(
         nearly_full_told: AtomicBool::new(false),
         access,
         observer,
+        guard,
     };
     Ok((Arc::new(app), Arc::new(project.routes)))
 }
@@ -417,6 +431,7 @@ impl EdgeHost {
         EdgeHostBuilder {
             dir: dir.into(),
             limits: Limits::default(),
+            memory_budget: MemoryBudget::default(),
             permissions: Permissions::default(),
             conditions: Conditions::default(),
             instances: Instances::default(),

@@ -100,7 +100,7 @@ const LEAST_TIME: Duration = Duration::from_millis(1);
 const MOST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 /// Least memory in which V8 starts an isolate of the Node layer and loads something
 /// into it. With less it ends the process.
-const LEAST_MEMORY: u64 = 32 * MIB;
+pub(crate) const LEAST_MEMORY: u64 = 32 * MIB;
 /// Most: V8 takes no larger heap.
 const MOST_MEMORY: u64 = 1024 * GIB;
 /// Most of what is counted; queues and semaphores hold no more.

@@ -406,6 +406,15 @@ const hooks = {
       ReflectApply(writev, exports, args);
       if (isStandard(args[0])) for (const part of new SafeArrayIterator(args[1])) streamOf(args[0]).write(bytesOf(part, undefined, undefined));
     };
+    const { openAsBlob } = exports;
+    exports.openAsBlob = (/** @type {unknown} */ file, /** @type {any[]} */ ...rest) => {
+      try {
+        check(file);
+      } catch (error) {
+        return PromiseReject(error);
+      }
+      return openAsBlob(file, ...new SafeArrayIterator(rest));
+    };
     exports.readFileSync = (/** @type {unknown} */ file, /** @type {unknown} */ options) => {
       check(file);
       return readFileSync(file, options);

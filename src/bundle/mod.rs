@@ -34,6 +34,7 @@ use std::sync::Arc;
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
+use crate::memory::give_back;
 use crate::project::{FileRule, Method, MethodSet, Project, Runtime};
 
 /// A module as V8 loads it.
@@ -272,19 +273,9 @@ pub(crate) async fn bundle(
         whole.entries.push(entry);
     }
     cache::store(&project.root, &key, &recorder, &mut whole);
+    // A gigabyte after some hundred packages.
     give_back();
     Ok(whole)
-}
-
-/// Gives back to the system what the bundler has freed: glibc would keep most of it, a
-/// gigabyte after some hundred packages.
-#[allow(unsafe_code, reason = "malloc_trim is a C function")]
-fn give_back() {
-    #[cfg(all(target_os = "linux", target_env = "gnu"))]
-    // SAFETY: it takes the allocator's own locks and has no other preconditions.
-    unsafe {
-        libc::malloc_trim(0);
-    }
 }
 
 /// What all runs for the routes of a runtime have in common.

@@ -168,6 +168,9 @@ pub(super) struct Options {
     /// Heap, buffers and WebAssembly memory of one isolate [default: 512MiB]
     #[arg(long, env = "EDGEHOST_LIMIT_MEMORY", value_name = "SIZE", help_heading = "Limits")]
     pub(super) limit_memory: Option<ByteSize>,
+    /// Memory of the process: when it is used up, the isolate that holds most is replaced [default: half of the machine's or the container's]
+    #[arg(long, env = "EDGEHOST_MEMORY_BUDGET", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) memory_budget: Option<ByteSize>,
     /// Body of a request [default: 4.5MiB]
     #[arg(long, env = "EDGEHOST_LIMIT_REQUEST_BODY", value_name = "SIZE", help_heading = "Limits")]
     pub(super) limit_request_body: Option<ByteSize>,

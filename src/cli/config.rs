@@ -110,6 +110,7 @@ impl Options {
             limit_startup_cpu,
             limit_startup_wall,
             limit_memory,
+            memory_budget,
             limit_request_body,
             limit_body_idle,
             limit_url,

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use edgehost::telemetry::{self, Filter, Log, LogFormat};
-use edgehost::{EdgeHost, Environment, Instances, Limits, Progress};
+use edgehost::{EdgeHost, Environment, Instances, Limits, MemoryBudget, Progress};
 use futures::FutureExt;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
@@ -37,6 +37,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
 
     let mut builder = EdgeHost::builder(&dir)
         .limits(options.limits())
+        .memory_budget(MemoryBudget::of_process(
+            options.memory_budget.map_or_else(MemoryBudget::half, |size| size.as_u64()),
+        ))
         .permissions(options.permissions())
         .trust_proxies(options.trust_proxy.iter().copied())
         .instances(options.instances.unwrap_or_default())

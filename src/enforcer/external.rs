@@ -93,6 +93,11 @@ impl Quota {
         settle(take(self.max.saturating_add(UNWINDING)))
     }
 
+    /// Bytes of buffers in use.
+    pub(super) fn used(&self) -> usize {
+        self.used.load(Ordering::Relaxed)
+    }
+
     fn give_back(&self, bytes: usize) {
         self.used.fetch_sub(bytes, Ordering::Relaxed);
     }

@@ -5,10 +5,11 @@
 //! Key types: [`Slot`] (one isolate as the watchdog sees it), [`Turn`] (armed
 //! while JavaScript runs), [`Verdict`] (what a limit decided), [`Quota`].
 //! Where to look: `watchdog` for CPU and wall time, `heap` and `external` for
-//! memory, `queries` and `functions` for SQL, `clock` for thread CPU clocks, `wedge` for threads that do not come back, `access` for what code may reach.
+//! memory, `budget` for that of all isolates together, `queries` and `functions` for SQL, `clock` for thread CPU clocks, `wedge` for threads that do not come back, `access` for what code may reach.
 //! Never: requests, HTTP, what becomes of an isolate afterwards.
 
 mod access;
+mod budget;
 mod clock;
 mod external;
 mod functions;
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 use edgehost_ext::message::Handle;
 
 pub(crate) use access::Access;
+pub(crate) use budget::Guard;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use queries::guard_queries;

@@ -17,9 +17,11 @@ use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use deno_core::v8;
+use edgehost_ext::Held;
 use edgehost_ext::message::{Handle, RequestId};
 use parking_lot::Mutex;
 
+use super::budget::Guard;
 use super::clock::{self, ThreadClock};
 use super::external::Quota;
 use super::{ScopeKey, Sighting};
@@ -50,6 +52,9 @@ const ASK_AGAIN: Duration = Duration::from_millis(20);
 
 /// Every how many ticks the memory of a long turn is measured.
 const MEMORY_EVERY: u64 = 4;
+
+/// How much garbage there may be beyond the limit before it is collected once more.
+const MOST_SLACK: u64 = 32 * 1024 * 1024;
 
 /// Ticks without any JavaScript after which the watchdog parks.
 const IDLE_TICKS: u32 = 20;
@@ -121,7 +126,20 @@ pub(crate) struct Slot {
     clock: ThreadClock,
     isolate: OnceLock<v8::IsolateHandle>,
     quota: Arc<Quota>,
+    held: Held,
+    guard: Arc<Guard>,
     memory: u64,
+    /// Set when the isolate has run since its memory was measured.
+    unmeasured: AtomicBool,
+    /// What was measured last, in bytes.
+    measured: AtomicU64,
+    /// Garbage is collected before an isolate counts as full, but not again and again:
+    /// only when it holds more than this.
+    collect_above: AtomicU64,
+    /// Set when the isolate is to be replaced whatever it does.
+    condemned: AtomicBool,
+    /// Makes an idle isolate take a turn.
+    wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
 /// What was found at the first look at a turn.
@@ -176,7 +194,13 @@ fn since_epoch(instant: Instant) -> u64 {
 
 impl Slot {
     /// A slot for an isolate that lives on the calling thread.
-    pub(crate) fn new(memory: u64, quota: Arc<Quota>, on_wedge: OnWedge) -> Arc<Self> {
+    pub(crate) fn new(
+        memory: u64,
+        quota: Arc<Quota>,
+        held: Held,
+        guard: Arc<Guard>,
+        on_wedge: OnWedge,
+    ) -> Arc<Self> {
         Arc::new(Self {
             turn: AtomicU64::new(0),
             looked: AtomicU64::new(0),
@@ -191,7 +215,14 @@ impl Slot {
             clock: ThreadClock::current(),
             isolate: OnceLock::new(),
             quota,
+            held,
+            guard,
             memory,
+            unmeasured: AtomicBool::new(false),
+            measured: AtomicU64::new(0),
+            collect_above: AtomicU64::new(memory),
+            condemned: AtomicBool::new(false),
+            wake: OnceLock::new(),
         })
     }
 
@@ -199,6 +230,39 @@ impl Slot {
     pub(crate) fn watch(self: &Arc<Self>, isolate: v8::IsolateHandle) {
         let _ = self.isolate.set(isolate);
         register(self);
+    }
+
+    /// What makes an idle isolate take a turn, so that it notices that it is condemned.
+    pub(crate) fn wake_with(&self, wake: impl Fn() + Send + Sync + 'static) {
+        let _ = self.wake.set(Box::new(wake));
+    }
+
+    /// Has the memory measured at the end of the next turn, which begins at once.
+    pub(crate) fn measure_soon(&self) {
+        self.unmeasured.store(true, Ordering::SeqCst);
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// Ends the isolate as one that is out of memory, now if it runs, else as soon as it can.
+    pub(super) fn condemn(&self) {
+        self.condemned.store(true, Ordering::SeqCst);
+        if !self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
+            self.out_of_memory();
+        }
+        self.measure_soon();
+    }
+
+    /// Whether the isolate was ended for the good of all, not for what one request did.
+    pub(crate) fn is_condemned(&self) -> bool {
+        self.condemned.load(Ordering::Relaxed)
+    }
+
+    /// What the isolate is known to hold, in bytes. From any thread.
+    pub(super) fn holds(&self) -> u64 {
+        let outside = (self.quota.used() + self.held.bytes()) as u64;
+        self.measured.load(Ordering::Relaxed).max(outside)
     }
 
     /// Arms the limits; they are disarmed by [`Turn::end`].
@@ -244,6 +308,9 @@ impl Slot {
     fn inspect(&self, tick: u64, now: Instant) -> bool {
         let turn = self.turn.load(Ordering::SeqCst);
         let ran = self.looked.swap(turn, Ordering::Relaxed) != turn;
+        if ran {
+            self.unmeasured.store(true, Ordering::Relaxed);
+        }
         self.look(tick, now) || ran
     }
 
@@ -392,12 +459,43 @@ impl Slot {
 
     /// Whether the isolate holds more than it may, garbage left aside.
     fn is_full(&self, isolate: &mut v8::Isolate) -> bool {
-        held_above(isolate, self.memory).is_some()
+        let mut bytes = self.memory_of(isolate);
+        if bytes > self.collect_above.load(Ordering::Relaxed) {
+            isolate.low_memory_notification();
+            bytes = self.memory_of(isolate);
+            let slack = (self.memory / 8).min(MOST_SLACK);
+            self.collect_above.store(self.memory.max(bytes.saturating_add(slack)), Ordering::Relaxed);
+            self.measured.store(bytes, Ordering::Relaxed);
+            return bytes > self.memory;
+        }
+        self.measured.store(bytes, Ordering::Relaxed);
+        false
     }
 
     /// What the isolate holds, garbage left aside, if that is near to what it may.
     pub(crate) fn nearly_full(&self, isolate: &mut v8::Isolate) -> Option<u64> {
-        held_above(isolate, self.memory / 4 * 3)
+        let near = self.memory / 4 * 3;
+        if self.memory_of(isolate) <= near {
+            return None;
+        }
+        isolate.low_memory_notification();
+        Some(self.memory_of(isolate)).filter(|held| *held > near)
+    }
+
+    /// Whether the isolate came to hold more than it may over many turns, none of which was
+    /// long enough to be looked at. Between turns, on its own thread.
+    pub(crate) fn has_filled_up(&self, isolate: &mut v8::Isolate) -> bool {
+        // A store only where it changes something: this is asked after every turn.
+        self.unmeasured.load(Ordering::Relaxed) && {
+            self.unmeasured.store(false, Ordering::Relaxed);
+            self.is_condemned() || self.is_full(isolate)
+        }
+    }
+
+    /// What an isolate holds, in bytes: heap, buffers, and what native code holds for it.
+    fn memory_of(&self, isolate: &mut v8::Isolate) -> u64 {
+        let statistics = isolate.get_heap_statistics();
+        (statistics.used_heap_size() + statistics.external_memory() + self.held.bytes()) as u64
     }
 
     /// The quota on buffers.
@@ -418,21 +516,6 @@ pub(crate) fn is_turn_over() -> bool {
     let turn = slot.turn.load(Ordering::SeqCst);
     let decided = slot.control.lock().decided;
     !turn.is_multiple_of(2) && decided.is_some_and(|(decided, ..)| decided == turn)
-}
-
-/// Heap and buffers of an isolate, in bytes.
-pub(super) fn memory_of(isolate: &mut v8::Isolate) -> u64 {
-    let statistics = isolate.get_heap_statistics();
-    (statistics.used_heap_size() + statistics.external_memory()) as u64
-}
-
-/// What an isolate holds, garbage left aside, if it is more than `bytes`.
-fn held_above(isolate: &mut v8::Isolate, bytes: u64) -> Option<u64> {
-    if memory_of(isolate) <= bytes {
-        return None;
-    }
-    isolate.low_memory_notification();
-    Some(memory_of(isolate)).filter(|held| *held > bytes)
 }
 
 /// The request whose scope is current. Only reads plain data properties.
@@ -494,6 +577,17 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// Looks after the budget of each host.
+fn keep_budgets(slots: &[Arc<Slot>], now: Instant) {
+    let mut kept: Vec<&Arc<Guard>> = Vec::new();
+    for slot in slots {
+        if !kept.iter().any(|guard| Arc::ptr_eq(guard, &slot.guard)) {
+            kept.push(&slot.guard);
+            slot.guard.look(slots.iter().filter(|other| Arc::ptr_eq(&other.guard, &slot.guard)), now);
+        }
+    }
+}
+
 static SLOTS: Mutex<Vec<Weak<Slot>>> = Mutex::new(Vec::new());
 static WATCHDOG: Mutex<Option<Thread>> = Mutex::new(None);
 static PARKED: AtomicBool = AtomicBool::new(false);
@@ -541,6 +635,9 @@ fn run() {
         let now = Instant::now();
         for slot in &slots {
             running |= slot.inspect(tick, now);
+        }
+        if tick.is_multiple_of(MEMORY_EVERY) {
+            keep_budgets(&slots, now);
         }
         drop(slots);
         tick += 1;

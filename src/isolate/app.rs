@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 
 use super::report::SourceLines;
 use crate::bundle::{Chunk, Entry};
-use crate::enforcer::Access;
+use crate::enforcer::{Access, Guard};
 use crate::limits::{Exceeded, Limits};
 use crate::project::{MethodSet, Route, Runtime};
 use crate::telemetry::Observer;
@@ -184,6 +184,8 @@ pub(crate) struct App {
     pub(crate) access: Access,
     /// Is told what happens.
     pub(crate) observer: Arc<dyn Observer>,
+    /// Looks after the memory of its isolates together.
+    pub(crate) guard: Arc<Guard>,
 }
 
 impl App {

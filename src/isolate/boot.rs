@@ -10,7 +10,8 @@ use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
 use edgehost_ext::message::Spent;
 use edgehost_ext::{
-    AppFacts, Ceilings, ConsoleLine, Layer, Level, Settings, SharedExchanges, app_sys, extensions, no_stdio,
+    AppFacts, Ceilings, ConsoleLine, Held, Layer, Level, Settings, SharedExchanges, app_sys, extensions,
+    no_stdio,
 };
 
 use super::invoke::Functions;
@@ -66,12 +67,23 @@ const START: &str = r#"(() => {
 /// would ever reach them.
 const V8_FLAGS: &str = "--no-turboshaft-loop-unrolling";
 
-/// Starts V8's platform. Wants to be called before the threads that run isolates
+/// What a WebAssembly memory may have in any case, for hosts that are started later.
+const LEAST_WASM_MEMORY: u64 = 512 * 1024 * 1024;
+
+/// Bytes of a page of WebAssembly memory, and how many there may be at the most.
+const WASM_PAGE: u64 = 64 * 1024;
+const MOST_WASM_PAGES: u64 = 64 * 1024;
+
+/// Starts V8's platform. A WebAssembly memory may be as large as `memory`, which the first
+/// caller settles for the process: the limit of each isolate holds besides. Wants to be called before the threads that run isolates
 /// are started, so that they inherit the rights to its protected memory.
-pub(crate) fn init_platform() {
+pub(crate) fn init_platform(memory: u64) {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         v8::V8::set_flags_from_string(V8_FLAGS);
+        // A single instruction fills a memory, and nothing interrupts it.
+        let pages = (memory.max(LEAST_WASM_MEMORY) / WASM_PAGE).min(MOST_WASM_PAGES);
+        v8::V8::set_flags_from_string(&format!("--wasm-max-mem-pages={pages}"));
         // deno_fetch asks rustls for the provider of the process. Where several are
         // compiled in, rustls cannot choose and panics, inside an op, which aborts.
         // One that the embedding program has chosen stays.
@@ -98,8 +110,16 @@ pub(super) struct Booted {
 pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<Booted, BootError> {
     let limits = &app.limits;
     let quota = Quota::new(limits.memory);
-    let slot = Slot::new(limits.memory, quota.clone(), on_wedge(app, wedge));
+    let held = Held::default();
+    let (watched, guard) = (held.clone(), app.guard.clone());
+    let slot = Slot::new(limits.memory, quota.clone(), watched, guard, on_wedge(app, wedge));
     quota.report_to(&slot);
+    let grown = Arc::downgrade(&slot);
+    held.on_growth(move || {
+        if let Some(slot) = grown.upgrade() {
+            slot.measure_soon();
+        }
+    });
     let exchanges = SharedExchanges::default();
     exchanges.borrow_mut().behind.set_budget(limits.after, limits.cpu);
     let rejections = Rc::<Rejections>::default();
@@ -129,6 +149,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
         root_certificates: Some(Arc::new(SystemCertificates)),
         permissions: app.access.checks(&sys),
         sys,
+        held,
         stdio: Some(no_stdio().map_err(|error| BootError(error.to_string()))?),
     };
     let layer = app.layer(kind);

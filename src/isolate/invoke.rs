@@ -27,6 +27,7 @@ use super::load::{LoadError, ModuleState, Rejections};
 use super::{App, current};
 use crate::enforcer::{Behalf, Budget, Cause, Slot, Verdict, Wedge};
 use crate::limits::Exceeded;
+use crate::memory::give_back;
 use crate::project::{Method, MethodSet, Runtime};
 
 /// What a turn may take at least, whoever's deadline is near or has passed.
@@ -160,6 +161,8 @@ impl Isolate {
             pump_awake: Cell::new(true),
             pump_waker: RefCell::new(None),
         });
+        let ends = isolate.ends.clone();
+        isolate.slot.wake_with(move || ends.waker.wake());
         tokio::task::spawn_local(isolate.clone().keep_going());
         tracing::debug!(runtime = kind.name(), took = ?began.elapsed(), "isolate ready");
         Ok(isolate)
@@ -209,12 +212,16 @@ impl Isolate {
     /// The routes whose modules are loaded, for a successor to load beforehand: none
     /// where they may have used up the memory together.
     pub(crate) fn loaded_routes(&self) -> Vec<usize> {
-        if self.verdict.get().is_some_and(|verdict| verdict.cause == Cause::Exceeded(Exceeded::Memory)) {
+        if self.is_out_of_memory() {
             return Vec::new();
         }
         let is_ready =
             |(route, state): (usize, &ModuleState)| matches!(state, ModuleState::Ready).then_some(route);
         self.modules.borrow().iter().enumerate().filter_map(is_ready).collect()
+    }
+
+    fn is_out_of_memory(&self) -> bool {
+        self.verdict.get().is_some_and(|verdict| verdict.cause == Cause::Exceeded(Exceeded::Memory))
     }
 
     pub(super) fn wake_pump(&self) {
@@ -272,7 +279,14 @@ impl Isolate {
             let cause = Cause::Exceeded(Exceeded::Cpu);
             (used >= self.app.limits.cpu).then_some(Verdict { cause, culprit })
         };
-        let mut verdict = match (end.verdict.or_else(spent), result) {
+        let is_sound = result.is_ok();
+        let mut full = || {
+            // Many short turns as well.
+            let cause = Cause::Exceeded(Exceeded::Memory);
+            let is_full = is_sound && self.slot.has_filled_up(runtime.v8_isolate());
+            is_full.then_some(Verdict { cause, culprit: None })
+        };
+        let mut verdict = match (end.verdict.or_else(spent).or_else(&mut full), result) {
             (None, Ok(result)) => return Ok(result),
             (Some(verdict), _) => verdict,
             (None, Err(())) => Verdict { cause: Cause::Panicked, culprit: None },
@@ -295,6 +309,7 @@ impl Isolate {
     fn condemn(&self, verdict: Verdict, used: Duration) {
         self.condemned.set(true);
         self.verdict.set(Some(verdict));
+        let for_all = self.slot.is_condemned();
         let mut exchanges = self.exchanges.borrow_mut();
         let handles = exchanges.handles();
         let siblings = handles.iter().filter(|handle| Some(**handle) != verdict.culprit).count();
@@ -334,8 +349,11 @@ impl Isolate {
                 stream.end(StreamEnd::Broken);
             }
             if exchange.outcome.is_none() {
-                let failure =
-                    if Some(handle) == verdict.culprit { Failure::Exceeded } else { Failure::Reset };
+                let failure = if Some(handle) == verdict.culprit || for_all {
+                    Failure::Exceeded
+                } else {
+                    Failure::Reset
+                };
                 exchange.outcome = Some(Outcome::Failure(failure));
             }
             if let Some(waiter) = exchange.waiter.take() {
@@ -566,6 +584,9 @@ impl Drop for Isolate {
         current::forget();
         // SAFETY: dropped once, here, and not used afterwards.
         unsafe { ManuallyDrop::drop(runtime) };
+        if self.is_out_of_memory() {
+            give_back();
+        }
     }
 }
 

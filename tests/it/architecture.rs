@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 17] = [
+const FLOORS: [(&str, u32); 18] = [
     ("main", 6),
     ("cli", 6),
     ("lib", 5),
@@ -18,6 +18,7 @@ const FLOORS: [(&str, u32); 17] = [
     ("project", 0),
     ("draft", 0),
     ("limits", 0),
+    ("memory", 0),
     ("instances", 0),
     ("permissions", 0),
     ("error", 5),
@@ -25,7 +26,7 @@ const FLOORS: [(&str, u32); 17] = [
 ];
 
 /// Ground values that rooms of the same floor may use.
-const GROUND: [&str; 5] = ["draft", "limits", "instances", "permissions", "telemetry"];
+const GROUND: [&str; 6] = ["draft", "limits", "memory", "instances", "permissions", "telemetry"];
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)

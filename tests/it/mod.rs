@@ -18,6 +18,7 @@ mod interfaces;
 mod library;
 mod limits;
 mod log;
+mod memory;
 mod methods;
 mod module_kinds;
 mod next_api;

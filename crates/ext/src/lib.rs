@@ -7,11 +7,13 @@
 //! Where to look: `ops` for what runtime-js calls, `list` for the order.
 //! Never: routing, limits policy, sockets.
 
+mod held;
 mod list;
 pub mod message;
 mod node;
 mod ops;
 
+pub use held::{Charge, Held};
 pub use list::{Layer, Settings, extensions};
 pub use node::{AppSys, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
 pub use ops::{

@@ -7,6 +7,7 @@ use deno_core::Extension;
 use deno_permissions::{Permissions, PermissionsContainer, RuntimePermissionDescriptorParser};
 use deno_web::BlobStore;
 
+use crate::held::Held;
 use crate::node::{self, AppSys};
 use crate::ops::*;
 
@@ -33,6 +34,8 @@ pub struct Settings {
     pub permissions: PermissionsContainer,
     /// The system, with the folder where relative paths begin: at first the project.
     pub sys: AppSys,
+    /// What native code holds for the isolate, as its owner sees it.
+    pub held: Held,
     /// The standard streams of native code: [`no_stdio`](crate::no_stdio), or none at all.
     pub stdio: Option<deno_io::Stdio>,
 }
@@ -58,6 +61,7 @@ impl Default for Settings {
             root_certificates: None,
             permissions: PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()),
             sys: node::app_sys("/".as_ref()),
+            held: Held::default(),
             stdio: None,
         }
     }
@@ -113,6 +117,8 @@ deno_core::extension!(
         op_edgehost_decompress_step,
         op_edgehost_make_room,
         op_edgehost_is_integral,
+        op_edgehost_read_all,
+        op_edgehost_blob_create_part,
     ],
     esm_entry_point = "ext:edgehost/01_bootstrap.js",
     esm = [dir "../../runtime-js", "ext:edgehost/01_bootstrap.js" = "01_bootstrap.js"],
@@ -153,6 +159,7 @@ deno_core::extension!(
         state.put(options.settings.console);
         state.put(options.settings.exchanges);
         state.put(options.settings.permissions);
+        state.put(options.settings.held);
     },
 );
 
