@@ -67,9 +67,15 @@ fn library_in(folder: &Path) -> Option<PathBuf> {
     let entries = fs::read_dir(folder).ok()?.flatten();
     entries.map(|entry| entry.path()).find(|path| {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let Some(rest) = name.strip_prefix("libclang") else { return false };
-        let rest = rest.strip_prefix('-').map_or(rest, |rest| rest.trim_start_matches(is_of_version));
-        rest == ".so" || rest.strip_prefix(".so.").is_some_and(|version| version.chars().all(is_of_version))
+        let Some((before, after)) = name.strip_prefix("libclang").and_then(|rest| rest.split_once(".so"))
+        else {
+            return false;
+        };
+        let is_version = |text: &str, mark: char| {
+            text.is_empty()
+                || text.strip_prefix(mark).is_some_and(|version| version.chars().all(is_of_version))
+        };
+        is_version(before, '-') && is_version(after, '.')
     })
 }
 
