@@ -110,7 +110,7 @@ const ofRequest = {
  */
 function install(global, names) {
   const { Event, EventTarget, MessagePort, Request, Response, structuredClone } = global;
-  defineConstants(Event.prototype, { __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 });
+  defineConstants(Event.prototype, /** @type {any} */ ({ __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 }));
   for (
     const name of new SafeArrayIterator([
       "cancelBubble", "composedPath", "initEvent", "preventDefault", "stopImmediatePropagation", "stopPropagation",

@@ -36,7 +36,7 @@ class AsyncLocalStorage {
   #default;
 
   /** @param {{ defaultValue?: unknown, name?: string }} [options] */
-  constructor(options = { __proto__: null }) {
+  constructor(options = /** @type {any} */ ({ __proto__: null })) {
     if (typeof options !== "object" || options === null) {
       throw ObjectAssign(new TypeError('The "options" argument must be of type object'), { code: "ERR_INVALID_ARG_TYPE" });
     }

@@ -85,6 +85,7 @@ class InnerRequest {
   urlInner = "";
   /** @type {(() => string)[] | null} */
   urlListInner = null;
+  /** @type {string[]} */
   urlListProcessed = [];
 
   /** @param {any} scope */

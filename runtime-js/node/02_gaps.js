@@ -21,13 +21,13 @@ const {
 const { hooks, limit } = internals.edgehost.node;
 
 /** Names of HTTP_STATUS_* that do not follow from the phrase. @type {Record<number, string>} */
-const STATUS_NAMES = {
+const STATUS_NAMES = /** @type {any} */ ({
   __proto__: null,
   203: "NON_AUTHORITATIVE_INFORMATION",
   226: "IM_USED",
   418: "TEAPOT",
   505: "HTTP_VERSION_NOT_SUPPORTED",
-};
+});
 
 /** Status codes with a phrase. RFC 9110, section 15, and the IANA registry. */
 const STATUS = {
@@ -100,7 +100,7 @@ ObjectAssign(hooks, {
  * The native code divides by what it is given as a prime.
  * @param {unknown} prime
  */
-internals.edgehost.node.refuseNoPrime = (/** @type {unknown} */ prime) => {
+internals.edgehost.node.refuseNoPrime = (/** @type {any} */ prime) => {
   if (!ArrayBufferIsView(prime) || prime.byteLength === 0) return;
   const bytes = new Uint8Array(prime.buffer, prime.byteOffset, prime.byteLength);
   let sum = 0;
