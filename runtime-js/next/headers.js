@@ -123,13 +123,13 @@ class DraftMode {
 
   enable() {
     this.#check("enable");
-    storeOf(this.#scope).set(/** @type {any} */ ({ __proto__: null, name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), ...attributes() }));
+    storeOf(this.#scope).set(/** @type {any} */ ({ __proto__: null, name: DRAFT_COOKIE, value: op_edgehost_draft_secret(), .../** @type {any} */ (attributes()) }));
     this.#enabled = true;
   }
 
   disable() {
     this.#check("disable");
-    storeOf(this.#scope).set(/** @type {any} */ ({ __proto__: null, name: DRAFT_COOKIE, value: "", expires: new Date(0), ...attributes() }));
+    storeOf(this.#scope).set(/** @type {any} */ ({ __proto__: null, name: DRAFT_COOKIE, value: "", expires: new Date(0), .../** @type {any} */ (attributes()) }));
     this.#enabled = false;
   }
 
