@@ -169,18 +169,71 @@ const MENDED: &[(&str, &str, &str)] = &[
       // Not actually done. Need to reprocess.
 ",
     ),
+    // The native code wants a socket that is there.
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "op_ws_get_buffered_amount(this[_rid])",
+        "op_ws_get_buffered_amount(internals.edgehost.ceilings.webSocket(this[_rid]))",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "op_ws_send_binary(this[_rid], ",
+        "op_ws_send_binary(internals.edgehost.ceilings.webSocket(this[_rid]), ",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "op_ws_send_binary_ab(this[_rid], ",
+        "op_ws_send_binary_ab(internals.edgehost.ceilings.webSocket(this[_rid]), ",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "        op_ws_send_text(
+          this[_rid],",
+        "        op_ws_send_text(
+          internals.edgehost.ceilings.webSocket(this[_rid]),",
+    ),
+    // It has room for so many headers and panics beyond.
+    (
+        "ext:deno_fetch/26_fetch.js",
+        "  const { requestRid, cancelHandleRid } = op_fetch(",
+        "  __bootstrap.internals.edgehost.ceilings.refuseManyHeaders(req.headerList.length);
+  const { requestRid, cancelHandleRid } = op_fetch(",
+    ),
+    // What native code calls of a serializer is a function, whatever its user made of it.
+    (
+        "ext:deno_node/v8.ts",
+        "op_v8_new_serializer(this)",
+        "op_v8_new_serializer(__bootstrap.internals.edgehost.node.serializerHooks(this))",
+    ),
+    // Memory that is given back while native code reads it takes the process down.
+    (
+        "ext:deno_node/v8.ts",
+        "op_v8_new_deserializer(this, buffer)",
+        "op_v8_new_deserializer(this, this.buffer = __bootstrap.internals.edgehost.node.steady(buffer))",
+    ),
+    // So that it can be added to itself.
+    (
+        "ext:deno_node/perf_hooks.js",
+        "new BaseHistogram(BigInt(lo), BigInt(hi), figures)",
+        "__bootstrap.internals.edgehost.node.histogram(BaseHistogram, [BigInt(lo), BigInt(hi), figures])",
+    ),
     // Descriptors of the process are shared by all isolates and the host.
     (
         "ext:deno_node/fs.ts",
         "openPromise = op_node_open(path, flags, mode);",
-        "const full = __bootstrap.internals.edgehost.ceilings.roomError(\"open\", false);
-      openPromise = full === undefined ? op_node_open(path, flags, mode) : __bootstrap.primordials.PromiseReject(full);",
+        "const { ceilings, node } = __bootstrap.internals.edgehost;
+      const refusal = ceilings.roomError(\"open\", false) ?? node.pipeError(\"open\", path);
+      openPromise = refusal === undefined
+        ? op_node_open(path, node.openFlags(flags), mode)
+        : __bootstrap.primordials.PromiseReject(refusal);",
     ),
     (
         "ext:deno_node/fs.ts",
         "return op_node_open_sync(path, flags, mode);",
-        "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
-      return op_node_open_sync(path, flags, mode);",
+        "const { ceilings, node } = __bootstrap.internals.edgehost;
+      ceilings.needRoom(\"open\", false);
+      node.refusePipe(\"open\", path);
+      return op_node_open_sync(path, node.openFlags(flags), mode);",
     ),
     (
         "ext:deno_websocket/01_websocket.js",
@@ -308,21 +361,41 @@ const MENDED: &[(&str, &str, &str)] = &[
   const mode = options?.mode ?? \"strip\";",
     ),
     // The mode is that of a file which is made; one that is there keeps its own.
-    ("ext:deno_node/fs.ts", "function _writeFileGetRid(pathOrRid, flag = \"w\") {", "function _writeFileGetRid(pathOrRid, flag = \"w\", mode = 0o666) {"),
-    ("ext:deno_node/fs.ts", "function _writeFileGetRidSync(pathOrRid, flag = \"w\") {", "function _writeFileGetRidSync(pathOrRid, flag = \"w\", mode = 0o666) {"),
-    ("ext:deno_node/fs.ts", "await _writeFileGetRid(pathOrRid, flag)", "await _writeFileGetRid(pathOrRid, flag, mode)"),
-    ("ext:deno_node/fs.ts", "= _writeFileGetRidSync(pathOrRid, flag)", "= _writeFileGetRidSync(pathOrRid, flag, mode)"),
+    (
+        "ext:deno_node/fs.ts",
+        "function _writeFileGetRid(pathOrRid, flag = \"w\") {",
+        "function _writeFileGetRid(pathOrRid, flag = \"w\", mode = 0o666) {",
+    ),
+    (
+        "ext:deno_node/fs.ts",
+        "function _writeFileGetRidSync(pathOrRid, flag = \"w\") {",
+        "function _writeFileGetRidSync(pathOrRid, flag = \"w\", mode = 0o666) {",
+    ),
+    (
+        "ext:deno_node/fs.ts",
+        "await _writeFileGetRid(pathOrRid, flag)",
+        "await _writeFileGetRid(pathOrRid, flag, mode)",
+    ),
+    (
+        "ext:deno_node/fs.ts",
+        "= _writeFileGetRidSync(pathOrRid, flag)",
+        "= _writeFileGetRidSync(pathOrRid, flag, mode)",
+    ),
     (
         "ext:deno_node/fs.ts",
         "return await op_node_open(pathOrRid, stringToFlags(flag), 0o666);",
         "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
-    return await op_node_open(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
+    const { node } = __bootstrap.internals.edgehost;
+    node.refusePipe(\"open\", pathOrRid);
+    return await op_node_open(pathOrRid, node.openFlags(stringToFlags(flag)), node.fileMode(mode));",
     ),
     (
         "ext:deno_node/fs.ts",
         "return op_node_open_sync(pathOrRid, stringToFlags(flag), 0o666);",
         "__bootstrap.internals.edgehost.ceilings.needRoom(\"open\", false);
-    return op_node_open_sync(pathOrRid, stringToFlags(flag), __bootstrap.internals.edgehost.node.fileMode(mode));",
+    const { node } = __bootstrap.internals.edgehost;
+    node.refusePipe(\"open\", pathOrRid);
+    return op_node_open_sync(pathOrRid, node.openFlags(stringToFlags(flag)), node.fileMode(mode));",
     ),
     ("ext:deno_node/fs.ts", "await Deno.chmod(pathOrRid, mode);", ""),
     ("ext:deno_node/fs.ts", "Deno.chmodSync(pathOrRid, mode);", ""),

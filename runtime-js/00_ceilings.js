@@ -19,6 +19,7 @@ const {
   RangeError,
   ReflectApply,
   SafeArrayIterator,
+  TypeError,
 } = primordials;
 
 /** Sockets of the Node layer that are open. */
@@ -178,11 +179,39 @@ function guardWebCrypto(prototype) {
   guard("generateKey", "modulusLength", (bits) => refuseLongWork(`A key of ${bits} bits`, primeSeconds(bits)));
 }
 
+/** Most header lines of one message. */
+const MOST_HEADERS = 10000;
+
+/** Native code has no room for more. @param {number} count */
+function refuseManyHeaders(count) {
+  if (count > MOST_HEADERS) throw new TypeError(`The request has ${count} headers; at most ${MOST_HEADERS} can be sent`);
+}
+
+/** The number of a WebSocket that is there. @param {unknown} rid */
+function webSocket(rid) {
+  if (typeof rid === "number" && core.ops.op_edgehost_is_web_socket(rid)) return rid;
+  throw new Error("The WebSocket is closed");
+}
+
 /** As `roomError`, thrown. @param {string} syscall @param {boolean} isSocket */
 function needRoom(syscall, isSocket) {
   const full = roomError(syscall, isSocket);
   if (full !== undefined) throw full;
 }
 
-return { ROUND, free, guardWebCrypto, needRoom, open, pinned, primeSeconds, refuseLargeResult, refuseLongWork, roomError, whenFree };
+return {
+  ROUND,
+  free,
+  guardWebCrypto,
+  needRoom,
+  open,
+  pinned,
+  primeSeconds,
+  refuseLargeResult,
+  refuseLongWork,
+  refuseManyHeaders,
+  roomError,
+  webSocket,
+  whenFree,
+};
 })();

@@ -1,24 +1,24 @@
 // @ts-check
 // Runs after 02_node.js, while the snapshot of the Node layer is made: what deno_node
-// lacks of Node.js 22, and arguments that its native code does not survive.
+// lacks of Node.js 22.
 
 import { core, internals, primordials } from "ext:core/mod.js";
 
 const {
-  ArrayBufferIsView,
   ArrayPrototypeMap,
   ErrorPrototype,
   ObjectAssign,
   ObjectEntries,
   ObjectPrototypeIsPrototypeOf,
   ObjectPrototypeToString,
-  RangeError,
   SafeArrayIterator,
   StringPrototypeReplaceAll,
   StringPrototypeToUpperCase,
-  Uint8Array,
 } = primordials;
 const { hooks, limit } = internals.edgehost.node;
+
+// Before any script of deno_node that calls ops.
+core.loadExtScript("ext:edgehost_node/02_natives.js");
 
 /** Names of HTTP_STATUS_* that do not follow from the phrase. @type {Record<number, string>} */
 const STATUS_NAMES = /** @type {any} */ ({
@@ -95,25 +95,3 @@ ObjectAssign(hooks, {
     return exports;
   },
 });
-
-/**
- * The native code divides by what it is given as a prime.
- * @param {unknown} prime
- */
-internals.edgehost.node.refuseNoPrime = (/** @type {any} */ prime) => {
-  if (!ArrayBufferIsView(prime) || prime.byteLength === 0) return;
-  const bytes = new Uint8Array(prime.buffer, prime.byteOffset, prime.byteLength);
-  let sum = 0;
-  for (let i = 0; i < bytes.length && sum < 2; i++) sum += bytes[i];
-  // Zero and one, and any power of 256, divide nothing.
-  if (sum < 2) throw ObjectAssign(new RangeError("The prime is none"), { code: "ERR_OUT_OF_RANGE" });
-};
-
-/**
- * Nor does it find a key for an exponent that is even, or one.
- * @param {unknown} exponent
- */
-internals.edgehost.node.refuseNoExponent = (/** @type {unknown} */ exponent) => {
-  if (typeof exponent !== "number" || exponent >= 3 && exponent % 2 === 1) return;
-  throw ObjectAssign(new RangeError("The public exponent is odd, and at least 3"), { code: "ERR_OUT_OF_RANGE" });
-};

@@ -10,6 +10,7 @@ const {
   ArrayPrototypeMap,
   Error,
   FunctionPrototype,
+  NumberIsInteger,
   ObjectAssign,
   ObjectCreate,
   ObjectDefineProperty,
@@ -18,6 +19,7 @@ const {
   ObjectSetPrototypeOf,
   PromiseReject,
   Proxy,
+  RangeError,
   ReflectApply,
   ReflectConstruct,
   ReflectDeleteProperty,
@@ -25,8 +27,10 @@ const {
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeRegExp,
+  StringPrototypeStartsWith,
+  decodeURIComponent,
 } = primordials;
-const { hooks, unavailable } = internals.edgehost.node;
+const { Note, hooks, refusePipe, unavailable } = internals.edgehost.node;
 
 // These would be the settings of every database of the process, outlast any request, or
 // map files that others can cut short.
@@ -113,6 +117,23 @@ function plainParameters(args) {
   }
 }
 
+/** SQL without a statement: blanks, comments and semicolons, up to the end or a zero. */
+const NO_STATEMENT = new SafeRegExp("^(?:[\\s;]|--[^\\n\\0]*|/\\*(?:[^*\\0]|\\*(?!/))*(?:\\*/|$))*(?:$|\\0)");
+
+/** Most statements that a tag store keeps. */
+const MOST_KEPT = 10000;
+
+/** A place on the disk that a database names. @param {any} path */
+function placeOf(path) {
+  if (typeof path !== "string") return undefined;
+  if (!StringPrototypeStartsWith(path, "file:")) return path;
+  try {
+    return decodeURIComponent(new (core.loadExtScript("ext:deno_web/00_url.js").URL)(path).pathname);
+  } catch {
+    return undefined;
+  }
+}
+
 /** How long a database may wait for a lock. */
 const MOST_SECONDS = 60;
 
@@ -151,6 +172,25 @@ ObjectAssign(hooks, {
     guard(native, ["setAuthorizer"], true, (args) => [called(args[0], true)]);
     guard(native, ["close", "deserialize"], true);
     guard(native, ["createSession", "serialize"], false);
+    // Native code has no text of what is no statement.
+    const { prepare } = native;
+    native.prepare = { prepare(/** @type {any[]} */ ...args) {
+      const statement = ReflectApply(prepare, this, args);
+      const sql = args[0];
+      if (typeof sql === "string" && RegExpPrototypeExec(NO_STATEMENT, sql) !== null) Note.write(statement, sql);
+      return statement;
+    } }.prepare;
+    for (const name of new SafeArrayIterator(["sourceSQL", "expandedSQL"])) {
+      const { prototype } = exports.StatementSync;
+      const found = ObjectGetOwnPropertyDescriptor(prototype, name);
+      ObjectDefineProperty(prototype, name, {
+        __proto__: null,
+        ...found,
+        get() {
+          return Note.read(this) ?? ReflectApply(/** @type {any} */ (found).get, this, []);
+        },
+      });
+    }
     const { createTagStore, open } = native;
     native.open = function () {
       checkCall("open", true);
@@ -160,6 +200,13 @@ ObjectAssign(hooks, {
     let isStoreGuarded = false;
     native.createTagStore = function (/** @type {unknown[]} */ ...args) {
       checkCall("createTagStore", true);
+      const most = args[0];
+      if (most !== undefined && !(NumberIsInteger(most) && most >= 1 && most <= MOST_KEPT)) {
+        throw ObjectAssign(
+          new RangeError(`A tag store keeps 1 to ${MOST_KEPT} statements`),
+          { code: "ERR_OUT_OF_RANGE" },
+        );
+      }
       const store = ReflectApply(createTagStore, this, args);
       if (!isStoreGuarded) {
         isStoreGuarded = true;
@@ -178,6 +225,7 @@ ObjectAssign(hooks, {
       construct(/** @type {any} */ target, /** @type {any[]} */ args, /** @type {Function} */ newTarget) {
         // Node.js takes a URL as well.
         if (typeof args[0]?.href === "string") args[0] = core.loadExtScript("ext:deno_node/url.ts").fileURLToPath(args[0]);
+        refusePipe("open", placeOf(args[0]));
         const timeout = args[1]?.timeout;
         if (typeof timeout === "number" && timeout > MOST_SECONDS * 1000) {
           args[1] = ObjectCreate(args[1], { __proto__: null, timeout: { __proto__: null, value: MOST_SECONDS * 1000, enumerable: true } });

@@ -263,9 +263,11 @@ impl Isolate {
         // What panics in an op's future, or in deno_core, costs this isolate, which is not used again.
         let result = catch_unwind(AssertUnwindSafe(|| run(&mut runtime)));
         let mut end = turn.end(Instant::now());
-        let result = result.map_err(|_panic| {
+        let result = result.map_err(|_panic| ());
+        // A panic inside an op was caught there.
+        if edgehost_ext::take_panic() || result.is_err() {
             end.verdict = Some(Verdict { cause: Cause::Panicked, culprit: None });
-        });
+        }
         if let Some(handle) = on_behalf_of
             && let Some(exchange) = self.exchanges.borrow_mut().get(handle)
         {

@@ -21,6 +21,7 @@ mod log;
 mod memory;
 mod methods;
 mod module_kinds;
+mod natives;
 mod next_api;
 mod node;
 mod node_limits;

@@ -221,6 +221,32 @@ pub(crate) fn op_edgehost_keeps(state: &OpState, #[string] path: &str) -> bool {
     kept.iter().any(|place| place.starts_with(&real))
 }
 
+/// Whether a place is a named pipe that this isolate may open. Called by
+/// runtime-js/node/02_natives.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_pipe(state: &OpState, #[string] path: &str) -> bool {
+    use std::os::unix::fs::FileTypeExt;
+    let Ok(folder) = state.borrow::<AppSys>().env_current_dir() else { return false };
+    let path = folder.join(path);
+    let is_pipe = path.metadata().is_ok_and(|facts| facts.file_type().is_fifo());
+    // Of other places nobody is told what they are.
+    is_pipe && {
+        let may = |kind| {
+            let permissions = state.borrow::<PermissionsContainer>();
+            permissions.check_open(Cow::Borrowed(path.as_path()), kind, None).is_ok()
+        };
+        may(OpenAccessKind::Read) || may(OpenAccessKind::Write)
+    }
+}
+
+/// The flag with which opening a file makes nobody wait. Called by
+/// runtime-js/node/02_natives.js.
+#[op2(fast)]
+#[smi]
+pub(crate) fn op_edgehost_nonblock() -> i32 {
+    libc::O_NONBLOCK
+}
+
 /// The host's process and its parent. Called by runtime-js/node/41_globals.js.
 #[op2]
 #[serde]

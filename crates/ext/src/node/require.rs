@@ -2,8 +2,9 @@
 //! known when the app was bundled.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::Read;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use deno_core::FastString;
@@ -103,7 +104,10 @@ impl NodeRequireLoader for Require {
 
     fn load_text_file_lossy(&self, path: &Path) -> Result<FastString, JsErrorBox> {
         // Asked of the open file, which nobody can exchange any more.
-        let file = File::open(path).map_err(JsErrorBox::from_err)?;
+        // A named pipe would keep its thread until somebody opens the other end.
+        let mut options = OpenOptions::new();
+        let file =
+            options.read(true).custom_flags(libc::O_NONBLOCK).open(path).map_err(JsErrorBox::from_err)?;
         let facts = file.metadata().map_err(JsErrorBox::from_err)?;
         let mut bytes = Vec::new();
         if facts.is_file() {

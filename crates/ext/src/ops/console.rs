@@ -5,7 +5,7 @@ use std::rc::Rc;
 use deno_core::{OpState, op2, v8};
 use http::HeaderValue;
 
-use super::SharedExchanges;
+use super::{Panicked, SharedExchanges, contained};
 use crate::message::{Handle, RequestId};
 
 /// Severity of a line.
@@ -57,7 +57,12 @@ pub(crate) fn op_edgehost_is_handled(promise: v8::Local<'_, v8::Promise>) -> boo
 
 /// Hands one formatted line to the host's log. Called by runtime-js/20_console.js.
 #[op2(fast)]
-pub(crate) fn op_edgehost_log(state: &OpState, #[smi] level: u32, handle: f64, #[string] text: &str) {
+pub(crate) fn op_edgehost_log(
+    state: &OpState,
+    #[smi] level: u32,
+    handle: f64,
+    #[string] text: &str,
+) -> Result<(), Panicked> {
     let level = match level {
         0 => Level::Debug,
         1 => Level::Info,
@@ -65,16 +70,18 @@ pub(crate) fn op_edgehost_log(state: &OpState, #[smi] level: u32, handle: f64, #
         3 => Level::Error,
         _ => Level::Uncaught,
     };
-    let request = if handle < 0.0 {
-        None
-    } else {
-        let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-        exchanges.get(Handle::from_number(handle)).map(|exchange| PrintedBy {
-            id: exchange.head.id,
-            route: exchange.head.route,
-            x_request_id: exchange.head.x_request_id.clone(),
-        })
-    };
-    let sink = state.borrow::<ConsoleSink>().clone();
-    sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request });
+    contained(|| {
+        let request = if handle < 0.0 {
+            None
+        } else {
+            let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+            exchanges.get(Handle::from_number(handle)).map(|exchange| PrintedBy {
+                id: exchange.head.id,
+                route: exchange.head.route,
+                x_request_id: exchange.head.x_request_id.clone(),
+            })
+        };
+        let sink = state.borrow::<ConsoleSink>().clone();
+        sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request });
+    })
 }

@@ -6,6 +6,7 @@ use deno_core::convert::Uint8Array;
 use deno_core::{GarbageCollected, op2, v8};
 use deno_error::JsErrorBox;
 
+use super::{Panicked, contained};
 use crate::message::Decompressor;
 
 pub(crate) struct DecompressorObject(RefCell<Decompressor>);
@@ -35,8 +36,8 @@ pub(crate) fn op_edgehost_decompress(
     #[cppgc] decompressor: &DecompressorObject,
     #[buffer] bytes: &[u8],
     is_last: bool,
-) {
-    decompressor.0.borrow().feed(bytes, is_last);
+) -> Result<(), Panicked> {
+    contained(|| decompressor.0.borrow().feed(bytes, is_last))
 }
 
 /// The next expanded bytes, or null if more has to be fed. Called by runtime-js/00_bodies.js.
@@ -44,7 +45,7 @@ pub(crate) fn op_edgehost_decompress(
 pub(crate) fn op_edgehost_decompress_step(
     #[cppgc] decompressor: &DecompressorObject,
 ) -> Result<Option<Uint8Array>, JsErrorBox> {
-    let expanded = decompressor.0.borrow_mut().step();
+    let expanded = contained(|| decompressor.0.borrow_mut().step())?;
     expanded
         .map(|bytes| bytes.map(Uint8Array::from))
         .map_err(|error| JsErrorBox::type_error(error.to_string()))

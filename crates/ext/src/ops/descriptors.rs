@@ -4,15 +4,17 @@ use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::sync::LazyLock;
 
-use deno_core::{OpState, op2};
+use deno_core::{OpState, ResourceId, op2};
 
 use super::assets::ASSET;
 use super::{AppFacts, open_upstreams};
 
+/// The name that deno_websocket gives to its resources.
+const WEB_SOCKET: &str = "serverWebSocket";
+
 /// Resources that each stand for a connection of `fetch` or of a WebSocket, or for a file
 /// that is fetched, besides the bodies that `fetch` receives.
-const CONNECTIONS: [&str; 5] =
-    ["fetchCancelHandle", "fetchResponse", "webSocketCancel", "serverWebSocket", ASSET];
+const CONNECTIONS: [&str; 5] = ["fetchCancelHandle", "fetchResponse", "webSocketCancel", WEB_SOCKET, ASSET];
 
 /// Most descriptors that are kept for connections of clients.
 const RESERVE: u64 = 1024;
@@ -46,6 +48,12 @@ pub(crate) fn op_edgehost_room(state: &OpState, sockets: f64, is_socket: bool) -
         Room::Enough
     };
     room as u32
+}
+
+/// Whether a resource is a WebSocket that is open. Called by runtime-js/00_ceilings.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_is_web_socket(state: &OpState, #[smi] rid: ResourceId) -> bool {
+    state.resource_table.get_any(rid).is_ok_and(|resource| resource.name() == WEB_SOCKET)
 }
 
 /// Whether few descriptors are left. The system hands out the lowest one that is free,

@@ -11,7 +11,7 @@ use deno_error::JsErrorBox;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
-use super::SharedExchanges;
+use super::{Panicked, SharedExchanges, contained};
 use crate::message::{
     Answer, Failure, Handle, Outcome, ResponseBody, StreamEnd, StreamWriter, response_stream,
 };
@@ -20,6 +20,10 @@ use crate::message::{
 /// deno_fetch's Response. The numbers are those of `23_response.js`.
 const CONTENT_TYPE_NONE: u32 = 0;
 const CONTENT_TYPE_TEXT: u32 = 1;
+
+/// Most header lines of an answer. [`HeaderMap`] has room for some more, which the host
+/// and hyper may need.
+const MOST_LINES: u32 = 10_000;
 
 fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
@@ -50,16 +54,18 @@ pub(crate) fn op_edgehost_respond_text(
     #[smi] kind: u32,
     #[string] value: &str,
     #[string] body: String,
-) -> bool {
-    let Some(headers) = content_type(kind, value) else { return false };
-    answer(state, handle, || Answer {
-        status: StatusCode::OK,
-        reason: None,
-        headers,
-        body: ResponseBody::whole(body),
-        to_head: false,
-    });
-    true
+) -> Result<bool, Panicked> {
+    contained(|| {
+        let Some(headers) = content_type(kind, value) else { return false };
+        answer(state, handle, || Answer {
+            status: StatusCode::OK,
+            reason: None,
+            headers,
+            body: ResponseBody::whole(body),
+            to_head: false,
+        });
+        true
+    })
 }
 
 /// Answers 200 with a byte body and at most a content type. As `op_edgehost_respond_text`.
@@ -70,16 +76,18 @@ pub(crate) fn op_edgehost_respond_bytes(
     #[smi] kind: u32,
     #[string] value: &str,
     #[buffer] body: &[u8],
-) -> bool {
-    let Some(headers) = content_type(kind, value) else { return false };
-    answer(state, handle, || Answer {
-        status: StatusCode::OK,
-        reason: None,
-        headers,
-        body: ResponseBody::whole(Bytes::copy_from_slice(body)),
-        to_head: false,
-    });
-    true
+) -> Result<bool, Panicked> {
+    contained(|| {
+        let Some(headers) = content_type(kind, value) else { return false };
+        answer(state, handle, || Answer {
+            status: StatusCode::OK,
+            reason: None,
+            headers,
+            body: ResponseBody::whole(Bytes::copy_from_slice(body)),
+            to_head: false,
+        });
+        true
+    })
 }
 
 /// The bytes of a JavaScript byte string (code points up to U+00FF).
@@ -99,10 +107,20 @@ fn unsendable(scope: &mut v8::PinScope<'_, '_>, name: v8::Local<'_, v8::Value>, 
     JsErrorBox::type_error(format!("The header {name:?} of the answer cannot be sent: {why}"))
 }
 
+/// The headers of an answer, from an array of names and values.
+///
+/// Reading an array may call an accessor of the user's, if `Array.prototype` has one, and
+/// that may call any op: nothing may be borrowed meanwhile.
 fn header_map(
     scope: &mut v8::PinScope<'_, '_>,
     flat: v8::Local<'_, v8::Array>,
 ) -> Result<HeaderMap, JsErrorBox> {
+    let lines = flat.length() / 2;
+    if lines > MOST_LINES {
+        return Err(JsErrorBox::type_error(format!(
+            "The {lines} headers of the answer cannot be sent: there are too many headers, {MOST_LINES} at most"
+        )));
+    }
     let mut headers = HeaderMap::with_capacity((flat.length() as usize / 2).min(64));
     for index in (0..flat.length()).step_by(2) {
         let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1))
@@ -127,8 +145,9 @@ fn header_map(
 /// Uint8Array, which is copied. Throws for a header that cannot be sent. Called by
 /// runtime-js/51_dispatch.js.
 #[op2(fast)]
+#[allow(clippy::needless_pass_by_value, reason = "a reference would be a borrow for as long as the op runs")]
 pub(crate) fn op_edgehost_respond(
-    state: &OpState,
+    state: Rc<RefCell<OpState>>,
     scope: &mut v8::PinScope<'_, '_>,
     handle: f64,
     #[smi] status: u32,
@@ -136,48 +155,55 @@ pub(crate) fn op_edgehost_respond(
     headers: v8::Local<'_, v8::Array>,
     body: v8::Local<'_, v8::Value>,
 ) -> Result<(), JsErrorBox> {
-    let headers = header_map(scope, headers)?;
-    let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
-        ResponseBody::whole(text.to_rust_string_lossy(scope))
-    } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(body) {
-        let mut bytes = vec![0; view.byte_length()];
-        view.copy_contents(&mut bytes);
-        ResponseBody::whole(bytes)
-    } else {
-        ResponseBody::empty()
-    };
-    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-    if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
-        let to_head = exchange.head.method == Method::HEAD;
-        let (status, reason) = (status_code(status), reason_of(reason));
-        exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head }));
-    }
-    Ok(())
+    contained(|| {
+        let headers = header_map(scope, headers)?;
+        let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
+            ResponseBody::whole(text.to_rust_string_lossy(scope))
+        } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(body) {
+            let mut bytes = vec![0; view.byte_length()];
+            view.copy_contents(&mut bytes);
+            ResponseBody::whole(bytes)
+        } else {
+            ResponseBody::empty()
+        };
+        let state = state.borrow();
+        let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+        if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
+            let to_head = exchange.head.method == Method::HEAD;
+            let (status, reason) = (status_code(status), reason_of(reason));
+            exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head }));
+        }
+        Ok(())
+    })?
 }
 
 /// Answers with a head now and bytes later (`op_edgehost_stream_write`).
 /// False if the request is over. Throws for a header that cannot be sent. Called by
 /// runtime-js/51_dispatch.js.
 #[op2(fast)]
+#[allow(clippy::needless_pass_by_value, reason = "a reference would be a borrow for as long as the op runs")]
 pub(crate) fn op_edgehost_respond_stream(
-    state: &OpState,
+    state: Rc<RefCell<OpState>>,
     scope: &mut v8::PinScope<'_, '_>,
     handle: f64,
     #[smi] status: u32,
     #[string] reason: String,
     headers: v8::Local<'_, v8::Array>,
 ) -> Result<bool, JsErrorBox> {
-    let headers = header_map(scope, headers)?;
-    let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-    let Some(exchange) = exchanges.in_flight(Handle::from_number(handle)) else { return Ok(false) };
-    if exchange.outcome.is_some() || exchange.stream.is_some() {
-        return Ok(false);
-    }
-    let (writer, body) = response_stream();
-    let (status, reason) = (status_code(status), reason_of(reason));
-    exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
-    exchange.stream = Some(writer);
-    Ok(true)
+    contained(|| {
+        let headers = header_map(scope, headers)?;
+        let state = state.borrow();
+        let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+        let Some(exchange) = exchanges.in_flight(Handle::from_number(handle)) else { return Ok(false) };
+        if exchange.outcome.is_some() || exchange.stream.is_some() {
+            return Ok(false);
+        }
+        let (writer, body) = response_stream();
+        let (status, reason) = (status_code(status), reason_of(reason));
+        exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
+        exchange.stream = Some(writer);
+        Ok(true)
+    })?
 }
 
 fn status_code(status: u32) -> StatusCode {
@@ -199,8 +225,12 @@ fn writer(state: &OpState, handle: f64) -> Option<StreamWriter> {
 /// Queues one chunk. False when the caller has to wait (`op_edgehost_stream_ready`).
 /// Called by runtime-js/50_stream.js.
 #[op2(fast)]
-pub(crate) fn op_edgehost_stream_write(state: &OpState, handle: f64, #[buffer] chunk: &[u8]) -> bool {
-    writer(state, handle).is_some_and(|writer| writer.write(Bytes::copy_from_slice(chunk)))
+pub(crate) fn op_edgehost_stream_write(
+    state: &OpState,
+    handle: f64,
+    #[buffer] chunk: &[u8],
+) -> Result<bool, Panicked> {
+    contained(|| writer(state, handle).is_some_and(|writer| writer.write(Bytes::copy_from_slice(chunk))))
 }
 
 /// Waits until the client has taken enough. False when nobody reads any more.

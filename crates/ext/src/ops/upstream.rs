@@ -24,7 +24,7 @@ use http_body_util::{BodyExt, Full};
 use sha2::{Digest, Sha256, Sha384, Sha512};
 use tokio_util::io::{ReaderStream, StreamReader};
 
-use super::SharedExchanges;
+use super::{Panicked, SharedExchanges, contained};
 use crate::message::{Handle, Reader, Upstream, decoded};
 
 /// Bytes of a body that are kept so that its socket can be given back.
@@ -312,8 +312,11 @@ const BASE64: GeneralPurpose = GeneralPurpose::new(
 /// Whether bytes are those that integrity metadata names (Subresource Integrity,
 /// section 3.3). Called by runtime-js/00_bodies.js.
 #[op2(fast)]
-pub(crate) fn op_edgehost_is_integral(#[string] metadata: &str, #[buffer] bytes: &[u8]) -> bool {
-    is_integral(metadata, bytes)
+pub(crate) fn op_edgehost_is_integral(
+    #[string] metadata: &str,
+    #[buffer] bytes: &[u8],
+) -> Result<bool, Panicked> {
+    contained(|| is_integral(metadata, bytes))
 }
 
 fn is_integral(metadata: &str, bytes: &[u8]) -> bool {
