@@ -3,15 +3,19 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const {
+  ArrayPrototype,
   ArrayPrototypePush,
   ArrayPrototypeShift,
   Error,
   MathCeil,
   MathMax,
+  MathMin,
   Number,
   ObjectAssign,
   ObjectCreate,
   ObjectDefineProperties,
+  ObjectDefineProperty,
+  ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertyDescriptors,
   Promise,
   PromisePrototypeThen,
@@ -19,6 +23,8 @@ const {
   RangeError,
   ReflectApply,
   SafeArrayIterator,
+  StringPrototype,
+  StringPrototypeIndexOf,
   TypeError,
 } = primordials;
 
@@ -193,6 +199,83 @@ function webSocket(rid) {
   throw new Error("The WebSocket is closed");
 }
 
+/** Most parts of one list: for more, V8 ends the process on purpose. */
+const MOST_PARTS = 2 ** 27 - 64;
+
+/** Bytes that a list takes for a part. */
+const PART = 8;
+
+/** Where nothing can have too many parts. */
+const FEW = 2 ** 22;
+
+/** Parts that a list in the memory of an isolate can have. */
+function mostParts() {
+  const { 1: memory } = core.ops.op_edgehost_ceilings();
+  return MathMin(MOST_PARTS, memory / PART);
+}
+
+/** @param {string} what */
+function refuseParts(what) {
+  throw ObjectAssign(new RangeError(`${what} would make a list that is too long`), { code: "ERR_OUT_OF_RANGE" });
+}
+
+/** @param {string} text @param {unknown} separator */
+function checkSplit(text, separator) {
+  const most = mostParts();
+  if (text.length > most && typeof separator === "string") {
+    let count = 0;
+    // The separator may be empty.
+    for (let at = 0; at !== -1; at = StringPrototypeIndexOf(text, separator, at + (separator.length || 1))) {
+      if (++count > most) refuseParts("split()");
+    }
+  } else if (text.length > MOST_PARTS) {
+    refuseParts("split()");
+  }
+}
+
+/** Puts bounds before built-ins in which V8 would end the process. */
+function guardLists() {
+  /** @param {any} prototype @param {any} methods each made of the one it replaces */
+  const replace = (prototype, methods) => {
+    for (const name in methods) {
+      const found = /** @type {any} */ (ObjectGetOwnPropertyDescriptor(prototype, name));
+      ObjectDefineProperty(prototype, name, { __proto__: null, ...found, value: methods[name](found.value)[name] });
+    }
+  };
+  /** @param {any} original */
+  const bounded = (original) => ({
+    /** @this {any} */
+    match(/** @type {unknown} */ pattern) {
+      if (typeof this === "string" && this.length > MOST_PARTS) refuseParts("match()");
+      return ReflectApply(original, this, [pattern]);
+    },
+    /** @this {any} */
+    replace(/** @type {unknown} */ pattern, /** @type {unknown} */ replacement) {
+      if (typeof this === "string" && this.length > MOST_PARTS) refuseParts("replace()");
+      return ReflectApply(original, this, [pattern, replacement]);
+    },
+    /** @this {any} */
+    split(/** @type {unknown} */ separator, /** @type {unknown} */ limit) {
+      if (typeof this === "string" && this.length > FEW && limit === undefined) checkSplit(this, separator);
+      return ReflectApply(original, this, [separator, limit]);
+    },
+    /** @this {any} */
+    sort(/** @type {unknown} */ compare) {
+      if (isTooLong(this)) refuseParts("sort()");
+      return ReflectApply(original, this, [compare]);
+    },
+    /** @this {any} */
+    toSorted(/** @type {unknown} */ compare) {
+      if (isTooLong(this)) refuseParts("toSorted()");
+      return ReflectApply(original, this, [compare]);
+    },
+  });
+  const isTooLong = (/** @type {any} */ list) =>
+    typeof list === "object" && list !== null && list.length > FEW && list.length > mostParts();
+  replace(StringPrototype, { __proto__: null, match: bounded, replace: bounded, split: bounded });
+  replace(ArrayPrototype, { __proto__: null, sort: bounded, toSorted: bounded });
+}
+
 /** As `roomError`, thrown. @param {string} syscall @param {boolean} isSocket */
 function needRoom(syscall, isSocket) {
   const full = roomError(syscall, isSocket);
@@ -202,6 +285,7 @@ function needRoom(syscall, isSocket) {
 return {
   ROUND,
   free,
+  guardLists,
   guardWebCrypto,
   needRoom,
   open,

@@ -105,6 +105,7 @@ const interfaces = core.loadExtScript("ext:edgehost/00_interfaces.js");
 // the bodies of all requests.
 ObjectSetPrototypeOf(fetchScript("22_body").InnerBody.prototype, null);
 ceilings.guardWebCrypto(cryptoScript.SubtleCrypto.prototype);
+ceilings.guardLists();
 const eventSource = fetchScript("27_eventsource");
 const fetching = fetchScript("26_fetch");
 const { FormData } = fetchScript("21_formdata");

@@ -198,7 +198,7 @@ ObjectAssign(hooks, {
       setLimits(this);
     };
     let isStoreGuarded = false;
-    native.createTagStore = function (/** @type {unknown[]} */ ...args) {
+    native.createTagStore = function (/** @type {any[]} */ ...args) {
       checkCall("createTagStore", true);
       const most = args[0];
       if (most !== undefined && !(NumberIsInteger(most) && most >= 1 && most <= MOST_KEPT)) {

@@ -231,6 +231,28 @@ async fn databases_without_a_statement_or_a_bound() {
 }
 
 #[tokio::test]
+async fn lists_that_v8_ends_the_process_for() {
+    let refused = json!("ERR_OUT_OF_RANGE");
+    each_has_its_answer(&[
+        ("'a'.repeat(2 ** 28).split('')", refused.clone()),
+        ("'a'.repeat(2 ** 25).split('a')", refused.clone()),
+        ("'a'.repeat(2 ** 28).split(/a/)", refused.clone()),
+        ("'a'.repeat(2 ** 25).split('')", refused.clone()),
+        ("'a'.repeat(2 ** 28).match(/a/g)", refused.clone()),
+        ("'a'.repeat(2 ** 28).replace(/a/g, () => 'b')", refused.clone()),
+        ("Array.prototype.sort.call({ length: 2 ** 32 })", refused.clone()),
+        ("const list = []; list.length = 2 ** 32 - 1; list.sort()", refused.clone()),
+        ("const list = []; list[2 ** 32 - 2] = 1; list.toSorted()", refused.clone()),
+        ("Array.prototype.toSorted.call({ length: 2 ** 28 })", refused),
+        (
+            "const text = 'aaaaaaaa,'.repeat(500000) + 'b'; return [text.split(',').length, text.split(',', 2), text.split(/,/, 3).length, 'abc'.split(''), 'x'.split(), text.match(/b/)?.[0], 'aXbX'.replace(/X/g, '-'), 'aXb'.replace('X', (found) => found + found), [3, 1, 2].sort(), [10, 9].toSorted((a, b) => a - b), Array.prototype.sort.call({ length: 2, 0: 'b', 1: 'a' })[0], String.prototype.split.name, Array.prototype.sort.length]",
+            json!([500_001, ["aaaaaaaa", "aaaaaaaa"], 3, ["a", "b", "c"], ["x"], "b", "a-b-", "aXXb", [1, 2, 3], [9, 10], "a", "split", 1]),
+        ),
+    ])
+    .await;
+}
+
+#[tokio::test]
 async fn named_pipes() {
     let app = playground().await;
     let pipe = app.dir.as_ref().expect("a folder").path().join("pipe.js");

@@ -74,7 +74,7 @@ fn sigterm_ends_a_stuck_process_within_the_grace_period() {
 fn what_v8_cannot_recover_from_costs_a_thread_not_the_connections_of_others() {
     let project = stuck().file(
         "app/huge/route.ts",
-        "export const GET = () => Response.json(Array.prototype.sort.call({ length: 2 ** 32 }));",
+        "export const GET = () => { let reads = 0; return Response.json(Array.prototype.sort.call({ get length() { return reads++ ? 2 ** 32 : 0; } })); };",
     );
     let mut served = Served::start(&project.path(), &["--instances", "2"], |_| {});
     let client = ask(&served.address, "/huge");
