@@ -192,6 +192,35 @@ const MENDED: &[(&str, &str, &str)] = &[
         "        op_ws_send_text(
           internals.edgehost.ceilings.webSocket(this[_rid]),",
     ),
+    // Anybody can make an object of a kind that native code does not expect when it reads it.
+    (
+        "ext:deno_web/13_message_port.js",
+        "return core.structuredClone(value);",
+        "return __bootstrap.internals.edgehost.ceilings.cloned(value);",
+    ),
+    (
+        "ext:deno_web/13_message_port.js",
+        "return core.serialize(value, undefined, errorCallback);",
+        "return __bootstrap.internals.edgehost.ceilings.sound(core.serialize(value, undefined, errorCallback));",
+    ),
+    (
+        "ext:deno_web/13_message_port.js",
+        "const serializedData = core.serialize(data, options, serializeErrorCb);",
+        "const serializedData = __bootstrap.internals.edgehost.ceilings.sound(
+    core.serialize(data, options, serializeErrorCb),
+  );",
+    ),
+    (
+        "ext:deno_web/02_structured_clone.js",
+        "return core.structuredClone(value);",
+        "return __bootstrap.internals.edgehost.ceilings.cloned(value);",
+    ),
+    (
+        "ext:deno_web/01_broadcast_channel.js",
+        "const { 0: data, 1: sabId } = op_broadcast_serialize(message, null);",
+        "const { 0: data, 1: sabId } = op_broadcast_serialize(message, null);
+    __bootstrap.internals.edgehost.ceilings.sound(data);",
+    ),
     // It has room for so many headers and panics beyond.
     (
         "ext:deno_fetch/26_fetch.js",

@@ -230,6 +230,49 @@ async fn databases_without_a_statement_or_a_bound() {
     each_has_its_answer(&cases).await;
 }
 
+/// Anybody can get at the symbol by which objects of a kind of their own are told.
+#[tokio::test]
+async fn clones_of_a_kind_that_nobody_knows() {
+    let unknown = json!("DataCloneError");
+    let mut cases = Vec::new();
+    for kind in [
+        "{ type: 'x' }",
+        "{ type: {} }",
+        "{ type: new String('Blob') }",
+        "{ type: 5 }",
+        "5",
+        "null",
+        "{ a: 1, type: 'Blob' }",
+        "Object.create({ type: 'Blob' })",
+        "[{ type: 'Blob' }]",
+        "{ type: 'Blob\\u0100' }",
+    ] {
+        let forged = format!("const forged = {{ [Symbol.for('Deno.core.hostObject')]: () => ({kind}) }};");
+        let name = "catch (error) { return error.name }";
+        for clone in [
+            "structuredClone(forged)",
+            "structuredClone(['deep', new Map([[forged, 1]])])",
+            "structuredClone(forged, { transfer: [new ArrayBuffer(1)] })",
+            "new MessageChannel().port1.postMessage({ forged })",
+            "new BroadcastChannel('clones').postMessage(forged)",
+            "[...Array(1)].map(() => new Response(new ReadableStream({ start(c) { c.enqueue(forged); c.close(); } })).clone()) && structuredClone(forged)",
+        ] {
+            cases.push((format!("{forged} try {{ {clone}; }} {name}"), unknown.clone()));
+        }
+    }
+    cases.push((
+        "const key = await crypto.subtle.generateKey({ name: 'HMAC', hash: 'SHA-256' }, true, ['sign']);
+        const copy = structuredClone({ blob: new Blob(['abc']), file: new File(['d'], 'e.txt'), error: new DOMException('a', 'AbortError'), key, odd: String.fromCharCode(92, 255, 255, 255, 255, 14), list: new Uint8Array([92, 255, 255, 255, 255]), secret: M('crypto').createSecretKey(Buffer.from('x')) });
+        const { port1, port2 } = new MessageChannel(); const got = new Promise((done) => { port2.onmessage = (event) => done(event.data); }); port1.postMessage(new Blob(['sent']));
+        return [await copy.blob.text(), copy.file.name, copy.error.name, copy.key.algorithm.name, copy.odd.length, copy.list.length, copy.secret.symmetricKeySize, await (await got).text()]"
+            .to_owned(),
+        json!(["abc", "e.txt", "AbortError", "HMAC", 6, 5, 1, "sent"]),
+    ));
+    let cases: Vec<(&str, Value)> =
+        cases.iter().map(|(code, answer)| (code.as_str(), answer.clone())).collect();
+    each_has_its_answer(&cases).await;
+}
+
 #[tokio::test]
 async fn lists_that_v8_ends_the_process_for() {
     let refused = json!("ERR_OUT_OF_RANGE");

@@ -88,6 +88,7 @@ deno_core::extension!(
         op_edgehost_explain,
         op_edgehost_draft_secret,
         op_edgehost_is_edge,
+        op_edgehost_is_sound_clone,
         op_edgehost_is_web_socket,
         op_edgehost_is_production,
         op_edgehost_is_handled,

@@ -4,6 +4,7 @@
 //! belong to no request are refused with a `TypeError`, never a panic.
 
 mod assets;
+mod clones;
 mod console;
 mod decompress;
 mod descriptors;
@@ -24,6 +25,7 @@ use deno_error::JsErrorBox;
 use crate::message::{Exchange, Exchanges, Handle};
 
 pub(crate) use assets::*;
+pub(crate) use clones::*;
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level, PrintedBy};
 pub(crate) use decompress::*;
