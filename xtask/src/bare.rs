@@ -47,7 +47,8 @@ const CERTIFICATES: &str = "etc/ssl/certs/ca-certificates.crt";
 /// README's commands, and the time that each took.
 const README_COMMANDS: &str = r#"
 set -eu
-cpu() { times > /times; tail -n 1 /times; }
+# `times` in a substitution would be those of its subshell.
+cpu() { times > /times; cpu=$(tail -n 1 /times); }
 git clone --quiet /repository /edgehost && cd /edgehost
 echo "== cargo xtask serve examples/tour"
 began=$SECONDS
@@ -62,11 +63,13 @@ answer=$(curl -s http://127.0.0.1:3999/hello)
 echo "curl /hello: $answer"
 [ "$answer" = "hello from edgehost" ]
 kill -TERM $server && wait $server
-echo "== CPU so far (user, system): $(cpu)"
+cpu
+echo "== CPU so far (user, system): $cpu"
 echo "== cargo xtask test"
 began=$SECONDS
 cargo xtask test
-echo "== it took $((SECONDS - began)) s; CPU of both (user, system): $(cpu)"
+cpu
+echo "== it took $((SECONDS - began)) s; CPU of both (user, system): $cpu"
 echo "== the build takes $(du -sh target | cut -f 1)"
 "#;
 
