@@ -6,7 +6,6 @@ const { core, internals, primordials } = __bootstrap;
 const {
   ArrayBufferIsView,
   ArrayBufferPrototypeSlice,
-  ArrayPrototypePush,
   DataViewPrototypeGetBuffer,
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,

@@ -4,8 +4,6 @@
 const { core, internals, primordials } = __bootstrap;
 const {
   ArrayPrototype,
-  ArrayPrototypePush,
-  ArrayPrototypeShift,
   Error,
   MathCeil,
   MathMax,
@@ -34,8 +32,14 @@ const open = { sockets: 0 };
 /** Threads that an isolate may keep busy, as many as Node.js has by default. */
 const THREADS = 4;
 let busy = 0;
-/** @type {(() => void)[]} */
-const waiting = [];
+/**
+ * What waits for a thread, as a chain: no accessor of an index comes between.
+ * @typedef {{ start: () => void, next: Waiting | null }} Waiting
+ */
+/** @type {Waiting | null} */
+let first = null;
+/** @type {Waiting | null} */
+let last = null;
 
 /** Why nothing more may be opened, as `op_edgehost_room` says it. */
 const FULL = [
@@ -89,7 +93,7 @@ function whenFree(start) {
     return;
   }
   const context = core.getAsyncContext();
-  ArrayPrototypePush(waiting, () => {
+  const inContext = () => {
     const before = core.getAsyncContext();
     core.setAsyncContext(context);
     try {
@@ -97,14 +101,24 @@ function whenFree(start) {
     } finally {
       core.setAsyncContext(before);
     }
-  });
+  };
+  /** @type {any} */
+  const link = { __proto__: null, start: inContext, next: null };
+  if (last === null) first = link;
+  else last.next = link;
+  last = link;
 }
 
 /** Work of another thread is done. */
 function free() {
-  const next = ArrayPrototypeShift(waiting);
-  if (next === undefined) busy--;
-  else next();
+  const link = first;
+  if (link === null) {
+    busy--;
+    return;
+  }
+  first = link.next;
+  if (first === null) last = null;
+  link.start();
 }
 
 /**

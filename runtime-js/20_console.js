@@ -8,7 +8,6 @@ const {
   ArrayPrototypeFilter,
   ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
-  ArrayPrototypePush,
   ArrayPrototypeSlice,
   ErrorPrototype,
   ObjectDefineProperty,
@@ -34,7 +33,7 @@ const {
   WeakSetPrototypeHas,
 } = primordials;
 const { Console, inspect } = core.loadExtScript("ext:deno_web/01_console.js");
-const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { append, current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
 const ERROR = 3;
 const UNCAUGHT = 4;
@@ -155,23 +154,23 @@ function describe(error, seen) {
   let outer;
   for (let cause = error; lines.length === 0 || cause !== undefined; cause = read(cause, "cause")) {
     if (!isError(cause)) {
-      ArrayPrototypePush(lines, label + show(cause));
+      append(lines, label + show(cause));
       break;
     }
     if (SetPrototypeHas(seen, cause)) {
-      ArrayPrototypePush(lines, `${label}[an error that is told above]`);
+      append(lines, `${label}[an error that is told above]`);
       break;
     }
     if (SetPrototypeGetSize(seen) >= MOST_ERRORS) {
-      ArrayPrototypePush(lines, `${label}[more errors]`);
+      append(lines, `${label}[more errors]`);
       break;
     }
     SetPrototypeAdd(seen, cause);
     const parts = partsOf(cause);
     if (outer === undefined || !saysAllOf(outer, parts)) {
       outer = parts;
-      ArrayPrototypePush(lines, label + parts.head);
-      for (const frame of new SafeArrayIterator(parts.frames)) ArrayPrototypePush(lines, frame);
+      append(lines, label + parts.head);
+      for (const frame of new SafeArrayIterator(parts.frames)) append(lines, frame);
       lines[lines.length - 1] += propertiesOf(cause);
     }
     label = "  caused by: ";
@@ -181,9 +180,9 @@ function describe(error, seen) {
     let i = 0;
     for (; i < length && i < MOST_ERRORS && SetPrototypeGetSize(seen) < MOST_ERRORS; i++) {
       const text = `${i + 1} of ${length}: ${describe(read(errors, i), seen)}`;
-      ArrayPrototypePush(lines, `  ${indented(text, "  ")}`);
+      append(lines, `  ${indented(text, "  ")}`);
     }
-    if (i < length) ArrayPrototypePush(lines, `  and ${length - i} more`);
+    if (i < length) append(lines, `  and ${length - i} more`);
   }
   return ArrayPrototypeJoin(lines, "\n");
 }

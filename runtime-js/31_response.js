@@ -5,7 +5,6 @@ const { core, primordials } = __bootstrap;
 const {
   ArrayPrototypeIncludes,
   ArrayPrototypeJoin,
-  ArrayPrototypePush,
   Error,
   ObjectDefineProperties,
   ObjectPrototypeIsPrototypeOf,
@@ -16,6 +15,7 @@ const {
 } = primordials;
 const { Headers, headersEntries } = core.loadExtScript("ext:deno_fetch/20_headers.js");
 const { Response } = core.loadExtScript("ext:deno_fetch/23_response.js");
+const { append } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { ResponseCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
 const { validate } = core.loadExtScript("ext:edgehost/22_next_url.js");
 
@@ -101,7 +101,7 @@ function overrideRequestHeaders(init, headers) {
   const names = [];
   for (const entry of new SafeArrayIterator(headersEntries(init.request.headers))) {
     headers.set(`x-middleware-request-${entry[0]}`, entry[1]);
-    ArrayPrototypePush(names, entry[0]);
+    append(names, entry[0]);
   }
   headers.set("x-middleware-override-headers", ArrayPrototypeJoin(names, ","));
 }

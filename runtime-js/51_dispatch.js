@@ -13,7 +13,6 @@ const {
 const {
   ArrayFrom,
   ArrayPrototypeEvery,
-  ArrayPrototypePush,
   Error,
   FunctionPrototypeToString,
   MapPrototypeDelete,
@@ -85,7 +84,7 @@ const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QU
 const HEAD = 1;
 
 /** @type {import("./internal").Route[]} */
-const routes = [];
+const routes = bareList();
 
 /**
  * Whether a function ignores its arguments: then no request is built for it.
@@ -110,9 +109,9 @@ function ignoresArguments(handler) {
 function register(facts, namespace) {
   let bits = 0;
   /** @type {any[]} */
-  const handlers = [];
+  const handlers = bareList();
   /** @type {boolean[]} */
-  const plain = [];
+  const plain = bareList();
   // The exports of a CommonJS file are its default export.
   const exports = "default" in namespace && ArrayPrototypeEvery(METHODS, (/** @type {string} */ name) => !(name in namespace))
     ? namespace.default ?? namespace
@@ -120,8 +119,8 @@ function register(facts, namespace) {
   for (let i = 0; i < METHODS.length; i++) {
     const handler = exports[METHODS[i]];
     if (handler) bits |= 1 << i;
-    ArrayPrototypePush(handlers, handler);
-    ArrayPrototypePush(plain, ignoresArguments(handler));
+    handlers[i] = handler;
+    plain[i] = ignoresArguments(handler);
   }
   if (!handlers[HEAD] && handlers[0]) {
     handlers[HEAD] = handlers[0];

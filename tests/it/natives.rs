@@ -380,6 +380,30 @@ async fn headers_beyond_what_a_message_holds() {
 }
 
 #[tokio::test]
+async fn accessors_of_indices_that_stay_keep_no_route_from_loading() {
+    let app = project()
+        .file(
+            "app/x/route.ts",
+            "export function GET() {
+                for (const index of [0, 1, 2]) Object.defineProperty(Array.prototype, index, {
+                    get() { return 'a'; }, set() {}, configurable: true,
+                });
+                return new Response('set');
+            }",
+        )
+        .file("app/ok/route.ts", "export const GET = () => new Response('ok');")
+        .file(
+            "app/item/[id]/route.ts",
+            "export const GET = async (_: Request, { params }: any) => Response.json(await params);",
+        )
+        .start()
+        .await;
+    app.get("/x").await;
+    app.get("/ok").await.is(200, "ok");
+    app.get("/item/7").await.is(200, r#"{"id":"7"}"#);
+}
+
+#[tokio::test]
 async fn accessors_that_run_while_an_op_reads_an_array() {
     let app = project()
         .file(

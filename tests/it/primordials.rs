@@ -23,6 +23,9 @@ const GLOBALS: [&str; 3] = ["__bootstrap", "globalThis", "undefined"];
 /// Methods of built-ins, each of which a primordial stands for.
 const METHODS: &str = "push pop shift unshift slice splice map filter forEach reduce reduceRight join concat includes indexOf lastIndexOf some every find findIndex findLast flat flatMap fill sort reverse at split replace replaceAll trim trimStart trimEnd startsWith endsWith toLowerCase toUpperCase charCodeAt charAt codePointAt padStart padEnd repeat substring match matchAll search localeCompare normalize test then catch finally call apply bind hasOwnProperty isPrototypeOf propertyIsEnumerable toFixed getTime toISOString subarray";
 
+/// Primordials that assign elements, which calls accessors that user code puts on prototypes.
+const SETTING: [&str; 3] = ["ArrayPrototypePush", "ArrayPrototypeShift", "ArrayPrototypeUnshift"];
+
 /// Functions whose last argument is copied, own property by own property, or handed to
 /// the user as it is.
 const COPIES: [&str; 3] = ["ObjectAssign", "ObjectFreeze", "ObjectSetPrototypeOf"];
@@ -110,6 +113,11 @@ impl<'a> Lint<'a> {
                 self.report(span, "Symbol.hasInstance can be replaced: ObjectPrototypeIsPrototypeOf");
             }
             AstKind::CallExpression(call) => {
+                if let Expression::Identifier(name) = &call.callee
+                    && SETTING.contains(&name.name.as_str())
+                {
+                    self.report(span, "an accessor of an index can take the value: append(list, value)");
+                }
                 if let Expression::StaticMemberExpression(member) = &call.callee
                     && self.methods.contains(member.property.name.as_str())
                     && !matches!(member.object, Expression::Super(_))
