@@ -12,7 +12,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use edgehost_ext::message::{BoxError, Presence, RequestId, ResponseBody, Site};
+use edgehost_ext::message::{BoxError, Patience, Presence, RequestId, ResponseBody, Site};
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
@@ -30,8 +30,8 @@ use crate::limits::Limits;
 use crate::memory::MemoryBudget;
 use crate::permissions::Permissions;
 use crate::project::{Environment, MethodSet, Project, ProjectError, RouteTable};
-use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
-use crate::shard::{Remote, Shard, ShardThread};
+use crate::server::{Acceptor, Drain, HttpService, ServerSettings, Unsent};
+use crate::shard::{Load, Remote, Shard, ShardThread, Share};
 use crate::telemetry::{Observer, Tracing};
 
 /// What happens while a host is built, for those who want to show it.
@@ -247,6 +247,7 @@ impl EdgeHostBuilder {
     pub async fn build(mut self) -> Result<EdgeHost, Error> {
         self.validate()?;
         self.limits.memory = self.limits.memory.min(self.memory_budget.bytes());
+        self.limits.unsent = self.limits.unsent.min(self.memory_budget.bytes() / 2);
         isolate::init_platform(self.limits.memory);
         let (app, table) = self.load(true).await?;
         let threads = self.instances.threads(self.shards);
@@ -379,14 +380,26 @@ struct Service(Rc<Front>);
 
 impl HttpService for Service {
     type Serving = Serving;
+    type Common = Rc<Share>;
+
+    fn is_crowded(&self) -> bool {
+        self.0.shard().is_crowded()
+    }
+
+    fn connected(&self) -> Rc<Share> {
+        self.0.share()
+    }
 
     fn serve(
         &self,
         request: Request<hyper::body::Incoming>,
         peer: SocketAddr,
         presence: Presence,
+        share: &Rc<Share>,
     ) -> Serving {
-        self.0.serve(request, &Peer { address: Some(peer.ip().to_canonical()), secure: false, presence })
+        let share = (request.version() == http::Version::HTTP_2).then(|| share.clone());
+        let address = Some(peer.ip().to_canonical());
+        self.0.serve(request, &Peer { address, secure: false, presence, share })
     }
 }
 
@@ -405,6 +418,8 @@ struct Shared {
     next: AtomicUsize,
     /// Places for connections, of all listeners.
     connections: Arc<Semaphore>,
+    /// What waits for clients of all listeners.
+    unsent: Arc<Unsent>,
     threads: Mutex<Vec<ShardThread>>,
 }
 
@@ -456,7 +471,7 @@ impl EdgeHost {
         let site = Arc::new(Site { fallback: "localhost".to_owned(), public: public_origin });
         let mut lanes = Vec::with_capacity(instances);
         let mut threads = Vec::with_capacity(instances);
-        for index in 0..instances {
+        for (index, load) in Load::of(instances).enumerate() {
             let settings = FrontSettings {
                 table: table.clone(),
                 app: app.clone(),
@@ -464,13 +479,23 @@ impl EdgeHost {
                 trusted: trusted.to_vec(),
             };
             let wedge = Wedge::new();
-            let own = wedge.clone();
+            let (own, grace) = (wedge.clone(), app.limits.grace);
+            let finish = move |service: Rc<Service>| async move {
+                if service.0.shard().has_given_up() {
+                    return;
+                }
+                let done = service.0.shard().done();
+                if tokio::time::timeout(grace, done).await.is_err() {
+                    tracing::warn!(?grace, "grace period is over: cutting answers and tasks after them");
+                }
+            };
             let make = move || {
-                let shard = Shard::new(settings.app.clone(), own);
+                let shard = Shard::new(settings.app.clone(), own, load);
                 Service(Rc::new(Front::new(settings, shard)))
             };
-            let (thread, remote) = ShardThread::spawn(index, app.limits.queue.max(1), wedge.clone(), make)
-                .map_err(|source| Error::System { what: "cannot start a shard thread", source })?;
+            let (thread, remote) =
+                ShardThread::spawn(index, app.limits.queue.max(1), wedge.clone(), make, finish)
+                    .map_err(|source| Error::System { what: "cannot start a shard thread", source })?;
             threads.push(thread);
             lanes.push(Lane { remote, wedge });
         }
@@ -479,6 +504,7 @@ impl EdgeHost {
             lanes,
             next: AtomicUsize::new(0),
             connections: Arc::new(Semaphore::new(app.limits.connections)),
+            unsent: Unsent::new(app.limits.unsent),
             threads: Mutex::new(threads),
         })))
     }
@@ -531,7 +557,8 @@ impl EdgeHost {
         let sent = remote
             .send(Box::new(move |service| {
                 Box::pin(async move {
-                    let peer = Peer { address: None, secure: false, presence: Presence::default() };
+                    let peer =
+                        Peer { address: None, secure: false, presence: Presence::default(), share: None };
                     let mut reply = reply;
                     // The caller may stop waiting; then the request is given up here too.
                     tokio::select! {
@@ -569,7 +596,8 @@ impl EdgeHost {
             header_count: limits.header_count,
             header_read: limits.header_read,
             keep_alive: limits.keep_alive,
-            write_stall: limits.write_stall,
+            taking: Patience { silence: limits.write_stall, rate: limits.min_rate },
+            unsent: self.0.unsent.clone(),
             connections: self.0.connections.clone(),
         };
         let (drain, watch) = Drain::new();
@@ -588,6 +616,9 @@ impl EdgeHost {
                         tokio::select! {
                             () = service.0.shard().settled() => {}
                             () = drain.cutting() => {}
+                        }
+                        if drain.has_cut() {
+                            service.0.shard().give_up();
                         }
                         let _ = end.send(result);
                     })
@@ -642,9 +673,14 @@ impl EdgeHost {
         futures::future::select_all(all).await;
     }
 
-    /// Ends the host and waits until its threads are gone. Requests in flight finish first.
+    /// Ends the host and waits until its threads are gone. Requests that were given to
+    /// [`Self::call`] get their answers first, and what comes after that has
+    /// [`Limits::grace`]: the rest of answers that are streams, and tasks of `after()` and
+    /// `waitUntil()`. What is not done by then is cut off, which is logged: such a stream
+    /// ends with an error, and tasks stop where they wait.
     ///
-    /// Only the last clone ends it; on any other this does nothing.
+    /// Only the last clone ends it; on any other this does nothing. When the last one is
+    /// dropped instead, the same happens, and nobody waits for it.
     pub async fn shutdown(self) {
         if let Some(shared) = Arc::into_inner(self.0) {
             let threads = shared.threads.into_inner();

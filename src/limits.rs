@@ -35,8 +35,12 @@ pub struct Limits {
     pub memory: u64,
     /// Request body, in bytes. Default 4.5 MiB.
     pub request_body: u64,
-    /// Longest silence while a request body arrives. Default 30 s.
+    /// Longest silence of a client whose request body a handler waits for. Default 30 s.
     pub body_idle: Duration,
+    /// Bytes a second that a client has to send of a request body, and to take of an answer,
+    /// on average while it is waited for. One that is slower is given less and less of
+    /// [`Self::body_idle`] and [`Self::write_stall`]. With 0, one byte is enough. Default 1 KiB.
+    pub min_rate: u64,
     /// Path and query, in bytes. Default 16 KiB.
     pub url: usize,
     /// Head of a request, in bytes. Default 64 KiB.
@@ -48,8 +52,11 @@ pub struct Limits {
     /// How long a connection may be open without a request. Default 75 s: longer than the
     /// 60 s that load balancers keep theirs, so that they are not closed under a request.
     pub keep_alive: Duration,
-    /// Longest time that a client may leave an answer unread. Default 60 s.
+    /// Longest time that a client may leave an answer unread that is there to be read. Default 60 s.
     pub write_stall: Duration,
+    /// Bytes of answers that clients have not taken yet, of all connections. Beyond it, those
+    /// with the slowest clients are cut. At most half of the memory budget. Default 256 MiB.
+    pub unsent: u64,
     /// Handlers that run at the same time in one isolate, until their answer begins. Default 256.
     pub concurrency: usize,
     /// Requests that wait for such a place, per isolate. Default 1024.
@@ -78,12 +85,14 @@ impl Default for Limits {
             memory: 512 * MIB,
             request_body: 4 * MIB + 512 * KIB,
             body_idle: Duration::from_secs(30),
+            min_rate: KIB,
             url: 16 * 1024,
             headers: 64 * 1024,
             header_count: 100,
             header_read: Duration::from_secs(10),
             keep_alive: Duration::from_secs(75),
             write_stall: Duration::from_secs(60),
+            unsent: 256 * MIB,
             concurrency: 256,
             queue: 1024,
             sockets: 1024,
@@ -103,6 +112,8 @@ const MOST_TIME: Duration = Duration::from_secs(365 * 24 * 60 * 60);
 pub(crate) const LEAST_MEMORY: u64 = 32 * MIB;
 /// Most: V8 takes no larger heap.
 const MOST_MEMORY: u64 = 1024 * GIB;
+/// Most bytes a second: about what a gigabit line carries.
+const MOST_RATE: u64 = 128 * MIB;
 /// Most of what is counted; queues and semaphores hold no more.
 const MOST: u64 = u32::MAX as u64;
 /// Most bytes and lines of a head: the map that holds its lines panics beyond 24,576 of
@@ -173,7 +184,7 @@ impl Limits {
         self.table().into_iter().filter_map(problem).collect()
     }
 
-    fn table(&self) -> [Entry; 22] {
+    fn table(&self) -> [Entry; 24] {
         use Value::{Count, Size, Time};
         let entry = |flag, value, least, most| Entry { flag, value, least, most };
         let time = |flag, value| entry(flag, Time(value), Time(LEAST_TIME), Time(MOST_TIME));
@@ -189,12 +200,14 @@ impl Limits {
             entry("limit-memory", Size(self.memory), Size(LEAST_MEMORY), Size(MOST_MEMORY)),
             entry("limit-request-body", Size(self.request_body), Size(0), Size(u64::MAX)),
             time("limit-body-idle", self.body_idle),
+            entry("limit-min-rate", Size(self.min_rate), Size(0), Size(MOST_RATE)),
             entry("limit-url", Size(self.url as u64), Size(1), Size(u64::MAX)),
             entry("limit-headers", Size(self.headers as u64), Size(KIB), Size(MOST_HEADERS)),
             entry("limit-header-count", Count(self.header_count as u64), Count(1), Count(MOST_HEADER_COUNT)),
             time("limit-header-read", self.header_read),
             time("limit-keep-alive", self.keep_alive),
             time("limit-write-stall", self.write_stall),
+            entry("limit-unsent", Size(self.unsent), Size(MIB), Size(u64::MAX)),
             count("limit-concurrency", self.concurrency, 1),
             count("limit-queue", self.queue, 0),
             count("limit-sockets", self.sockets, 0),
@@ -277,6 +290,7 @@ mod tests {
             headers: 0,
             header_count: 1_000_000,
             keep_alive: Duration::MAX,
+            min_rate: u64::MAX,
             concurrency: 0,
             queue: usize::MAX,
             connections: 0,
@@ -288,6 +302,7 @@ mod tests {
                 "--limit-wall is 0ns: it must be at least 1ms",
                 "--limit-cpu is 0ns: it must be at least 1ms",
                 "--limit-memory is 64B: it must be at least 32MiB",
+                "--limit-min-rate is 18446744073709551615B: it must be at most 128MiB",
                 "--limit-headers is 0B: it must be at least 1KiB",
                 "--limit-header-count is 1000000: it must be at most 16384",
                 "--limit-keep-alive is 18446744073709551615.999999999s: it must be at most 365d",

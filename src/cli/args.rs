@@ -84,9 +84,9 @@ pub(super) struct Options {
     /// Secret of draftMode(), the same on all machines that serve the project; better set as a variable [default: kept in .edgehost/]
     #[arg(long, env = "EDGEHOST_DRAFT_SECRET", value_name = "SECRET", hide_env_values = true)]
     pub(super) draft_secret: Option<String>,
-    /// Network whose x-forwarded-* headers are believed, such as 10.0.0.0/8; may be repeated
+    /// Network or address whose x-forwarded-* headers are believed, such as 10.0.0.0/8 or 127.0.0.1; may be repeated
     #[arg(long, env = "EDGEHOST_TRUST_PROXY", value_name = "CIDR", value_delimiter = ',')]
-    pub(super) trust_proxy: Vec<IpNet>,
+    pub(super) trust_proxy: Vec<Network>,
     /// Variants of packages that routes get, by the names in their exports; instead of node, module, react-server, production
     #[arg(long, env = "EDGEHOST_CONDITIONS", value_name = "NAME", value_delimiter = ',')]
     pub(super) conditions: Option<Vec<String>>,
@@ -174,9 +174,12 @@ pub(super) struct Options {
     /// Body of a request [default: 4.5MiB]
     #[arg(long, env = "EDGEHOST_LIMIT_REQUEST_BODY", value_name = "SIZE", help_heading = "Limits")]
     pub(super) limit_request_body: Option<ByteSize>,
-    /// Silence while a request body arrives [default: 30s]
+    /// Silence of a client whose request body is waited for [default: 30s]
     #[arg(long, env = "EDGEHOST_LIMIT_BODY_IDLE", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_body_idle: Option<Time>,
+    /// Bytes a second that a client has to send of a body, and take of an answer, once it is waited for; 0 for any [default: 1KiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_MIN_RATE", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_min_rate: Option<ByteSize>,
     /// Path and query of a request [default: 16KiB]
     #[arg(long, env = "EDGEHOST_LIMIT_URL", value_name = "SIZE", help_heading = "Limits")]
     pub(super) limit_url: Option<ByteSize>,
@@ -195,6 +198,9 @@ pub(super) struct Options {
     /// Wait for a client that leaves its answer unread [default: 1m]
     #[arg(long, env = "EDGEHOST_LIMIT_WRITE_STALL", value_name = "TIME", help_heading = "Limits")]
     pub(super) limit_write_stall: Option<Time>,
+    /// Answers that clients have not taken yet, of all connections; beyond it the slowest are cut [default: 256MiB]
+    #[arg(long, env = "EDGEHOST_LIMIT_UNSENT", value_name = "SIZE", help_heading = "Limits")]
+    pub(super) limit_unsent: Option<ByteSize>,
     /// Handlers that run at the same time in one isolate [default: 256]
     #[arg(long, env = "EDGEHOST_LIMIT_CONCURRENCY", value_name = "N", help_heading = "Limits")]
     pub(super) limit_concurrency: Option<usize>,
@@ -213,6 +219,31 @@ pub(super) struct Options {
     /// Requests after which an isolate is replaced; 0 for never [default: 0]
     #[arg(long, env = "EDGEHOST_RECYCLE_AFTER", value_name = "N", help_heading = "Limits")]
     pub(super) recycle_after: Option<u64>,
+}
+
+/// A network, or one address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
+#[serde(try_from = "String")]
+pub(super) struct Network(pub(super) IpNet);
+
+impl std::str::FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let text = text.trim();
+        let address = text.trim_matches(['[', ']']).parse::<std::net::IpAddr>().map(IpNet::from);
+        address.or_else(|_| text.parse()).map(Self).map_err(|_| {
+            format!("'{text}' is no address and no network, such as 127.0.0.1, ::1 or 10.0.0.0/8")
+        })
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, Self::Error> {
+        text.parse()
+    }
 }
 
 /// A duration as people write it.

@@ -113,12 +113,14 @@ impl Options {
             memory_budget,
             limit_request_body,
             limit_body_idle,
+            limit_min_rate,
             limit_url,
             limit_headers,
             limit_header_count,
             limit_header_read,
             limit_keep_alive,
             limit_write_stall,
+            limit_unsent,
             limit_concurrency,
             limit_queue,
             limit_sockets,
@@ -212,6 +214,8 @@ impl Options {
         };
         size(self.limit_memory, &mut limits.memory);
         size(self.limit_request_body, &mut limits.request_body);
+        size(self.limit_min_rate, &mut limits.min_rate);
+        size(self.limit_unsent, &mut limits.unsent);
         let count = |setting: Option<usize>, limit: &mut usize| {
             if let Some(value) = setting {
                 *limit = value;
@@ -264,6 +268,16 @@ mod tests {
         assert_eq!(options.port, Some(1));
         assert_eq!(options.limits().memory, 64 * 1024 * 1024);
         assert_eq!(options.limits().wall, std::time::Duration::from_millis(500));
+    }
+
+    #[test]
+    fn proxies_are_networks_or_addresses() {
+        let file = "trust-proxy = [\"127.0.0.1\", \"::1\", \"[::1]\", \"10.0.0.0/8\"]";
+        let networks = parse(file).expect("a sound file").trust_proxy;
+        let written: Vec<_> = networks.iter().map(|network| network.0.to_string()).collect();
+        assert_eq!(written, ["127.0.0.1/32", "::1/128", "::1/128", "10.0.0.0/8"]);
+        let refused = parse("trust-proxy = [\"localhost\"]").expect_err("refused");
+        assert!(refused.contains("'localhost' is no address and no network"), "{refused}");
     }
 
     #[test]

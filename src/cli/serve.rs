@@ -19,6 +19,10 @@ const DEFAULT_HOST: &str = "127.0.0.1";
 /// Longest wait for the log where the program ends at once.
 const LAST_WORDS: Duration = Duration::from_millis(200);
 
+/// How long a signal may be heard of again: npm and shells pass on one that the terminal has
+/// sent to the whole group already.
+const ECHO: Duration = Duration::from_millis(500);
+
 /// Connections that the system holds until they are accepted.
 const BACKLOG: i32 = 1024;
 
@@ -41,7 +45,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
             options.memory_budget.map_or_else(MemoryBudget::half, |size| size.as_u64()),
         ))
         .permissions(options.permissions())
-        .trust_proxies(options.trust_proxy.iter().copied())
+        .trust_proxies(options.trust_proxy.iter().map(|network| network.0))
         .instances(options.instances.unwrap_or_default())
         .ignore_middleware(options.ignore_middleware.unwrap_or_default())
         .environment(environment)
@@ -234,7 +238,8 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     }
 }
 
-/// Resolves on the first SIGTERM or SIGINT; the second ends the process at once.
+/// Resolves on the first SIGTERM or SIGINT; the second, unless it is an echo of the first,
+/// ends the process at once.
 fn stop_signal(limits: &Limits) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
@@ -248,8 +253,14 @@ fn stop_signal(limits: &Limits) -> anyhow::Result<impl Future<Output = ()> + use
         };
         next().await;
         tracing::info!(?grace, "stopping: no new connections, running requests may finish");
+        let echo = Instant::now() + ECHO;
         tokio::spawn(async move {
-            next().await;
+            loop {
+                next().await;
+                if Instant::now() >= echo {
+                    break;
+                }
+            }
             output::flush_within(LAST_WORDS);
             #[allow(clippy::exit, reason = "asked twice, the user wants no orderly end")]
             std::process::exit(1);

@@ -10,8 +10,8 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    Answer, BodyFault, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, Presence, RequestBody,
-    RequestHead, RequestId, ResponseBody, Site, linger,
+    Answer, BodyFault, BodyPolicy, BoxError, Origin, ParamValue as MessageParam, Patience, Presence,
+    RequestBody, RequestHead, RequestId, ResponseBody, Site, linger,
 };
 use http::header::{CONTENT_LENGTH, EXPECT};
 use http::{HeaderValue, Request, Response};
@@ -25,13 +25,13 @@ use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
 use crate::isolate::{App, Invocation};
 use crate::project::{Match, Method, ParamValue, Params, RouteTable};
-use crate::shard::{Called, Shard, ShardError};
+use crate::shard::{Called, Shard, ShardError, Share};
 
 /// A request body of any kind.
 type Incoming = UnsyncBoxBody<Bytes, BoxError>;
 
 /// Who is at the other end of a connection.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(crate) struct Peer {
     /// The address, unless the request came through the library.
     pub(crate) address: Option<IpAddr>,
@@ -39,6 +39,8 @@ pub(crate) struct Peer {
     pub(crate) secure: bool,
     /// Whether it is still there.
     pub(crate) presence: Presence,
+    /// What its connection may take of the places for handlers, if it carries several requests.
+    pub(crate) share: Option<Rc<Share>>,
 }
 
 /// What the pipeline needs to know of its host.
@@ -98,6 +100,11 @@ impl Front {
         &self.shard
     }
 
+    /// What a new connection may take of the places for handlers.
+    pub(crate) fn share(&self) -> Rc<Share> {
+        Share::new(&self.settings.app.limits)
+    }
+
     /// Answers one request. Never fails: every failure is a response. What waits for
     /// nothing is answered before this returns.
     pub(crate) fn serve<B>(self: &Rc<Self>, request: Request<B>, peer: &Peer) -> Serving
@@ -155,7 +162,7 @@ impl Front {
         if let Some(access) = access {
             access.found(route);
         }
-        let client = peer.presence.clone();
+        let (client, share) = (peer.presence.clone(), peer.share.clone());
         let awaits_continue = parts.headers.contains_key(EXPECT);
         let body = self.body(&parts.method, body);
         let head = RequestHead {
@@ -177,13 +184,13 @@ impl Front {
             return Step::Later(Box::pin(async move {
                 let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
                 let body = body.settle().await.map_err(refused)?;
-                match front.shard.call(Invocation { head, body, method, started, client }) {
+                match front.shard.call(Invocation { head, body, method, started, client }, share) {
                     Called::Done(result) => answered(result),
                     Called::Later(result) => answered(result.await),
                 }
             }));
         }
-        match self.shard.call(Invocation { head, body, method, started, client }) {
+        match self.shard.call(Invocation { head, body, method, started, client }, share) {
             Called::Done(result) => Step::Done(answered(result)),
             Called::Later(result) => Step::Later(Box::pin(async move { answered(result.await) })),
         }
@@ -278,7 +285,10 @@ impl Front {
         let limits = &self.settings.app.limits;
         RequestBody::stream(
             box_body(body),
-            BodyPolicy { max_bytes: limits.request_body, idle: limits.body_idle },
+            BodyPolicy {
+                max_bytes: limits.request_body,
+                patience: Patience { silence: limits.body_idle, rate: limits.min_rate },
+            },
         )
     }
 

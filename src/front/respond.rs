@@ -28,6 +28,7 @@ pub(crate) enum Refusal {
     MethodNotAllowed(MethodSet),
     BodyTooLarge,
     MalformedBody,
+    BodyTimeout,
     UrlTooLong,
     HeadersTooLarge,
     HandlerError,
@@ -40,7 +41,7 @@ pub(crate) enum Refusal {
     Wedged,
     ModuleInitFailed,
     StartupTimeout,
-    Overloaded,
+    Overloaded { elsewhere: bool },
     NoIsolate,
     ShuttingDown,
 }
@@ -62,6 +63,9 @@ impl Refusal {
             }
             Self::MalformedBody => {
                 (StatusCode::BAD_REQUEST, "MALFORMED_BODY", "The request body cannot be read")
+            }
+            Self::BodyTimeout => {
+                (StatusCode::REQUEST_TIMEOUT, "BODY_TIMEOUT", "The request body did not arrive in time")
             }
             Self::UrlTooLong => (StatusCode::URI_TOO_LONG, "URL_TOO_LONG", "The URL is too long"),
             Self::HeadersTooLarge => (
@@ -101,7 +105,9 @@ impl Refusal {
             Self::StartupTimeout => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "STARTUP_TIMEOUT", "Internal Server Error")
             }
-            Self::Overloaded => (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Too many requests at once"),
+            Self::Overloaded { .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "OVERLOADED", "Too many requests at once")
+            }
             Self::NoIsolate => {
                 (StatusCode::SERVICE_UNAVAILABLE, "NO_ISOLATE", "The server cannot run handlers now")
             }
@@ -115,7 +121,11 @@ impl Refusal {
     fn is_passing(self) -> bool {
         matches!(
             self,
-            Self::IsolateReset | Self::Wedged | Self::Overloaded | Self::NoIsolate | Self::ShuttingDown
+            Self::IsolateReset
+                | Self::Wedged
+                | Self::Overloaded { .. }
+                | Self::NoIsolate
+                | Self::ShuttingDown
         )
     }
 
@@ -144,9 +154,16 @@ impl Refusal {
         if self.is_passing() {
             headers.insert(RETRY_AFTER, HeaderValue::from_static("1"));
         }
-        if matches!(self, Self::BodyTooLarge | Self::MalformedBody | Self::HeadersTooLarge | Self::UrlTooLong)
-        {
-            // What is left of the request is not read.
+        if matches!(
+            self,
+            Self::BodyTooLarge
+                | Self::MalformedBody
+                | Self::BodyTimeout
+                | Self::HeadersTooLarge
+                | Self::UrlTooLong
+                | Self::Overloaded { elsewhere: true }
+        ) {
+            // What is left of the request is not read; or the next one had better go elsewhere.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -156,7 +173,7 @@ impl Refusal {
 impl From<ShardError> for Refusal {
     fn from(error: ShardError) -> Self {
         match error {
-            ShardError::Overloaded => Self::Overloaded,
+            ShardError::Overloaded { elsewhere } => Self::Overloaded { elsewhere },
             ShardError::NoIsolate => Self::NoIsolate,
             ShardError::Call(error) => match error {
                 CallError::Handler => Self::HandlerError,
@@ -180,6 +197,7 @@ impl From<BodyFault> for Refusal {
         match fault {
             BodyFault::TooLarge => Self::BodyTooLarge,
             BodyFault::Malformed => Self::MalformedBody,
+            BodyFault::Stalled => Self::BodyTimeout,
         }
     }
 }

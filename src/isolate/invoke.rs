@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 use atomic_waker::AtomicWaker;
 use deno_core::{JsRuntime, v8};
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyFault, Failure, Handle, Outcome, Presence, RequestBody, RequestHead, RequestId,
-    Retired, StreamEnd,
+    Answer, BodyEnd, BodyFault, Exchange, Failure, Handle, Outcome, Presence, RequestBody, RequestHead,
+    RequestId, Retired, StreamEnd,
 };
 use edgehost_ext::{SharedExchanges, close_upstreams};
 use futures::FutureExt;
@@ -197,6 +197,18 @@ impl Isolate {
         loop {
             let changed = self.settled.notified();
             if self.condemned.get() || !self.exchanges.borrow().behind.has_tasks() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Waits until no request is in flight, and nothing is left to do after its answer.
+    pub(crate) async fn done(&self) {
+        loop {
+            let changed = self.settled.notified();
+            let has_requests = self.exchanges.borrow().live() > 0;
+            if self.condemned.get() || !has_requests && !self.exchanges.borrow().behind.has_tasks() {
                 return;
             }
             changed.await;
@@ -397,7 +409,12 @@ impl Isolate {
         self.served.set(self.served.get() + 1);
         let handle = self.exchanges.borrow_mut().insert(head, body);
         let until = started + self.app.routes[route].first_byte;
-        self.exchanges.borrow_mut().set_deadline(handle, until);
+        let latest = started + self.app.routes[route].wall;
+        {
+            let mut exchanges = self.exchanges.borrow_mut();
+            exchanges.set_deadline(handle, until);
+            exchanges.put_off_until(handle, latest);
+        }
         let budget = self.budget(self.app.limits.cpu, until);
         let ran = self.turn(budget, Some(handle), |runtime| self.dispatch(runtime, route, method, handle));
         self.wake_pump();
@@ -616,7 +633,6 @@ impl Waiting {
     pub(crate) async fn answer(mut self) -> Result<Answer, CallError> {
         let isolate = self.isolate.clone();
         let of_route = &isolate.app.routes[self.route];
-        let deadline = self.started + of_route.first_byte;
         let leaving = async {
             self.client.left().await;
             isolate.ends.push(self.handle, Ended::Left);
@@ -628,10 +644,26 @@ impl Waiting {
                 never = leaving => match never {},
             }
         };
-        let outcome = tokio::time::timeout_at(deadline.into(), outcome).await;
+        tokio::pin!(outcome);
+        let mut until = self.started + of_route.first_byte;
+        let outcome = loop {
+            if let Ok(outcome) = tokio::time::timeout_at(until.into(), outcome.as_mut()).await {
+                break Some(outcome);
+            }
+            // The time that the client took for its body is not the handler's.
+            match isolate.exchanges.borrow_mut().deadline(self.handle) {
+                Some(deadline) if deadline > Instant::now() => until = deadline,
+                _ => break None,
+            }
+        };
         self.over = true;
-        if let Ok(outcome) = outcome {
+        if let Some(outcome) = outcome {
             return isolate.conclude(self.handle, self.route, self.started, outcome);
+        }
+        let awaits_client = |exchange: &mut Exchange| exchange.awaits_client();
+        if isolate.exchanges.borrow_mut().get(self.handle).is_some_and(awaits_client) {
+            isolate.ends.push(self.handle, Ended::TimedOut);
+            return Err(CallError::Body(BodyFault::Stalled));
         }
         isolate.ends.push(self.handle, Ended::TimedOut);
         tracing::error!(

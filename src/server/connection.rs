@@ -15,10 +15,13 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::drain::DrainWatch;
-use super::idle::{Answering, Heard, Silence, Watch};
+use super::idle::{Heard, Silence, Watch};
 use super::line::{Line, Watched};
 use super::listener::{HttpService, ServerSettings};
+use super::named::Named;
 use super::stall::Stall;
+use super::taking::{Answering, Outlet, Streams, Taking};
+use super::unsent::Taker;
 use crate::enforcer::Wedge;
 
 /// HTTP/2 streams of one connection at the same time.
@@ -29,16 +32,10 @@ const STREAM_WINDOW: u32 = 256 * 1024;
 const PING_EVERY: Duration = Duration::from_secs(20);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-#[derive(Clone, Copy)]
-struct LocalExecutor;
-
-impl<F: Future + 'static> hyper::rt::Executor<F> for LocalExecutor {
-    fn execute(&self, future: F) {
-        tokio::task::spawn_local(async move {
-            future.await;
-        });
-    }
-}
+/// Bytes of an answer that wait in an HTTP/2 connection for its client's window.
+const SEND_BUFFER: usize = 32 * 1024;
+/// How long an idle HTTP/2 peer may take to say goodbye.
+const GOODBYE: Duration = Duration::from_secs(5);
 
 pub(super) async fn serve<S: HttpService>(
     stream: TcpStream,
@@ -49,22 +46,31 @@ pub(super) async fn serve<S: HttpService>(
     mut drain: DrainWatch,
 ) {
     let held = wedge.hold(&stream);
-    let watch = Watch::new(settings.keep_alive, settings.header_read);
+    let watch = Watch::new(settings.keep_alive, settings.header_read, settings.taking.silence);
     let line = Line::new();
+    let taker: Arc<Taker> = Arc::default();
     let socket = Heard::new(Watched::new(stream, line.clone()), watch.clone());
-    let io = TokioIo::new(Stall::new(socket, settings.write_stall, Some(held)));
-    let streams = watch.clone();
+    let socket = Named::new(socket, watch.clone(), peer);
+    let io = TokioIo::new(Stall::new(socket, settings.taking, taker.clone(), Some(held)));
+    let (streams, begun) = (Streams::default(), watch.clone());
+    let builder = builder(settings, &watch, streams.clone());
+    let patience = settings.taking;
+    let common = service.connected();
+    let outlet = Rc::new(Outlet { account: settings.unsent.clone(), taker: taker.clone() });
     let here = line.clone();
     let answer = service_fn(move |request: Request<Incoming>| {
-        let stream = (request.version() == http::Version::HTTP_2).then(|| streams.stream());
-        let here = here.clone();
+        let taking = (request.version() == http::Version::HTTP_2).then(|| {
+            let taking = Taking::new(begun.stream(), patience);
+            streams.next_is(&taking);
+            taking
+        });
+        let (here, outlet) = (here.clone(), outlet.clone());
         let presence = here.begin(request.version());
-        service.serve(request, peer, presence).map(move |response| {
+        service.serve(request, peer, presence, &common).map(move |response| {
             here.answered(response.body());
-            Ok::<_, Infallible>(response.map(|body| Answering::new(body, stream)))
+            Ok::<_, Infallible>(response.map(|body| Answering::new(body, taking, outlet)))
         })
     });
-    let builder = builder(settings, &watch);
     let connection = builder.serve_connection(io, answer);
     tokio::pin!(connection);
     let silence = watch.silence();
@@ -84,11 +90,19 @@ pub(super) async fn serve<S: HttpService>(
                 tracing::debug!(%peer, ?silence, "closing a connection");
                 match silence {
                     Silence::SlowHead => Ok(()),
-                    Silence::Idle => {
+                    Silence::Idle | Silence::Unread => {
                         connection.as_mut().graceful_shutdown();
+                        let goodbye = async {
+                            loop {
+                                tokio::time::sleep(GOODBYE.min(settings.taking.silence)).await;
+                                if watch.may_be_cut() {
+                                    return;
+                                }
+                            }
+                        };
                         tokio::select! {
                             result = connection.as_mut() => result,
-                            () = tokio::time::sleep(settings.write_stall) => Ok(()),
+                            () = goodbye => Ok(()),
                             () = drain.cutting() => Ok(()),
                         }
                     }
@@ -106,8 +120,8 @@ pub(super) async fn serve<S: HttpService>(
     }
 }
 
-fn builder(settings: &ServerSettings, watch: &Watch) -> Builder<LocalExecutor> {
-    let mut builder = Builder::new(LocalExecutor);
+fn builder(settings: &ServerSettings, watch: &Watch, streams: Streams) -> Builder<Streams> {
+    let mut builder = Builder::new(streams);
     builder
         .http1()
         .timer(watch.head_timer())
@@ -124,6 +138,7 @@ fn builder(settings: &ServerSettings, watch: &Watch) -> Builder<LocalExecutor> {
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(u32::try_from(settings.headers).unwrap_or(u32::MAX))
         .initial_stream_window_size(STREAM_WINDOW)
+        .max_send_buf_size(SEND_BUFFER)
         .keep_alive_interval(PING_EVERY)
         .keep_alive_timeout(PING_TIMEOUT);
     builder

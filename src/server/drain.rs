@@ -47,6 +47,11 @@ impl DrainWatch {
         self.reached(Phase::Draining).await;
     }
 
+    /// Whether what still ran was cut off.
+    pub(crate) fn has_cut(&self) -> bool {
+        *self.0.borrow() == Phase::Cutting
+    }
+
     /// Resolves when what still runs is to be cut off.
     pub(crate) async fn cutting(&mut self) {
         self.reached(Phase::Cutting).await;

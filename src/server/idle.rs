@@ -8,6 +8,7 @@
 //! each connection looks at the marks. It is set anew only when it has to fire earlier, so
 //! that requests in quick succession cost it nothing.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
@@ -15,13 +16,12 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
-use bytes::Bytes;
-use edgehost_ext::message::{BoxError, ResponseBody};
-use http_body::{Body, Frame, SizeHint};
 use hyper::rt;
 use parking_lot::Mutex;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
+
+use super::stall::Outgoing;
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -46,6 +46,13 @@ struct State {
     since: Instant,
     /// When the first bytes of the head came.
     begun: Option<Instant>,
+    /// HTTP/1: whether everything has been written that belongs to requests.
+    is_settled: bool,
+    /// Answers of HTTP/2 that hyper has done with, although the connection has not, with the
+    /// times of that, in their order.
+    left_behind: VecDeque<(u64, Instant)>,
+    /// The number of the next answer.
+    next: u64,
 }
 
 /// Why a connection is to be closed.
@@ -55,6 +62,8 @@ pub(super) enum Silence {
     Idle,
     /// A head that has begun is not complete after [`Watch::header_read`].
     SlowHead,
+    /// The end of an answer was not taken for [`Watch::write_stall`].
+    Unread,
 }
 
 /// What is known of a connection's silence. Clones are of the same connection.
@@ -64,12 +73,29 @@ pub(super) struct Watch {
     state: Arc<Mutex<State>>,
     keep_alive: Duration,
     header_read: Duration,
+    write_stall: Duration,
 }
 
 impl Watch {
-    pub(super) fn new(keep_alive: Duration, header_read: Duration) -> Self {
-        let state = State { phase: Phase::Opening(0), since: Instant::now(), begun: None };
-        Self { state: Arc::new(Mutex::new(state)), keep_alive, header_read }
+    pub(super) fn new(keep_alive: Duration, header_read: Duration, write_stall: Duration) -> Self {
+        let state = State {
+            phase: Phase::Opening(0),
+            since: Instant::now(),
+            begun: None,
+            is_settled: true,
+            left_behind: VecDeque::new(),
+            next: 0,
+        };
+        Self { state: Arc::new(Mutex::new(state)), keep_alive, header_read, write_stall }
+    }
+
+    /// Whether a connection that was told to end and did not can be cut: nothing is in
+    /// flight, or too long on its way. HTTP/1 ends by itself.
+    pub(super) fn may_be_cut(&self) -> bool {
+        let state = self.state.lock();
+        let oldest = state.left_behind.front();
+        state.phase == Phase::Http2(0)
+            || oldest.is_some_and(|(_, since)| since.elapsed() >= 2 * self.write_stall)
     }
 
     /// The timer that tells when hyper reads heads of HTTP/1.
@@ -82,7 +108,8 @@ impl Watch {
         let mut state = self.state.lock();
         let others = if let Phase::Http2(others) = state.phase { others } else { 0 };
         state.phase = Phase::Http2(others + 1);
-        InFlight(self.clone())
+        state.next += 1;
+        InFlight { watch: self.clone(), number: state.next }
     }
 
     /// Resolves when the connection is to be closed. Has to be polled after the
@@ -120,12 +147,29 @@ impl Watch {
     }
 
     fn head_ends(&self) {
-        self.state.lock().phase = Phase::Busy;
+        let mut state = self.state.lock();
+        state.phase = Phase::Busy;
+        state.is_settled = false;
+    }
+
+    /// Everything has been written that there is to write.
+    pub(super) fn flushed(&self) {
+        let mut state = self.state.lock();
+        state.is_settled |= state.phase == Phase::Head;
+    }
+
+    /// HTTP/1: whether no request has come since everything was written.
+    pub(super) fn awaits_first_bytes(&self) -> bool {
+        let state = self.state.lock();
+        state.phase == Phase::Head && state.is_settled
     }
 
     /// When the connection has been silent for too long, if it goes on as it is.
     fn deadline(&self) -> Option<(Instant, Silence)> {
         let state = self.state.lock();
+        if let Some((_, since)) = state.left_behind.front() {
+            return Some((*since + self.write_stall, Silence::Unread));
+        }
         match (state.phase, state.begun) {
             (Phase::Opening(_) | Phase::Head, Some(begun)) => {
                 Some((begun + self.header_read, Silence::SlowHead))
@@ -138,13 +182,24 @@ impl Watch {
     }
 }
 
-/// A request of HTTP/2 that is being served.
+/// A request of HTTP/2 that is being served, until the connection has written its answer.
 #[derive(Debug)]
-pub(super) struct InFlight(Watch);
+pub(super) struct InFlight {
+    watch: Watch,
+    number: u64,
+}
+
+impl InFlight {
+    /// Only the connection has anything to do with it any more.
+    pub(super) fn leave_behind(&self) {
+        self.watch.state.lock().left_behind.push_back((self.number, Instant::now()));
+    }
+}
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        let mut state = self.0.state.lock();
+        let mut state = self.watch.state.lock();
+        state.left_behind.retain(|(number, _)| *number != self.number);
         if let Phase::Http2(streams) = &mut state.phase {
             *streams = streams.saturating_sub(1);
             state.since = Instant::now();
@@ -236,6 +291,16 @@ impl<T> Heard<T> {
     }
 }
 
+impl<T: Outgoing> Outgoing for Heard<T> {
+    fn unconfirmed(&self) -> u64 {
+        self.inner.unconfirmed()
+    }
+
+    fn discard(&self) {
+        self.inner.discard();
+    }
+}
+
 impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
@@ -274,37 +339,5 @@ impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.inner).poll_shutdown(cx)
-    }
-}
-
-/// A body with what is in flight until it has been sent.
-pub(super) struct Answering {
-    body: ResponseBody,
-    _stream: Option<InFlight>,
-}
-
-impl Answering {
-    pub(super) fn new(body: ResponseBody, stream: Option<InFlight>) -> Self {
-        Self { body, _stream: stream }
-    }
-}
-
-impl Body for Answering {
-    type Data = Bytes;
-    type Error = BoxError;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
-        Pin::new(&mut self.body).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
     }
 }

@@ -16,6 +16,8 @@ use tokio::net::TcpStream;
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
+use super::stall::Outgoing;
+
 /// How long an answer is waited for whose client has left.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How often a client is looked for behind bytes that nobody has read yet.
@@ -126,6 +128,16 @@ impl Watched {
             *again = None;
             cx.waker().wake_by_ref();
         }
+    }
+}
+
+impl Outgoing for Watched {
+    fn unconfirmed(&self) -> u64 {
+        self.inner.unconfirmed()
+    }
+
+    fn discard(&self) {
+        self.inner.discard();
     }
 }
 

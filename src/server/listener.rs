@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgehost_ext::message::{Presence, ResponseBody};
+use edgehost_ext::message::{Patience, Presence, ResponseBody};
 use http::{Request, Response};
 use hyper::body::Incoming;
 use tokio::net::TcpListener;
@@ -15,15 +15,30 @@ use tokio::task::JoinSet;
 
 use super::connection;
 use super::drain::DrainWatch;
+use super::unsent::Unsent;
 use crate::enforcer::Wedge;
 
 /// What answers requests; made once for each shard.
 pub(crate) trait HttpService: 'static {
     /// A response that is there, or on its way.
     type Serving: Future<Output = Response<ResponseBody>> + 'static;
+    /// What requests of one connection have in common.
+    type Common: 'static;
+
+    /// Whether others had better accept what comes next.
+    fn is_crowded(&self) -> bool;
+
+    /// A connection begins.
+    fn connected(&self) -> Self::Common;
 
     /// Answers one request from a connection.
-    fn serve(&self, request: Request<Incoming>, peer: SocketAddr, presence: Presence) -> Self::Serving;
+    fn serve(
+        &self,
+        request: Request<Incoming>,
+        peer: SocketAddr,
+        presence: Presence,
+        common: &Self::Common,
+    ) -> Self::Serving;
 }
 
 /// Caps and times of connections.
@@ -37,14 +52,19 @@ pub(crate) struct ServerSettings {
     pub(crate) header_read: Duration,
     /// Longest time without a request.
     pub(crate) keep_alive: Duration,
-    /// Longest wait for a client that does not read.
-    pub(crate) write_stall: Duration,
+    /// How slowly clients may take their answers.
+    pub(crate) taking: Patience,
+    /// What waits for clients, of all shards.
+    pub(crate) unsent: Arc<Unsent>,
     /// Places for connections, shared by all shards.
     pub(crate) connections: Arc<Semaphore>,
 }
 
 /// Pause after an error of `accept` that will not pass by itself, such as too many open files.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Pause before a crowded shard looks again whether it is one.
+const CROWDED_PAUSE: Duration = Duration::from_millis(5);
 
 /// One shard's share of a listener.
 pub(crate) struct Acceptor {
@@ -77,8 +97,14 @@ impl Acceptor {
         let mut connections = JoinSet::new();
         let settings = Rc::new(settings);
         loop {
+            let accepting = async {
+                while service.is_crowded() {
+                    tokio::time::sleep(CROWDED_PAUSE).await;
+                }
+                accept(&listener, &settings).await
+            };
             let accepted = tokio::select! {
-                accepted = accept(&listener, &settings) => accepted,
+                accepted = accepting => accepted,
                 Some(_) = connections.join_next() => continue,
                 () = drain.draining() => break,
             };

@@ -4,8 +4,9 @@
 //! them, hand requests to a service, and end in an orderly way.
 //! Key types: [`Acceptor`], [`ServerSettings`], [`Drain`].
 //! Where to look: `listener` accepts, `connection` serves one peer, `line` notices
-//! that it leaves, `stall` cuts off clients that do not read, `idle` those that do not
-//! send, `drain` ends it all.
+//! that it leaves, `stall` cuts off clients that do not read, `taking` those of single
+//! streams of HTTP/2, `unsent` the slowest of all, `idle` those that do not send, `drain`
+//! ends it all; `named` gives an id to what hyper answers by itself.
 //! Never: routing, isolates; the service is a generic.
 
 mod connection;
@@ -13,7 +14,11 @@ mod drain;
 mod idle;
 mod line;
 mod listener;
+mod named;
 mod stall;
+mod taking;
+mod unsent;
 
 pub(crate) use drain::Drain;
 pub(crate) use listener::{Acceptor, HttpService, ServerSettings};
+pub(crate) use unsent::Unsent;

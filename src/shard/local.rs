@@ -7,9 +7,12 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::Instant;
 
-use edgehost_ext::message::{Answer, RequestId};
+use edgehost_ext::message::{Answer, BodyFault, RequestId};
+use http::HeaderValue;
+use http::header::{CONNECTION, EXPECT};
 use tokio::sync::Semaphore;
 
+use super::load::Load;
 use crate::enforcer::Wedge;
 use crate::isolate::{App, Begun, CallError, Invocation, Isolate};
 use crate::limits::Limits;
@@ -18,13 +21,20 @@ use crate::project::Runtime;
 /// How often a request that was never started is moved to a successor.
 const MOVES: usize = 3;
 
+/// Bytes that are read ahead of a body that is still arriving, for a request that waits
+/// for a place.
+const GATHERED: usize = 64 * 1024;
+
 /// Why a shard has no answer.
 #[derive(Debug)]
 pub(crate) enum ShardError {
     /// From the isolate.
     Call(CallError),
     /// Too many requests wait already, or this one waited too long.
-    Overloaded,
+    Overloaded {
+        /// Whether other shards have places.
+        elsewhere: bool,
+    },
     /// No isolate could be started; it is in the log.
     NoIsolate,
 }
@@ -34,8 +44,11 @@ pub(crate) struct Shard {
     app: Arc<App>,
     rooms: [Room; 2],
     wedge: Arc<Wedge>,
+    load: Load,
     /// All isolates that may still be there, also those that were replaced.
     started: RefCell<Vec<Weak<Isolate>>>,
+    /// Whether a grace period is over that what still runs was given.
+    has_given_up: Cell<bool>,
 }
 
 struct Room {
@@ -43,6 +56,10 @@ struct Room {
     isolate: RefCell<Option<Rc<Isolate>>>,
     places: Semaphore,
     waiting: Cell<usize>,
+    /// How many of the places may be taken by requests whose body is still arriving.
+    uploads: Rc<Semaphore>,
+    /// How many of those wait.
+    uploads_waiting: Cell<usize>,
     succeeding: Cell<bool>,
 }
 
@@ -53,8 +70,26 @@ impl Room {
             isolate: RefCell::new(None),
             places: Semaphore::new(limits.concurrency.max(1)),
             waiting: Cell::new(0),
+            uploads: Rc::new(Semaphore::new(half(limits.concurrency.max(1)))),
+            uploads_waiting: Cell::new(0),
             succeeding: Cell::new(false),
         }
+    }
+}
+
+/// What some requests may take of what there is, so that others find something.
+fn half(all: usize) -> usize {
+    all.div_ceil(2)
+}
+
+/// What one connection that carries many requests at once may take of an isolate's places,
+/// so that other connections find some.
+pub(crate) struct Share(Semaphore);
+
+impl Share {
+    /// The share of a new connection.
+    pub(crate) fn new(limits: &Limits) -> Rc<Self> {
+        Rc::new(Self(Semaphore::new(half(limits.concurrency.max(1)))))
     }
 }
 
@@ -70,15 +105,39 @@ pub(crate) enum Called {
 struct Place {
     shard: Rc<Shard>,
     kind: Runtime,
+    share: Option<Rc<Share>>,
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         self.shard.room(self.kind).places.add_permits(1);
+        if let Some(share) = &self.share {
+            share.0.add_permits(1);
+        }
     }
 }
 
+/// One of the places for uploads, held while a body arrives.
+struct Upload(Rc<Semaphore>);
+
+impl Drop for Upload {
+    fn drop(&mut self) {
+        self.0.add_permits(1);
+    }
+}
+
+/// One of those in a queue.
 struct Waiting<'a>(&'a Cell<usize>);
+
+impl<'a> Waiting<'a> {
+    /// Waits in a queue of so many, if there is room.
+    fn join(waiting: &'a Cell<usize>, most: usize) -> Option<Self> {
+        (waiting.get() < most).then(|| {
+            waiting.set(waiting.get() + 1);
+            Self(waiting)
+        })
+    }
+}
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
@@ -86,11 +145,27 @@ impl Drop for Waiting<'_> {
     }
 }
 
+/// One that others know of.
+struct Crowding<'a>(&'a Load);
+
+impl<'a> Crowding<'a> {
+    fn begin(load: &'a Load) -> Self {
+        load.joins();
+        Self(load)
+    }
+}
+
+impl Drop for Crowding<'_> {
+    fn drop(&mut self) {
+        self.0.leaves();
+    }
+}
+
 impl Shard {
     /// A shard without isolates; they are started when the first request wants one.
-    pub(crate) fn new(app: Arc<App>, wedge: Arc<Wedge>) -> Self {
+    pub(crate) fn new(app: Arc<App>, wedge: Arc<Wedge>, load: Load) -> Self {
         let rooms = [Runtime::NodeJs, Runtime::Edge].map(|kind| Room::new(kind, &app.limits));
-        Self { app, rooms, wedge, started: RefCell::default() }
+        Self { app, rooms, wedge, load, started: RefCell::default(), has_given_up: Cell::new(false) }
     }
 
     /// Starts the isolate of the first route's runtime now, and loads what it can.
@@ -129,11 +204,15 @@ impl Shard {
 
     /// Runs one request to the head of its answer: at once, where there is a place
     /// and an isolate with the module, and the handler waits for nothing.
-    pub(crate) fn call(self: &Rc<Self>, mut invocation: Invocation) -> Called {
+    ///
+    /// `share` is that of the connection, if it carries other requests at the same time.
+    pub(crate) fn call(self: &Rc<Self>, mut invocation: Invocation, share: Option<Rc<Share>>) -> Called {
         let route = invocation.head.route;
         let room = self.room(self.app.routes[route].runtime);
         let isolate = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_ready_for(route)).cloned();
-        if let (Some(isolate), Ok(place)) = (isolate, room.places.try_acquire()) {
+        if let Some(isolate) = isolate
+            && let Some(place) = self.try_enter(room, &mut invocation, share.as_ref())
+        {
             let begun = isolate.begin(invocation);
             match begun {
                 Begun::Done(Err(CallError::NotStarted(unstarted))) => invocation = *unstarted,
@@ -142,8 +221,6 @@ impl Shard {
                     return Called::Done(result.map_err(ShardError::Call));
                 }
                 Begun::Waiting(waiting) => {
-                    place.forget();
-                    let place = Place { shard: self.clone(), kind: room.kind };
                     return Called::Later(Box::pin(async move {
                         let result = waiting.answer().await;
                         place.shard.look_after(&isolate);
@@ -153,28 +230,103 @@ impl Shard {
             }
         }
         let shard = self.clone();
-        Called::Later(Box::pin(async move { shard.call_when_possible(invocation).await }))
+        Called::Later(Box::pin(async move { shard.call_when_possible(invocation, share).await }))
     }
 
-    async fn call_when_possible(self: Rc<Self>, invocation: Invocation) -> Result<Answer, ShardError> {
+    /// A place, if one is free for this request.
+    fn try_enter(
+        self: &Rc<Self>,
+        room: &Room,
+        invocation: &mut Invocation,
+        share: Option<&Rc<Share>>,
+    ) -> Option<Place> {
+        let shared = match share {
+            Some(share) => Some(share.0.try_acquire().ok()?),
+            None => None,
+        };
+        let is_upload = invocation.body.is_free_upload();
+        let upload = if is_upload { Some(room.uploads.try_acquire().ok()?) } else { None };
+        room.places.try_acquire().ok()?.forget();
+        if let Some(upload) = upload {
+            upload.forget();
+            invocation.body.keep_while_arriving(Upload(room.uploads.clone()));
+        }
+        if let Some(shared) = shared {
+            shared.forget();
+        }
+        Some(Place { shard: self.clone(), kind: room.kind, share: share.cloned() })
+    }
+
+    /// Waits for a place.
+    async fn enter(
+        self: &Rc<Self>,
+        room: &Room,
+        invocation: &mut Invocation,
+        share: Option<&Rc<Share>>,
+    ) -> Result<Place, ShardError> {
+        let closed = |_closed| ShardError::Overloaded { elsewhere: false };
+        let shared = match share {
+            Some(share) => Some(share.0.acquire().await.map_err(closed)?),
+            None => None,
+        };
+        if invocation.body.is_free_upload() {
+            // Once everything has arrived it is no upload any more. Who waits to be told to go
+            // on is told by the handler.
+            let awaits_continue = invocation.head.raw_headers.contains_key(EXPECT);
+            let gathered = if awaits_continue { 0 } else { GATHERED };
+            let upload = tokio::select! {
+                biased;
+                gathered = invocation.body.gather(gathered) => {
+                    gathered.map_err(|error| {
+                        ShardError::Call(CallError::Body(BodyFault::of(&error).unwrap_or(BodyFault::Malformed)))
+                    })?;
+                    None
+                }
+                upload = room.uploads.acquire() => Some(upload.map_err(closed)?),
+            };
+            if let Some(upload) = upload {
+                upload.forget();
+                invocation.body.keep_while_arriving(Upload(room.uploads.clone()));
+            }
+        }
+        room.places.acquire().await.map_err(closed)?.forget();
+        if let Some(shared) = shared {
+            shared.forget();
+        }
+        Ok(Place { shard: self.clone(), kind: room.kind, share: share.cloned() })
+    }
+
+    async fn call_when_possible(
+        self: Rc<Self>,
+        mut invocation: Invocation,
+        share: Option<Rc<Share>>,
+    ) -> Result<Answer, ShardError> {
         let route = &self.app.routes[invocation.head.route];
         let room = self.room(route.runtime);
-        let _place = match room.places.try_acquire() {
-            Ok(place) => place,
-            Err(_) => {
-                if room.waiting.get() >= self.app.limits.queue {
-                    return Err(ShardError::Overloaded);
-                }
-                room.waiting.set(room.waiting.get() + 1);
-                let _waiting = Waiting(&room.waiting);
+        let mut leads_away = false;
+        let _place = match self.try_enter(room, &mut invocation, share.as_ref()) {
+            Some(place) => place,
+            None => {
+                let queue = self.app.limits.queue;
+                let is_upload = invocation.body.is_free_upload();
+                let overloaded = || ShardError::Overloaded { elsewhere: self.load.is_uneven() };
+                let _crowding = Crowding::begin(&self.load);
+                let _waiting = Waiting::join(&room.waiting, queue).ok_or_else(overloaded)?;
+                let _upload = match is_upload {
+                    true => Some(Waiting::join(&room.uploads_waiting, half(queue)).ok_or_else(overloaded)?),
+                    false => None,
+                };
                 let deadline = invocation.started + route.first_byte;
-                match tokio::time::timeout_at(deadline.into(), room.places.acquire()).await {
-                    Ok(Ok(place)) => place,
-                    Ok(Err(_)) | Err(_) => return Err(ShardError::Overloaded),
-                }
+                let entering = self.enter(room, &mut invocation, share.as_ref());
+                let Ok(entered) = tokio::time::timeout_at(deadline.into(), entering).await else {
+                    return Err(overloaded());
+                };
+                // Connections with many requests, and calls without one, stay.
+                leads_away =
+                    share.is_none() && invocation.head.origin.peer.is_some() && self.load.is_uneven();
+                entered?
             }
         };
-        let mut invocation = invocation;
         for _ in 0..MOVES {
             let mut isolate = self.isolate(room)?;
             if isolate.has_failed(invocation.head.route) && route.begin_retry(Instant::now()) {
@@ -186,7 +338,12 @@ impl Shard {
             match result {
                 Err(CallError::NotStarted(unstarted)) => invocation = *unstarted,
                 Err(error) => return Err(ShardError::Call(error)),
-                Ok(answer) => return Ok(answer),
+                Ok(mut answer) => {
+                    if leads_away {
+                        answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+                    }
+                    return Ok(answer);
+                }
             }
         }
         Err(ShardError::Call(CallError::Reset))
@@ -197,6 +354,29 @@ impl Shard {
         let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
         for isolate in started {
             isolate.settled().await;
+        }
+    }
+
+    /// Whether connections had better go to another shard.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.load.is_uneven()
+    }
+
+    /// Nobody waits for what still runs any more.
+    pub(crate) fn give_up(&self) {
+        self.has_given_up.set(true);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.has_given_up.get()
+    }
+
+    /// As [`Self::settled`], and no answer is on its way any more either.
+    pub(crate) async fn done(&self) {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        for isolate in started {
+            isolate.done().await;
         }
     }
 

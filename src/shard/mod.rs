@@ -5,11 +5,13 @@
 //! Key types: [`Shard`] (the isolates of a thread), [`ShardThread`] and
 //! [`Remote`] (the way in from elsewhere), [`ShardError`].
 //! Where to look: `thread` for the thread and its channel, `local` for the
-//! choice of an isolate, its queue and its successor.
+//! choice of an isolate, its queue and its successor, `load` for who waits where.
 //! Never: HTTP, routing.
 
+mod load;
 mod local;
 mod thread;
 
-pub(crate) use local::{Called, Shard, ShardError};
+pub(crate) use load::Load;
+pub(crate) use local::{Called, Shard, ShardError, Share};
 pub(crate) use thread::{Remote, ShardThread};

@@ -52,12 +52,14 @@ const JOIN_EVERY: Duration = Duration::from_millis(5);
 
 impl ShardThread {
     /// Starts a thread whose service is made on it by `make`. It ends when the last
-    /// [`Remote`] is gone and the work it was given is done. `wedge` tells whether it will.
-    pub(crate) fn spawn<S: 'static>(
+    /// [`Remote`] is gone, the work it was given is done, and `finish` as well. `wedge` tells
+    /// whether it will.
+    pub(crate) fn spawn<S: 'static, F: Future<Output = ()>>(
         index: usize,
         capacity: usize,
         wedge: Arc<Wedge>,
         make: impl FnOnce() -> S + Send + 'static,
+        finish: impl FnOnce(Rc<S>) -> F + Send + 'static,
     ) -> io::Result<(Self, Remote<S>)> {
         let (sender, mut receiver) = mpsc::channel::<Work<S>>(capacity);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
@@ -79,6 +81,7 @@ impl ShardThread {
                     }
                 }
                 while running.join_next().await.is_some() {}
+                finish(service).await;
             });
             // Tasks that still hold isolates are dropped here, on their own thread.
             drop(local);

@@ -259,7 +259,11 @@ fn a_second_signal_ends_at_once() {
     });
     std::thread::sleep(Duration::from_millis(200));
     served.signal("INT");
-    std::thread::sleep(Duration::from_millis(200));
+    std::thread::sleep(Duration::from_millis(100));
+    // Programs that start others pass on what the terminal has sent to all of them.
+    served.signal("INT");
+    served.signal("TERM");
+    std::thread::sleep(Duration::from_millis(600));
     assert!(served.child.try_wait().expect("asked").is_none(), "it waits for the request");
     served.signal("INT");
     assert_eq!(served.child.wait().expect("waited").code(), Some(1));

@@ -33,6 +33,31 @@ async fn calls_take_any_body_and_stream_both_ways() {
     host.shutdown().await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_host_that_only_answers_calls_finishes_what_comes_after_its_answers() {
+    let project = project()
+        .file("app/after/route.ts", "import { after } from 'next/server'; export const GET = () => { after(async () => { await new Promise((r) => setTimeout(r, 300)); console.log('after a call'); }); return new Response('ok'); };")
+        .file("app/never/route.ts", "import { after } from 'next/server'; export const GET = () => { after(new Promise(() => {})); return new Response('ok'); };")
+        .file("app/stream/route.ts", "export const GET = () => { let n = 0; return new Response(new ReadableStream({ async pull(c) { await new Promise((r) => setTimeout(r, 100)); if (n++ < 3) c.enqueue('part '); else c.close(); } })); };")
+        .limits(|limits| limits.grace = Duration::from_secs(1));
+    let get = |path: &str| Request::get(path).body(Empty::<Bytes>::new()).expect("a request");
+    let host = project.builder().build().await.expect("built");
+    assert_eq!(text(host.call(get("/after")).await).await, "ok");
+    let streaming = host.call(get("/stream")).await;
+    let began = std::time::Instant::now();
+    let ((), streamed) = tokio::join!(host.shutdown(), text(streaming));
+    assert_eq!(streamed, "part part part ");
+    assert!(super::harness::log().contains("after a call"));
+    assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
+
+    let host = project.builder().build().await.expect("built");
+    assert_eq!(text(host.call(get("/never")).await).await, "ok");
+    let began = std::time::Instant::now();
+    host.shutdown().await;
+    assert!((900..5000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
+    logged(&["grace period is over: cutting answers and tasks after them"]).await;
+}
+
 use futures::StreamExt;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,5 +33,6 @@ mod request;
 mod routing;
 mod server;
 mod services;
+mod slow;
 mod streaming;
 mod wedge;

@@ -214,6 +214,45 @@ async fn malformed_requests_are_refused() {
 }
 
 #[tokio::test]
+async fn answers_to_what_is_no_request_have_a_name_too() {
+    let app = project()
+        .file("app/route.ts", "export const GET = () => new Response('HTTP/1.1 400 Bad Request\\r\\n\\r\\n'); export const POST = async (r: Request) => new Response(r.body);")
+        .start()
+        .await;
+    let id = |answer: &str| {
+        let at = answer.rfind("x-request-id: ").unwrap_or_else(|| panic!("no name: {answer}"));
+        answer[at + 14..].split("\r\n").next().expect("a line").to_owned()
+    };
+    let mut wire = app.connect().await;
+    wire.write("NONSENSE\r\n\r\n").await;
+    let answer = wire.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 400") && answer.ends_with("\r\n\r\n"), "{answer}");
+    logged(&["refused what is no request", &id(&answer), "127.0.0.1", "400"]).await;
+    let mut wire = app.connect().await;
+    wire.write(format!("GET / HTTP/1.1\r\nhost: h\r\nx-long: {}\r\n\r\n", "x".repeat(200_000))).await;
+    let answer = wire.read_until("\r\n\r\n").await;
+    assert!(answer.starts_with("HTTP/1.1 431"), "{answer}");
+    logged(&["refused what is no request", &id(&answer), "431"]).await;
+
+    // After other requests as well; and bodies that look like one are left alone.
+    let mut wire = app.connect().await;
+    let body = "HTTP/1.1 400 Bad Request\r\n\r\n";
+    wire.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+    let whole = wire.read_until(body).await;
+    assert!(whole.ends_with(&format!("\r\n\r\n{body}")), "{whole}");
+    wire.write(format!("POST / HTTP/1.1\r\nhost: h\r\ntransfer-encoding: chunked\r\n\r\n1c\r\n{body}\r\n"))
+        .await;
+    let echoed = wire.read_until(body).await;
+    assert!(echoed.contains(&format!("\r\n{body}")), "{echoed}");
+    wire.write("0\r\n\r\n").await;
+    wire.read_until("0\r\n\r\n").await;
+    wire.write("NONSENSE\r\n\r\n").await;
+    let answer = wire.read_to_end().await;
+    assert!(answer.starts_with("HTTP/1.1 400"), "{answer}");
+    id(&answer);
+}
+
+#[tokio::test]
 async fn shutting_down_lets_requests_finish() {
     let mut app = serve_root("export const GET = async () => { await new Promise((r) => setTimeout(r, 300)); return new Response('finished'); };").await;
     let mut wire = app.connect().await;

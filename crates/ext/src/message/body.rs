@@ -5,17 +5,20 @@
 //! handler waits once [`HIGH_WATER_MARK`] bytes are queued, so that one slow
 //! reader holds no more than that.
 
+use std::any::Any;
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
 use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use parking_lot::Mutex;
+
+use super::pace::{Pace, Patience};
 
 /// An error of a body that came from outside.
 pub type BoxError = Box<dyn std::error::Error + Send + Sync>;
@@ -28,8 +31,8 @@ const HIGH_WATER_MARK: usize = 64 * 1024;
 pub struct BodyPolicy {
     /// Most bytes that are accepted.
     pub max_bytes: u64,
-    /// Longest silence between two pieces.
-    pub idle: Duration,
+    /// How slowly it may come while it is waited for.
+    pub patience: Patience,
 }
 
 /// Why reading a request body failed.
@@ -39,8 +42,8 @@ pub enum BodyError {
     /// More bytes than the limit allows.
     #[error("Request body exceeded {0} bytes")]
     TooLarge(u64),
-    /// The client sent nothing for too long.
-    #[error("Request body stalled: nothing arrived for {} s", .0.as_secs())]
+    /// The client sent nothing for too long, or too little.
+    #[error("Request body stalled: too little has arrived for {:?}", .0)]
     Stalled(Duration),
     /// The client went away.
     #[error("Request body ended early: the client closed the connection")]
@@ -86,7 +89,12 @@ pub struct IncomingStream {
     ahead: VecDeque<Bytes>,
     source: UnsyncBoxBody<Bytes, BoxError>,
     policy: BodyPolicy,
+    pace: Pace,
     seen: u64,
+    /// Whether there is nothing to wait for any more.
+    is_over: bool,
+    /// What it keeps from others while it arrives.
+    kept: Option<Box<dyn Any>>,
 }
 
 impl std::fmt::Debug for RequestBody {
@@ -103,7 +111,60 @@ impl std::fmt::Debug for RequestBody {
 impl RequestBody {
     /// A body that will be read from `source`.
     pub fn stream(source: UnsyncBoxBody<Bytes, BoxError>, policy: BodyPolicy) -> Self {
-        Self::Stream(Box::new(IncomingStream { ahead: VecDeque::new(), source, policy, seen: 0 }))
+        Self::Stream(Box::new(IncomingStream {
+            ahead: VecDeque::new(),
+            source,
+            policy,
+            pace: Pace::new(policy.patience),
+            seen: 0,
+            is_over: false,
+            kept: None,
+        }))
+    }
+
+    /// Whether something is to arrive, and nothing is kept meanwhile.
+    pub fn is_free_upload(&self) -> bool {
+        matches!(self, Self::Stream(stream) if !stream.is_over && stream.kept.is_none())
+    }
+
+    /// Keeps `kept` until nothing is to arrive any more.
+    pub fn keep_while_arriving(&mut self, kept: impl Any) {
+        if let Self::Stream(stream) = self
+            && !stream.is_over
+        {
+            stream.kept = Some(Box::new(kept));
+        }
+    }
+
+    /// Reads up to about `most` bytes ahead, and waits for them. Resolves when everything has arrived: the
+    /// body is [`RequestBody::Whole`] then. Nothing is lost when it is given up.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::settle`].
+    pub async fn gather(&mut self, most: usize) -> Result<(), BodyError> {
+        if let Self::Stream(stream) = self {
+            let mut held: usize = stream.ahead.iter().map(Bytes::len).sum();
+            std::future::poll_fn(|cx| {
+                while held < most {
+                    match stream.poll_piece(cx) {
+                        Poll::Ready(Ok(Some(piece))) => {
+                            held += piece.len();
+                            stream.ahead.push_back(piece);
+                        }
+                        Poll::Ready(Ok(None)) => return Poll::Ready(Ok(())),
+                        Poll::Ready(Err(error)) => return Poll::Ready(Err(error)),
+                        Poll::Pending => return Poll::Pending,
+                    }
+                }
+                // Whoever waits for more has to read what there is.
+                Poll::Pending
+            })
+            .await?;
+            let whole = stream.whole();
+            *self = Self::Whole(whole);
+        }
+        Ok(())
     }
 
     /// Reads what has already arrived. The body becomes [`RequestBody::Whole`] if that was all.
@@ -136,20 +197,7 @@ impl RequestBody {
         if !ended {
             return Ok(Self::Stream(stream));
         }
-        Ok(match stream.ahead.len() {
-            0 => Self::Whole(Bytes::new()),
-            1 => Self::Whole(stream.ahead.pop_front().unwrap_or_default()),
-            _ => Self::Whole(
-                stream
-                    .ahead
-                    .iter()
-                    .fold(Vec::new(), |mut all, piece| {
-                        all.extend_from_slice(piece);
-                        all
-                    })
-                    .into(),
-            ),
-        })
+        Ok(Self::Whole(stream.whole()))
     }
 }
 
@@ -162,7 +210,9 @@ const LINGER: Duration = Duration::from_secs(2);
 impl RequestBody {
     /// Reads and discards what is left, within limits.
     pub async fn linger(self) {
-        if let Self::Stream(stream) = self {
+        if let Self::Stream(stream) = self
+            && !stream.is_over
+        {
             linger(stream.source).await;
         }
     }
@@ -188,7 +238,37 @@ where
 }
 
 impl IncomingStream {
+    /// What was read ahead, as one.
+    fn whole(&mut self) -> Bytes {
+        match self.ahead.len() {
+            0 | 1 => self.ahead.pop_front().unwrap_or_default(),
+            _ => std::mem::take(&mut self.ahead)
+                .iter()
+                .fold(Vec::new(), |mut all, piece| {
+                    all.extend_from_slice(piece);
+                    all
+                })
+                .into(),
+        }
+    }
+
     fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
+        let polled = self.poll_source(cx);
+        match &polled {
+            Poll::Ready(Ok(None)) => self.end(),
+            // What is left of one that is too large is thrown away later.
+            Poll::Ready(Err(_)) => self.kept = None,
+            _ => {}
+        }
+        polled
+    }
+
+    fn end(&mut self) {
+        self.is_over = true;
+        self.kept = None;
+    }
+
+    fn poll_source(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Bytes>, BodyError>> {
         loop {
             return match Pin::new(&mut self.source).poll_frame(cx) {
                 Poll::Pending => Poll::Pending,
@@ -216,14 +296,17 @@ impl IncomingStream {
     ///
     /// [`BodyError`] when a limit is passed or the client is gone.
     pub async fn next(&mut self, limit: usize) -> Result<Option<Bytes>, BodyError> {
-        let idle = self.policy.idle;
         let mut piece = match self.ahead.pop_front() {
             Some(piece) => piece,
             None => {
+                let (began, left) = (Instant::now(), self.pace.left());
                 let arriving = std::future::poll_fn(|cx| self.poll_piece(cx));
-                let arrived =
-                    tokio::time::timeout(idle, arriving).await.unwrap_or(Err(BodyError::Stalled(idle)))?;
-                let Some(piece) = arrived else { return Ok(None) };
+                let Ok(arrived) = tokio::time::timeout(left, arriving).await else {
+                    self.end();
+                    return Err(BodyError::Stalled(self.policy.patience.silence));
+                };
+                let Some(piece) = arrived? else { return Ok(None) };
+                self.pace.waited(began.elapsed(), piece.len() as u64);
                 piece
             }
         };

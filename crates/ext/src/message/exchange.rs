@@ -90,6 +90,8 @@ pub enum BodyFault {
     TooLarge,
     /// It makes no sense, or ended early.
     Malformed,
+    /// It came too slowly, or not at all.
+    Stalled,
 }
 
 impl BodyFault {
@@ -98,7 +100,8 @@ impl BodyFault {
         match error {
             BodyError::TooLarge(_) => Some(Self::TooLarge),
             BodyError::Aborted | BodyError::Malformed(_) => Some(Self::Malformed),
-            BodyError::Stalled(_) | BodyError::Over => None,
+            BodyError::Stalled(_) => Some(Self::Stalled),
+            BodyError::Over => None,
         }
     }
 }
@@ -158,6 +161,10 @@ pub struct Exchange {
     /// CPU time charged so far.
     pub used: Duration,
     deadline: Option<Instant>,
+    /// Until when it can be put off, for as long as the client is waited for.
+    latest: Option<Instant>,
+    /// Since when the handler waits for the client to send more of the body.
+    awaiting: Option<Instant>,
     over: bool,
 }
 
@@ -183,6 +190,18 @@ impl Exchange {
     /// Whether the request is over, and only its head is still there.
     pub fn is_over(&self) -> bool {
         self.over
+    }
+
+    /// The deadline, which moves as time does while the client is waited for.
+    fn deadline(&self, now: Instant) -> Option<Instant> {
+        let deadline = self.deadline?;
+        let waited = self.awaiting.map_or(Duration::ZERO, |since| now.duration_since(since));
+        Some(self.latest.map_or(deadline, |latest| (deadline + waited).min(latest.max(deadline))))
+    }
+
+    /// Whether the handler waits for the client to send more of the body.
+    pub fn awaits_client(&self) -> bool {
+        self.awaiting.is_some()
     }
 
     /// Takes what the handler made of the request. The first outcome counts, and none
@@ -214,6 +233,8 @@ impl Exchanges {
             upstreams: Vec::new(),
             used: Duration::ZERO,
             deadline: None,
+            latest: None,
+            awaiting: None,
             over: false,
         };
         self.live += 1;
@@ -315,20 +336,37 @@ impl Exchanges {
     /// When the request has to be over, or has to have the next part of its answer.
     pub fn set_deadline(&mut self, handle: Handle, deadline: Instant) {
         let Some(exchange) = self.in_flight(handle) else { return };
-        exchange.deadline = Some(deadline);
+        (exchange.deadline, exchange.latest) = (Some(deadline), None);
         self.nearest = Some(self.nearest.map_or(deadline, |nearest| nearest.min(deadline)));
+    }
+
+    /// Has the time that the client takes to send its body put the deadline off, up to `latest`.
+    pub fn put_off_until(&mut self, handle: Handle, latest: Instant) {
+        if let Some(exchange) = self.in_flight(handle) {
+            exchange.latest = Some(latest);
+        }
+    }
+
+    /// The handler waits for the client from now on, or does so no more.
+    pub fn await_client(&mut self, handle: Handle, awaits: bool) {
+        let now = Instant::now();
+        if let Some(exchange) = self.in_flight(handle) {
+            exchange.deadline = exchange.deadline(now);
+            exchange.awaiting = awaits.then_some(now);
+        }
     }
 
     /// The deadline of a request in flight.
     pub fn deadline(&mut self, handle: Handle) -> Option<Instant> {
-        self.in_flight(handle)?.deadline
+        self.in_flight(handle)?.deadline(Instant::now())
     }
 
     /// A time before which no request in flight has its deadline. Mostly known without
     /// looking at each of them.
     pub fn nearest_deadline(&mut self, now: Instant) -> Option<Instant> {
         if self.nearest.is_some_and(|nearest| nearest <= now) {
-            let in_flight = |slot: &Slot| slot.exchange.as_ref().filter(|exchange| !exchange.over)?.deadline;
+            let in_flight =
+                |slot: &Slot| slot.exchange.as_ref().filter(|exchange| !exchange.over)?.deadline(now);
             self.nearest = self.slots.iter().filter_map(in_flight).min();
         }
         self.nearest
@@ -397,6 +435,29 @@ mod tests {
         assert_eq!(exchanges.nearest_deadline(seconds(11)), Some(seconds(20)));
         exchanges.retire(second);
         assert_eq!(exchanges.nearest_deadline(seconds(20)), None);
+    }
+
+    #[test]
+    fn the_time_that_a_client_takes_puts_the_deadline_off() {
+        let mut exchanges = Exchanges::default();
+        let began = Instant::now();
+        let handle = exchanges.insert(head("/"), RequestBody::Empty);
+        let (deadline, latest) = (began + Duration::from_secs(10), began + Duration::from_secs(11));
+        exchanges.set_deadline(handle, deadline);
+        exchanges.await_client(handle, true);
+        std::thread::sleep(Duration::from_millis(5));
+        assert_eq!(exchanges.deadline(handle), Some(deadline), "where that is not allowed");
+        exchanges.put_off_until(handle, latest);
+        exchanges.await_client(handle, true);
+        std::thread::sleep(Duration::from_millis(20));
+        assert!(exchanges.deadline(handle).is_some_and(|now| now >= deadline + Duration::from_millis(20)));
+        exchanges.await_client(handle, false);
+        let put_off = exchanges.deadline(handle);
+        std::thread::sleep(Duration::from_millis(20));
+        assert_eq!(exchanges.deadline(handle), put_off);
+        exchanges.await_client(handle, true);
+        let exchange = exchanges.get(handle).expect("in flight");
+        assert_eq!(exchange.deadline(began + Duration::from_secs(60)), Some(latest));
     }
 
     #[test]

@@ -177,6 +177,25 @@ impl BodyResource {
     }
 }
 
+/// The time in which the client is waited for is not the handler's.
+struct Waiting<'a>(&'a BodyResource);
+
+impl<'a> Waiting<'a> {
+    fn new(body: &'a BodyResource) -> Self {
+        body.exchanges.borrow_mut().await_client(body.handle, true);
+        Self(body)
+    }
+}
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        // It may be given up while a request is taken apart, which has no deadline any more.
+        if let Ok(mut exchanges) = self.0.exchanges.try_borrow_mut() {
+            exchanges.await_client(self.0.handle, false);
+        }
+    }
+}
+
 impl Resource for BodyResource {
     fn name(&self) -> Cow<'_, str> {
         "requestBody".into()
@@ -186,7 +205,11 @@ impl Resource for BodyResource {
         let cancel = RcRef::map(self.clone(), |resource| &resource.cancel);
         Box::pin(
             async move {
-                match self.body.read(limit).await {
+                let read = {
+                    let _waiting = Waiting::new(&self);
+                    self.body.read(limit).await
+                };
+                match read {
                     Ok(piece) => Ok(piece.map_or_else(BufView::empty, BufView::from)),
                     Err(error) => {
                         self.note(&error);
