@@ -1,6 +1,6 @@
 //! Where scripts of deno_web, deno_fetch, deno_crypto and deno_websocket fall short of the
 //! standards: the file, its text, and the right one. What is new lies in
-//! `runtime-js/00_bodies.js` and `runtime-js/00_interfaces.js`.
+//! `runtime-js/00_bodies.js`, `runtime-js/00_interfaces.js` and `runtime-js/00_webcrypto.js`.
 
 /// As `MENDED` in `scripts.rs`.
 pub(super) const MENDED: &[(&str, &str, &str)] = &[
@@ -79,12 +79,176 @@ const _headerList = Symbol(\"header list\");",
   else byteOffset = 0;
 ",
     ),
+    (
+        "ext:deno_web/02_event.js",
+        "    filename = jsError.frames[0].fileName;
+",
+        "    filename = jsError.frames[0].fileName ?? \"\";
+",
+    ),
+    // HTML, section 8.7: a timer needs something to call.
+    (
+        "ext:deno_web/02_timers.js",
+        "function setTimeout(callback, timeout = 0, ...args) {
+  checkThis(this);
+",
+        "function setTimeout(callback, timeout = 0, ...args) {
+  checkThis(this);
+  webidl.requiredArguments(arguments.length, 1, \"Failed to execute 'setTimeout'\");
+",
+    ),
+    (
+        "ext:deno_web/02_timers.js",
+        "function setInterval(callback, timeout = 0, ...args) {
+  checkThis(this);
+",
+        "function setInterval(callback, timeout = 0, ...args) {
+  checkThis(this);
+  webidl.requiredArguments(arguments.length, 1, \"Failed to execute 'setInterval'\");
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  // Avoid recursing `reportException()` via error handlers more than once.
+",
+        "  setIsTrusted(event, true);
+  // Avoid recursing `reportException()` via error handlers more than once.
+",
+    ),
     // Strings are iterable.
     (
         "ext:deno_web/06_streams.js",
         "    asyncIterable = webidl.converters[\"async_sequence<any>\"](",
         "    if (typeof asyncIterable === \"string\") asyncIterable = new primordials.String(asyncIterable);
     asyncIterable = webidl.converters[\"async_sequence<any>\"](",
+    ),
+    // Streams Standard, section 4.10.11: reads are answered when none of their buffers is asked for any more.
+    (
+        "ext:deno_web/06_streams.js",
+        "  assert(!controller[_closeRequested]);
+  while (controller[_pendingPullIntos].size !== 0) {
+    if (controller[_queueTotalSize] === 0) {
+      return;
+    }
+",
+        "  assert(!controller[_closeRequested]);
+  const filled = [];
+  while (controller[_pendingPullIntos].size !== 0) {
+    if (controller[_queueTotalSize] === 0) {
+      break;
+    }
+",
+    ),
+    (
+        "ext:deno_web/06_streams.js",
+        "      readableByteStreamControllerShiftPendingPullInto(controller);
+      readableByteStreamControllerCommitPullIntoDescriptor(
+        controller[_stream],
+        pullIntoDescriptor,
+      );
+    }
+  }
+}
+",
+        "      readableByteStreamControllerShiftPendingPullInto(controller);
+      primordials.ArrayPrototypePush(filled, pullIntoDescriptor);
+    }
+  }
+  for (let i = 0; i < filled.length; i++) {
+    readableByteStreamControllerCommitPullIntoDescriptor(controller[_stream], filled[i]);
+  }
+}
+",
+    ),
+    (
+        "ext:deno_web/06_streams.js",
+        "    if (writable[_state] === \"errored\") {
+      controller[_finishPromise].reject(writable[_storedError]);
+",
+        "    if (writable[_state] === \"errored\" || writable[_state] === \"erroring\") {
+      controller[_finishPromise].reject(writable[_storedError]);
+",
+    ),
+    (
+        "ext:deno_web/09_file.js",
+        "    if (isArrayBuffer(element)) {
+",
+        "    if (isArrayBuffer(element)) {
+      // One that was transferred has no bytes.
+      if (primordials.ArrayBufferPrototypeGetDetached(element)) continue;
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "  if (webidl.type(V) === \"Object\" && V !== null) {
+",
+        "  if (webidl.type(V) === \"Object\" || V === null || V === undefined) {
+",
+    ),
+    // Section 4.9.1: who enqueues does not run the sink of a pipe.
+    (
+        "ext:deno_web/06_streams.js",
+        "      writeChunk(chunk);
+      if (pumping) {
+        syncAdvance = true;
+      } else {
+        pump();
+      }
+",
+        "      if (pumping) {
+        writeChunk(chunk);
+        syncAdvance = true;
+        return;
+      }
+      primordials.queueMicrotask(() => {
+        if (writer[_stream] === undefined) return;
+        writeChunk(chunk);
+        pump();
+      });
+",
+    ),
+    // The last line of a form has an end too.
+    (
+        "ext:deno_fetch/21_formdata.js",
+        "  ArrayPrototypePush(chunks, `--${boundary}--`);
+",
+        "  ArrayPrototypePush(chunks, `--${boundary}--\\r\\n`);
+",
+    ),
+    // No accessor on `Object.prototype` sees the bytes of a body on their way.
+    (
+        "ext:deno_web/06_streams.js",
+        "    offset += TypedArrayPrototypeGetByteLength(chunk);
+  }
+  return finalBuffer;
+}
+",
+        "    offset += TypedArrayPrototypeGetByteLength(chunk);
+  }
+  return core.loadExtScript(\"ext:edgehost/00_bodies.js\").sealed(finalBuffer);
+}
+",
+    ),
+    (
+        "ext:deno_web/06_streams.js",
+        "  const underlyingSource = {
+    type: \"bytes\",
+",
+        "  const underlyingSource = {
+    __proto__: null,
+    type: \"bytes\",
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "    const body = object[bodySymbol] !== null
+      ? await object[bodySymbol].consume()
+      : new Uint8Array();
+",
+        "    const body = object[bodySymbol] !== null
+      ? bodies.unsealed(await object[bodySymbol].consume())
+      : new Uint8Array();
+",
     ),
     // Nobody would notice the end of a body that nobody reads: who asks for `closed`
     // has it read ahead.
@@ -368,6 +532,7 @@ core.loadExtScript(\"ext:deno_web/13_message_port.js\").markNotSerializable(Form
         "  (data) => CryptoKey.fromCloneData(data),
 ",
         "  (data) =>
+    core.loadExtScript(\"ext:edgehost/00_webcrypto.js\").cloneOf(data) ??
     importSync(data.format, data.keyData, data.algorithm, data.extractable, data.usages),
 ",
     ),
@@ -398,6 +563,8 @@ ObjectDefineProperty(CryptoKeyPrototype, kKeyObject, {
 ObjectDefineProperty(CryptoKeyPrototype, core.hostObjectBrand, {
   __proto__: null,
   value: function () {
+    const other = core.loadExtScript(\"ext:edgehost/00_webcrypto.js\").cloneDataOf(this);
+    if (other !== undefined) return other;
     const { type, data } = exportNodeMaterial(this);
     return {
       type: \"CryptoKey\",
@@ -435,7 +602,353 @@ webidl.configureInterface(CryptoKey);
         "ext:deno_fetch/26_fetch.js",
         "const REQUEST_BODY_HEADER_NAMES = [",
         "const bodies = core.loadExtScript(\"ext:edgehost/00_bodies.js\");
+const { slice: sliceOfBlob } = core.loadExtScript(\"ext:deno_web/09_file.js\").BlobPrototype;
 const REQUEST_BODY_HEADER_NAMES = [",
+    ),
+    // What makes keys and takes them apart is not for user code.
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "    subtleSingleton = SubtleCrypto.create();
+",
+        "    subtleSingleton = createSubtle();
+",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "    cryptoSingleton = Crypto.create(getSubtleSingleton());
+",
+        "    cryptoSingleton = createCrypto(getSubtleSingleton());
+",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "  return CryptoKey.exportNodeMaterial(cryptoKey);
+",
+        "  return exportNodeMaterial(cryptoKey);
+",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "  return CryptoKey.importSync(format",
+        "  return importSync(format",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "  return importSync(format, keyData, algorithm, extractable, usages);
+}
+",
+        "  return importSync(format, keyData, algorithm, extractable, usages);
+}
+
+const { create: createCrypto } = Crypto;
+const { create: createSubtle } = SubtleCrypto;
+for (
+  const { 0: holder, 1: names } of new SafeArrayIterator([
+    [Crypto, [\"create\", \"registerSymbols\"]],
+    [CryptoKey, [\"exportNodeMaterial\", \"fromCloneData\", \"importSync\"]],
+    [SubtleCrypto, [\"create\"]],
+  ])
+) {
+  for (const name of new SafeArrayIterator(names)) primordials.ReflectDeleteProperty(holder, name);
+}
+",
+    ),
+    // Fetch Standard, section 5.4: what a request may not be made with.
+    (
+        "ext:deno_fetch/23_request.js",
+        "      const res = extractBody(init.body);
+      initBody = res.body;
+",
+        "      const res = extractBody(init.body);
+      initBody = res.body;
+      if (initBody.source === null || ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, init.body)) {
+        if (init.duplex === undefined) {
+          throw new TypeError(\"RequestInit: duplex option is required when sending a body.\");
+        }
+        if (init.keepalive) throw new TypeError(\"A request with a stream as its body cannot be kept alive\");
+      }
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "const _request = Symbol(\"request\");
+",
+        "const { ReadableStreamPrototype } = core.loadExtScript(\"ext:deno_web/06_streams.js\");
+const _request = Symbol(\"request\");
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "    // 17. referrer
+",
+        "    if (init.window !== undefined && init.window !== null) {
+      throw new TypeError(\"Request's window can only be null\");
+    }
+
+    // 17. referrer
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "    // 26.
+    if (init.signal !== undefined) {
+",
+        "    if (
+      request.mode === \"no-cors\" && request.method !== \"GET\" && request.method !== \"HEAD\" && request.method !== \"POST\"
+    ) {
+      throw new TypeError(`${request.method} is not allowed in no-cors mode`);
+    }
+
+    // 26.
+    if (init.signal !== undefined) {
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "    { key: \"client\", converter: webidl.converters.any },
+",
+        "    { key: \"client\", converter: webidl.converters.any },
+    { key: \"duplex\", converter: webidl.createEnumConverter(\"RequestDuplex\", [\"half\"]) },
+    { key: \"window\", converter: webidl.converters.any },
+",
+    ),
+    // Section 4.2: a part of a blob.
+    (
+        "ext:deno_fetch/26_fetch.js",
+        "    const body = new InnerBody(req.blobUrlEntry.stream());
+    terminator[abortSignal.add](() => body.error(terminator.reason));
+    processUrlList(req.urlList, req.urlListProcessed);
+
+    return {
+      headerList: [
+        [\"content-length\", String(req.blobUrlEntry.size)],
+        [\"content-type\", req.blobUrlEntry.type],
+      ],
+      status: 200,
+      statusMessage: \"OK\",
+",
+        "    const part = bodies.rangeOf(req.headerList, req.blobUrlEntry, sliceOfBlob);
+    if (part === null) return networkError(\"the range is not one of this blob\");
+    const body = new InnerBody(part.blob.stream());
+    body.source = part.blob;
+    body.length = part.blob.size;
+    terminator[abortSignal.add](() => body.error(terminator.reason));
+    processUrlList(req.urlList, req.urlListProcessed);
+
+    return {
+      headerList: part.headers,
+      status: part.status,
+      statusMessage: part.status === 206 ? \"Partial Content\" : \"OK\",
+",
+    ),
+    // Performance Timeline: entries are in the order of time, and an observer is asked in one of two ways.
+    (
+        "ext:deno_web/15_performance.js",
+        "  static get supportedEntryTypes() {
+    return [\"mark\", \"measure\"];
+  }
+
+  [_callback] = null;
+",
+        "  static get supportedEntryTypes() {
+    return supported;
+  }
+
+  [_isOfTypes] = undefined;
+  [_callback] = null;
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "class PerformanceObserver {
+",
+        "const _isOfTypes = Symbol(\"[[is of types]]\");
+let supported = primordials.ObjectFreeze([\"mark\", \"measure\"]);
+
+class PerformanceObserver {
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    let types;
+    if (entryTypes !== undefined) {
+      if (!ArrayIsArray(entryTypes)) {
+        throw new TypeError(`${prefix}: 'entryTypes' must be an array.`);
+      }
+",
+        "    const isOfTypes = entryTypes !== undefined;
+    if (this[_isOfTypes] !== undefined && this[_isOfTypes] !== isOfTypes) {
+      throw new DOMException(
+        `${prefix}: 'entryTypes' and 'type' cannot be used by the same observer.`,
+        \"InvalidModificationError\",
+      );
+    }
+    let types;
+    if (entryTypes !== undefined) {
+      if (!ArrayIsArray(entryTypes)) {
+        throw new TypeError(`${prefix}: 'entryTypes' must be an array.`);
+      }
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "      types = [type];
+    }
+
+    this[_entryTypes] = types;
+    this[_buffer] = [];
+",
+        "      types = ArrayPrototypeIncludes(this[_entryTypes], type)
+        ? this[_entryTypes]
+        : [...new primordials.SafeArrayIterator(this[_entryTypes]), type];
+    }
+
+    this[_isOfTypes] = isOfTypes;
+    this[_entryTypes] = types;
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    if (type !== undefined && options.buffered === true) {
+",
+        "    if (type !== undefined && options.buffered) {
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    this[_entryTypes] = [];
+    this[_buffer] = [];
+  }
+
+  takeRecords() {
+",
+        "    this[_isOfTypes] = undefined;
+    this[_entryTypes] = [];
+    this[_buffer] = [];
+  }
+
+  takeRecords() {
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "      observer[_callback](entryList, observer);
+",
+        "      const options = { droppedEntriesCount: observer[_wasCalled] ? undefined : 0 };
+      observer[_wasCalled] = true;
+      primordials.FunctionPrototypeCall(observer[_callback], observer, entryList, observer, options);
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "function scheduleObserverCallback(observer) {
+",
+        "const _wasCalled = Symbol(\"[[was called]]\");
+
+/** Copies of lists of entries, sorted by the time when each began. */
+function inOrder(entries) {
+  return primordials.ArrayPrototypeSort(entries, (a, b) => a[_startTime] - b[_startTime]);
+}
+
+function scheduleObserverCallback(observer) {
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    return ArrayPrototypeSlice(this[_entries]);
+",
+        "    return inOrder(ArrayPrototypeSlice(this[_entries]));
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    return ArrayPrototypeFilter(
+      this[_entries],
+      (entry) => entry.entryType === type,
+    );
+",
+        "    return inOrder(ArrayPrototypeFilter(
+      this[_entries],
+      (entry) => entry.entryType === type,
+    ));
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "    return ArrayPrototypeFilter(
+      this[_entries],
+      (entry) =>
+        entry.name === name && (type === undefined || entry.entryType === type),
+    );
+",
+        "    return inOrder(ArrayPrototypeFilter(
+      this[_entries],
+      (entry) =>
+        entry.name === name && (type === undefined || entry.entryType === type),
+    ));
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "  return ArrayPrototypeFilter(
+    performanceEntries,
+    (entry) =>
+      (name ? entry.name === name : true) &&
+      (type ? entry.entryType === type : true),
+  );
+",
+        "  return inOrder(ArrayPrototypeFilter(
+    performanceEntries,
+    (entry) =>
+      (name !== undefined ? entry.name === name : true) &&
+      (type !== undefined ? entry.entryType === type : true),
+  ));
+",
+    ),
+    // Entries of resources, which the Node layer has.
+    (
+        "ext:deno_web/15_performance.js",
+        "    // This is a noop in Deno as we don't have resource timing entries
+",
+        "    timeline.resize(
+      webidl.converters[\"unsigned long\"](
+        _maxSize,
+        \"Failed to execute 'setResourceTimingBufferSize' on 'Performance'\",
+        \"Argument 1\",
+      ),
+    );
+",
+    ),
+    (
+        "ext:deno_web/15_performance.js",
+        "return {
+  Performance,
+",
+        "const timeline = {
+  __proto__: null,
+  key: illegalConstructorKey,
+  resize() {},
+  add(entry, isKept) {
+    if (isKept) ArrayPrototypePush(performanceEntries, entry);
+    queuePerformanceEntry(entry);
+  },
+  count(type) {
+    let count = 0;
+    for (let i = 0; i < performanceEntries.length; i++) {
+      if (performanceEntries[i][_entryType] === type) count++;
+    }
+    return count;
+  },
+  support(type, resize) {
+    supported = primordials.ObjectFreeze([...new primordials.SafeArrayIterator(supported), type]);
+    timeline.resize = resize;
+  },
+};
+
+return {
+  timeline,
+  Performance,
+",
     ),
     // Section 4.4, steps 4 and 9: the bytes of a location are UTF-8, and it has no credentials.
     ("ext:deno_fetch/26_fetch.js", "    locationHeaders[0][1],\n", "    bodies.asUtf8(locationHeaders[0][1]),\n"),
@@ -640,6 +1153,642 @@ const REQUEST_BODY_HEADER_NAMES = [",
     ("ext:deno_web/02_event.js", "      this.ports = ObjectFreeze(arr);", "      this.#ports = ObjectFreeze(arr);"),
     ("ext:deno_web/02_event.js", "    this.origin = eventInitDict?.origin", "    this.#origin = eventInitDict?.origin"),
     ("ext:deno_web/02_event.js", "    this.lastEventId = eventInitDict?.lastEventId", "    this.#lastEventId = eventInitDict?.lastEventId"),
+    // DOM, section 2.2: members are there for events alone, and `isTrusted` is each event's own.
+    (
+        "ext:deno_web/02_event.js",
+        "const isTrusted = ObjectGetOwnPropertyDescriptor({
+  get isTrusted() {
+    return this[_isTrusted];
+  },
+}, \"isTrusted\").get;
+",
+        "const isTrusted = {
+  __proto__: null,
+  ...ObjectGetOwnPropertyDescriptor({
+    get isTrusted() {
+      assertEvent(this);
+      return this[_isTrusted];
+    },
+  }, \"isTrusted\"),
+  configurable: false,
+};
+
+function assertEvent(value) {
+  if (value?.[_attributes] === undefined) throw new TypeError(\"Illegal invocation\");
+}
+
+/** What `init` stands for where a dictionary is expected. */
+function dictionaryOf(init) {
+  if (init === undefined || init === null) return { __proto__: null };
+  if (typeof init === \"object\" || typeof init === \"function\") return init;
+  throw new TypeError(\"The options of an event must be an object\");
+}
+
+const NOW = new primordials.Uint8Array(8);
+const NOW_PARTS = new primordials.Uint32Array(primordials.TypedArrayPrototypeGetBuffer(NOW));
+
+/** As `performance.now()`. */
+function now() {
+  core.ops.op_now(NOW);
+  return NOW_PARTS[0] * 1000 + NOW_PARTS[1] / 1e6;
+}
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "// Not spec compliant. The spec defines it as [LegacyUnforgeable]
+// but doing so has a big performance hit
+ReflectDefineProperty(Event.prototype, \"isTrusted\", {
+  __proto__: null,
+  enumerable: true,
+  get: isTrusted,
+});
+",
+        "",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "      \"Failed to construct 'Event'\",
+      \"Argument 1\",
+    );
+
+    this[_attributes] = {",
+        "      \"Failed to construct 'Event'\",
+      \"Argument 1\",
+    );
+    eventInitDict = dictionaryOf(eventInitDict);
+
+    ObjectDefineProperty(this, \"isTrusted\", isTrusted);
+    this[_attributes] = {",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "      timeStamp: 0,
+",
+        "      timeStamp: now(),
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  stopPropagation() {
+    this[_stopPropagationFlag] = true;
+  }
+
+  get cancelBubble() {
+    return this[_stopPropagationFlag];
+  }
+
+  set cancelBubble(value) {
+    this[_stopPropagationFlag] = webidl.converters.boolean(value);
+  }
+
+  stopImmediatePropagation() {
+",
+        "  stopPropagation() {
+    assertEvent(this);
+    this[_stopPropagationFlag] = true;
+  }
+
+  get cancelBubble() {
+    assertEvent(this);
+    return this[_stopPropagationFlag];
+  }
+
+  set cancelBubble(value) {
+    assertEvent(this);
+    if (value) this[_stopPropagationFlag] = true;
+  }
+
+  stopImmediatePropagation() {
+    assertEvent(this);
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  get returnValue() {
+    return",
+        "  get returnValue() {
+    assertEvent(this);
+    return",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  set returnValue(value) {
+",
+        "  set returnValue(value) {
+    assertEvent(this);
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  get defaultPrevented() {
+    return",
+        "  get defaultPrevented() {
+    assertEvent(this);
+    return",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  get initialized() {
+    return true;
+  }
+
+",
+        "",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  getParent(_event) {
+    return null;
+  }
+
+",
+        "",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  eventImpl.cancelBubble = false;
+",
+        "  eventImpl[_stopPropagationFlag] = false;
+",
+    ),
+    // Section 2.9: an event is dispatched once at a time, and what was said to it before counts.
+    (
+        "ext:deno_web/02_event.js",
+        "    // This is an optimization to avoid creating an event listener
+",
+        "    assertEvent(event);
+    if (getDispatched(event)) {
+      throw new DOMException(\"The event is already being dispatched\", \"InvalidStateError\");
+    }
+
+    // This is an optimization to avoid creating an event listener
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "      setTarget(event, this);
+      return true;
+",
+        "      setTarget(event, self);
+      event[_stopPropagationFlag] = false;
+      event[_stopImmediatePropagationFlag] = false;
+      return !event[_canceledFlag];
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "    options = addEventListenerOptionsConverter(options, prefix);
+
+    if (callback === null) {
+      return;
+    }
+",
+        "    type = webidl.converters.DOMString(type, prefix, \"Argument 1\");
+    if (callback !== undefined && callback !== null && typeof callback !== \"object\" && typeof callback !== \"function\") {
+      throw new TypeError(`${prefix}: Argument 2 is neither a function nor an object`);
+    }
+    options = addEventListenerOptionsConverter(options, prefix);
+
+    if (callback === undefined || callback === null) {
+      return;
+    }
+",
+    ),
+    // HTML, section 8.1.8.1: attributes of event handlers belong to targets of that kind alone.
+    (
+        "ext:deno_web/02_event.js",
+        "    get() {
+      if (!this[_eventHandlers]) {
+        return null;
+      }
+
+      return MapPrototypeGet(this[_eventHandlers], name)?.handler ?? null;
+    },
+    set(value) {
+",
+        "    get() {
+      const owner = ownerOf(this, emitter);
+      if (!owner[_eventHandlers]) {
+        return null;
+      }
+
+      return MapPrototypeGet(owner[_eventHandlers], name)?.handler ?? null;
+    },
+    set(value) {
+      const owner = ownerOf(this, emitter);
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "      if (!this[_eventHandlers]) {
+        this[_eventHandlers] = new SafeMap();
+      }
+      let handlerWrapper = MapPrototypeGet(this[_eventHandlers], name);
+",
+        "      if (!owner[_eventHandlers]) {
+        owner[_eventHandlers] = new SafeMap();
+      }
+      let handlerWrapper = MapPrototypeGet(owner[_eventHandlers], name);
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "        this.addEventListener(name, handlerWrapper);
+        init?.(this);
+      }
+      MapPrototypeSet(this[_eventHandlers], name, handlerWrapper);
+",
+        "        owner.addEventListener(name, handlerWrapper);
+        init?.(owner);
+      }
+      MapPrototypeSet(owner[_eventHandlers], name, handlerWrapper);
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "const _eventHandlers = Symbol(\"eventHandlers\");
+",
+        "const _eventHandlers = Symbol(\"eventHandlers\");
+
+/** Whose handler is asked for; functions that are called without an object belong to the global scope. */
+function ownerOf(value, emitter) {
+  const owner = value ?? globalThis_;
+  if (emitter === globalThis_ ? owner !== emitter : !ObjectPrototypeIsPrototypeOf(emitter, owner)) {
+    throw new TypeError(\"Illegal invocation\");
+  }
+  return owner;
+}
+",
+    ),
+    // What events are made with.
+    (
+        "ext:deno_web/02_event.js",
+        "  constructor(
+    type,
+    {
+      bubbles,
+      cancelable,
+      composed,
+      message = \"\",
+      filename = \"\",
+      lineno = 0,
+      colno = 0,
+      error,
+    } = { __proto__: null },
+  ) {
+    super(type, {
+      bubbles: bubbles,
+      cancelable: cancelable,
+      composed: composed,
+    });
+
+    this.#message = message;
+    this.#filename = filename;
+    this.#lineno = lineno;
+    this.#colno = colno;
+    this.#error = error;
+  }
+",
+        "  constructor(type, eventInitDict = { __proto__: null }) {
+    const prefix = \"Failed to construct 'ErrorEvent'\";
+    webidl.requiredArguments(arguments.length, 1, prefix);
+    super(type, eventInitDict);
+    const { colno = 0, error, filename = \"\", lineno = 0, message = \"\" } = dictionaryOf(eventInitDict);
+    this.#colno = webidl.converters[\"unsigned long\"](colno, prefix, \"'colno'\");
+    this.#error = error;
+    this.#filename = webidl.converters.USVString(filename, prefix, \"'filename'\");
+    this.#lineno = webidl.converters[\"unsigned long\"](lineno, prefix, \"'lineno'\");
+    this.#message = webidl.converters.DOMString(message, prefix, \"'message'\");
+  }
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  constructor(type, {
+    bubbles,
+    cancelable,
+    composed,
+    wasClean = false,
+    code = 0,
+    reason = \"\",
+  } = { __proto__: null }) {
+    super(type, {
+      bubbles: bubbles,
+      cancelable: cancelable,
+      composed: composed,
+    });
+
+    this.#wasClean = wasClean;
+    this.#code = code;
+    this.#reason = reason;
+  }
+",
+        "  constructor(type, eventInitDict = { __proto__: null }) {
+    const prefix = \"Failed to construct 'CloseEvent'\";
+    webidl.requiredArguments(arguments.length, 1, prefix);
+    super(type, eventInitDict);
+    const { code = 0, reason = \"\", wasClean = false } = dictionaryOf(eventInitDict);
+    this.#code = webidl.converters[\"unsigned short\"](code, prefix, \"'code'\");
+    this.#reason = webidl.converters.USVString(reason, prefix, \"'reason'\");
+    this.#wasClean = !!wasClean;
+  }
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  constructor(
+    type,
+    {
+      bubbles,
+      cancelable,
+      composed,
+      promise,
+      reason,
+    } = { __proto__: null },
+  ) {
+    super(type, {
+      bubbles: bubbles,
+      cancelable: cancelable,
+      composed: composed,
+    });
+
+    this.#promise = promise;
+    this.#reason = reason;
+  }
+",
+        "  constructor(type, eventInitDict) {
+    const prefix = \"Failed to construct 'PromiseRejectionEvent'\";
+    webidl.requiredArguments(arguments.length, 2, prefix);
+    super(type, eventInitDict);
+    const { promise, reason } = dictionaryOf(eventInitDict);
+    if (typeof promise !== \"object\" && typeof promise !== \"function\" || promise === null) {
+      throw new TypeError(`${prefix}: 'promise' is required`);
+    }
+    this.#promise = promise;
+    this.#reason = reason;
+  }
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "class ProgressEvent extends Event {
+  constructor(type, eventInitDict = { __proto__: null }) {
+    super(type, eventInitDict);
+
+    this.lengthComputable = eventInitDict?.lengthComputable ?? false;
+    this.loaded = eventInitDict?.loaded ?? 0;
+    this.total = eventInitDict?.total ?? 0;
+  }
+",
+        "class ProgressEvent extends Event {
+  #lengthComputable = false;
+  #loaded = 0;
+  #total = 0;
+
+  get lengthComputable() {
+    return this.#lengthComputable;
+  }
+
+  get loaded() {
+    return this.#loaded;
+  }
+
+  get total() {
+    return this.#total;
+  }
+
+  constructor(type, eventInitDict = { __proto__: null }) {
+    const prefix = \"Failed to construct 'ProgressEvent'\";
+    webidl.requiredArguments(arguments.length, 1, prefix);
+    super(type, eventInitDict);
+    const { lengthComputable = false, loaded = 0, total = 0 } = dictionaryOf(eventInitDict);
+    this.#lengthComputable = !!lengthComputable;
+    this.#loaded = webidl.converters.double(loaded, prefix, \"'loaded'\");
+    this.#total = webidl.converters.double(total, prefix, \"'total'\");
+  }
+",
+    ),
+    (
+        "ext:deno_web/02_event.js",
+        "  constructor(type, eventInitDict) {
+    super(type, {
+      bubbles: eventInitDict?.bubbles ?? false,
+",
+        "  constructor(type, eventInitDict) {
+    webidl.requiredArguments(arguments.length, 1, \"Failed to construct 'MessageEvent'\");
+    eventInitDict = dictionaryOf(eventInitDict);
+    super(type, {
+      bubbles: eventInitDict?.bubbles ?? false,
+",
+    ),
+    (
+        "ext:deno_fetch/27_eventsource.js",
+        "  CONNECTING: {
+    __proto__: null,
+    value: 0,
+",
+        "  CONNECTING: {
+    __proto__: null,
+    enumerable: true,
+    value: 0,
+",
+    ),
+    (
+        "ext:deno_fetch/27_eventsource.js",
+        "  OPEN: {
+    __proto__: null,
+    value: 1,
+",
+        "  OPEN: {
+    __proto__: null,
+    enumerable: true,
+    value: 1,
+",
+    ),
+    (
+        "ext:deno_fetch/27_eventsource.js",
+        "  CLOSED: {
+    __proto__: null,
+    value: 2,
+",
+        "  CLOSED: {
+    __proto__: null,
+    enumerable: true,
+    value: 2,
+",
+    ),
+    (
+        "ext:deno_web/01_broadcast_channel.js",
+        "  get name() {
+    return this[_name];
+",
+        "  get name() {
+    webidl.assertBranded(this, BroadcastChannelPrototype);
+    return this[_name];
+",
+    ),
+    // Operations are no constructors.
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function arrayBuffer() {
+        return consumeBody(this, \"ArrayBuffer\");
+      },
+",
+        "      value: {
+        arrayBuffer() {
+          return consumeBody(this, \"ArrayBuffer\");
+        },
+      }.arrayBuffer,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function blob() {
+        return consumeBody(this, \"Blob\");
+      },
+",
+        "      value: {
+        blob() {
+          return consumeBody(this, \"Blob\");
+        },
+      }.blob,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function bytes() {
+        return consumeBody(this, \"bytes\");
+      },
+",
+        "      value: {
+        bytes() {
+          return consumeBody(this, \"bytes\");
+        },
+      }.bytes,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function formData() {
+        return consumeBody(this, \"FormData\");
+      },
+",
+        "      value: {
+        formData() {
+          return consumeBody(this, \"FormData\");
+        },
+      }.formData,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function json() {
+        return consumeBody(this, \"JSON\");
+      },
+",
+        "      value: {
+        json() {
+          return consumeBody(this, \"JSON\");
+        },
+      }.json,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function text() {
+        return consumeBody(this, \"text\");
+      },
+",
+        "      value: {
+        text() {
+          return consumeBody(this, \"text\");
+        },
+      }.text,
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "      value: function textStream() {
+",
+        "      value: { textStream() {
+",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "        return inner.stream.pipeThrough(new TextDecoderStream());
+      },
+",
+        "        return inner.stream.pipeThrough(new TextDecoderStream());
+      } }.textStream,
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "  value: function json() {
+",
+        "  value: { json() {
+",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "    return FunctionPrototypeCall(requestJson, this);
+  },
+",
+        "    return FunctionPrototypeCall(requestJson, this);
+  } }.json,
+",
+    ),
+    (
+        "ext:deno_web/09_file.js",
+        "function createObjectURL(blob) {
+",
+        "const { createObjectURL } = { createObjectURL(blob) {
+",
+    ),
+    (
+        "ext:deno_web/09_file.js",
+        "  return op_blob_create_object_url(blob.type, getParts(blob));
+}
+",
+        "  return op_blob_create_object_url(blob.type, getParts(blob));
+} };
+",
+    ),
+    (
+        "ext:deno_web/09_file.js",
+        "function revokeObjectURL(url) {
+",
+        "const { revokeObjectURL } = { revokeObjectURL(url) {
+",
+    ),
+    (
+        "ext:deno_web/09_file.js",
+        "  op_blob_revoke_object_url(url);
+}
+",
+        "  op_blob_revoke_object_url(url);
+} };
+",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "function randomUUID() {
+",
+        "const { randomUUID } = { randomUUID() {
+",
+    ),
+    (
+        "ext:deno_crypto/00_crypto.js",
+        "    start + UUID_STRING_BYTES,
+  );
+}
+",
+        "    start + UUID_STRING_BYTES,
+  );
+} };
+",
+    ),
     (
         "ext:deno_web/13_message_port.js",
         "defineEventHandler(MessagePort.prototype, \"messageerror\");

@@ -9,11 +9,17 @@ const {
   DataViewPrototypeGetBuffer,
   DataViewPrototypeGetByteLength,
   DataViewPrototypeGetByteOffset,
+  FunctionPrototypeCall,
   MapPrototypeHas,
   MapPrototypeSet,
+  MathMax,
+  MathMin,
+  Number,
+  ObjectDefineProperty,
   ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
+  ReflectDeleteProperty,
   RegExpPrototypeExec,
   SafeArrayIterator,
   SafeMap,
@@ -273,6 +279,39 @@ function hasCredentials(url) {
   return url.username !== "" || url.password !== "";
 }
 
+const RANGE = new SafeRegExp("^bytes[\\t ]*=[\\t ]*(\\d*)[\\t ]*-[\\t ]*(\\d*)$");
+
+/**
+ * What of a blob a request asks for (Fetch Standard, section 4.2), or null if the blob has no
+ * such part.
+ * @param {[string, string][]} asked headers of the request
+ * @param {Blob} blob
+ * @param {Blob["slice"]} slice as it was before user code came
+ */
+function rangeOf(asked, blob, slice) {
+  let range;
+  for (const entry of new SafeArrayIterator(asked)) {
+    if (StringPrototypeToLowerCase(entry[0]) === "range") range = range === undefined ? entry[1] : `${range}, ${entry[1]}`;
+  }
+  const { size, type } = blob;
+  if (range === undefined) return { blob, status: 200, headers: headersOf(blob, type) };
+  const found = RegExpPrototypeExec(RANGE, range);
+  if (found === null || (found[1] === "" && found[2] === "")) return null;
+  const isSuffix = found[1] === "";
+  const first = isSuffix ? MathMax(0, size - Number(found[2])) : Number(found[1]);
+  const last = isSuffix || found[2] === "" ? size - 1 : Number(found[2]);
+  if (first > last || first >= size) return null;
+  const end = MathMin(last, size - 1);
+  const part = FunctionPrototypeCall(slice, blob, first, end + 1, type);
+  const headers = [...new SafeArrayIterator(headersOf(part, type)), ["content-range", `bytes ${first}-${end}/${size}`]];
+  return { blob: part, status: 206, headers };
+}
+
+/** @param {Blob} blob @param {string} type @returns {[string, string][]} */
+function headersOf(blob, type) {
+  return [["content-length", String(blob.size)], ["content-type", type]];
+}
+
 /**
  * Holds back a response until its body is known to be the one that was asked for
  * (Fetch Standard, section 4.1, step 22).
@@ -286,7 +325,7 @@ function verified(response, request, InnerBody, networkError) {
   if (integrity === undefined || integrity === "") return response;
   return PromisePrototypeThen(response, async (/** @type {any} */ inner) => {
     if (inner.type === "error" || inner.aborted) return inner;
-    const read = inner.body === null ? new Uint8Array() : await inner.body.consume();
+    const read = inner.body === null ? new Uint8Array() : unsealed(await inner.body.consume());
     const bytes = typeof read === "string" ? core.encode(read) : read;
     if (!core.ops.op_edgehost_is_integral(integrity, bytes)) {
       return networkError(`the body does not match the integrity "${integrity}"`);
@@ -468,6 +507,21 @@ function decompressor(format, convert) {
   return { readable, writable };
 }
 
+/**
+ * Bytes that a promise takes as they are: it asks no prototype whether they are a promise too.
+ * @param {any} bytes
+ */
+function sealed(bytes) {
+  ObjectDefineProperty(bytes, "then", { __proto__: null, value: undefined, configurable: true });
+  return bytes;
+}
+
+/** The same, as they were. @param {any} bytes */
+function unsealed(bytes) {
+  if (typeof bytes === "object" && ObjectHasOwn(bytes, "then")) ReflectDeleteProperty(bytes, "then");
+  return bytes;
+}
+
 /** All that a resource still gives, which counts as it arrives. @param {number} rid */
 function readAll(rid) {
   return core.ops.op_edgehost_read_all(rid);
@@ -493,9 +547,12 @@ return {
   keepPart,
   markStream,
   provide,
+  rangeOf,
   readAll,
+  sealed,
   settled,
   streamOf,
+  unsealed,
   verified,
 };
 })();

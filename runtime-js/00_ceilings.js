@@ -11,10 +11,8 @@ const {
   Number,
   ObjectAssign,
   ObjectCreate,
-  ObjectDefineProperties,
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptor,
-  ObjectGetOwnPropertyDescriptors,
   Promise,
   PromisePrototypeThen,
   PromiseReject,
@@ -157,7 +155,7 @@ function guardWebCrypto(prototype) {
   /** @param {string} name @param {string} option @param {(value: number, length: unknown) => void} check */
   const guard = (name, option, check) => {
     const original = prototype[name];
-    prototype[name] = /** @this {unknown} */ function (/** @type {any[]} */ ...args) {
+    const guarded = /** @type {any} */ ({ /** @this {unknown} */ [name](/** @type {any[]} */ ...args) {
       let isLong = false;
       try {
         const given = typeof args[0] === "object" ? args[0]?.[option] : undefined;
@@ -186,8 +184,11 @@ function guardWebCrypto(prototype) {
           )
         )
       );
-    };
-    ObjectDefineProperties(prototype[name], ObjectGetOwnPropertyDescriptors(original));
+    } })[name];
+    for (const key of new SafeArrayIterator(["name", "length"])) {
+      ObjectDefineProperty(guarded, key, /** @type {any} */ (ObjectGetOwnPropertyDescriptor(original, key)));
+    }
+    prototype[name] = guarded;
   };
   const derive = (/** @type {number} */ iterations, /** @type {unknown} */ length) => {
     const bits = typeof length === "number" ? length : 0;

@@ -18,6 +18,7 @@ const {
   SymbolToStringTag,
 } = primordials;
 const webidl = core.loadExtScript("ext:deno_webidl/00_webidl.js");
+const { defineEventHandler } = core.loadExtScript("ext:deno_web/02_event.js");
 
 /** How many arguments a function needs, where it says otherwise. @type {Record<string, any>} */
 const LENGTHS = {
@@ -27,8 +28,20 @@ const LENGTHS = {
   FormData: { constructor: 0, append: 2, set: 2 },
   MessageEvent: { constructor: 1 },
   MessagePort: { close: 0 },
+  PerformanceObserverEntryList: { constructor: 0 },
   PromiseRejectionEvent: { constructor: 2 },
   URLPattern: { constructor: 0, exec: 0, test: 0 },
+  WebSocket: { constructor: 1 },
+};
+
+/** Operations of the global object: how many arguments they need. @type {Record<string, any>} */
+const OPERATIONS = {
+  __proto__: null,
+  clearInterval: 0,
+  clearTimeout: 0,
+  setInterval: 1,
+  setTimeout: 1,
+  structuredClone: 1,
 };
 
 /** @param {Function} method @param {number} value */
@@ -40,6 +53,23 @@ function setLength(method, value) {
 function setName(accessor, name) {
   if (accessor !== undefined && accessor.name !== name) {
     ObjectDefineProperty(accessor, "name", { __proto__: null, value: name, configurable: true });
+  }
+}
+
+/**
+ * Members of interfaces can be enumerated, and what scripts keep under symbols cannot.
+ * @param {any} holder
+ * @param {(key: string | symbol) => boolean} isOfLanguage
+ */
+function showMembers(holder, isOfLanguage) {
+  const descriptors = ObjectGetOwnPropertyDescriptors(holder);
+  for (const key of new SafeArrayIterator(ReflectOwnKeys(descriptors))) {
+    if (isOfLanguage(key)) continue;
+    const enumerable = typeof key === "string";
+    const found = descriptors[/** @type {string} */ (key)];
+    if (found.configurable && found.enumerable !== enumerable) {
+      ObjectDefineProperty(holder, key, { __proto__: null, enumerable });
+    }
   }
 }
 
@@ -72,6 +102,8 @@ function mend(name, type) {
     setName(descriptors[key].get, `get ${key}`);
     setName(descriptors[key].set, `set ${key}`);
   }
+  showMembers(type, (key) => key === "prototype" || key === "name" || key === "length");
+  showMembers(prototype, (key) => key === "constructor");
   const lengths = LENGTHS[name];
   if (lengths === undefined) return;
   for (const key of new SafeArrayIterator(ObjectKeys(lengths))) {
@@ -109,26 +141,11 @@ const ofRequest = {
  * @param {string[]} names of its interfaces
  */
 function install(global, names) {
-  const { Event, EventTarget, MessagePort, Request, Response, structuredClone } = global;
+  const { Event, EventTarget, MessagePort, Request, Response } = global;
   defineConstants(Event.prototype, /** @type {any} */ ({ __proto__: null, NONE: 0, CAPTURING_PHASE: 1, AT_TARGET: 2, BUBBLING_PHASE: 3 }));
-  for (
-    const name of new SafeArrayIterator([
-      "cancelBubble", "composedPath", "initEvent", "preventDefault", "stopImmediatePropagation", "stopPropagation",
-    ])
-  ) {
-    ObjectDefineProperty(Event.prototype, name, { __proto__: null, enumerable: true });
-  }
-  for (
-    const { 0: holder, 1: members } of new SafeArrayIterator([
-      [global.CustomEvent, ["initCustomEvent"]],
-      [global.MessageEvent, ["data", "origin", "lastEventId", "source", "ports", "initMessageEvent"]],
-    ])
-  ) {
-    for (const name of new SafeArrayIterator(members)) {
-      ObjectDefineProperty(holder.prototype, name, { __proto__: null, enumerable: true });
-    }
-  }
+  mendConstants(global.EventSource, { __proto__: null, CONNECTING: 0, OPEN: 1, CLOSED: 2 });
   ObjectDefineProperties(Request.prototype, ObjectGetOwnPropertyDescriptors(ofRequest));
+  defineEventHandler(global.Performance.prototype, "resourcetimingbufferfull");
   // A class between the two counts listeners.
   const base = ObjectGetPrototypeOf(MessagePort.prototype);
   if (base !== EventTarget.prototype) {
@@ -140,8 +157,8 @@ function install(global, names) {
     ObjectSetPrototypeOf(MessagePort.prototype, EventTarget.prototype);
     ObjectSetPrototypeOf(MessagePort, EventTarget);
   }
-  setLength(structuredClone, 1);
   setLength(Response.json, 1);
+  for (const name of new SafeArrayIterator(ObjectKeys(OPERATIONS))) setLength(global[name], OPERATIONS[name]);
   for (const name of new SafeArrayIterator(names)) {
     const value = ObjectGetOwnPropertyDescriptor(global, name)?.value;
     const first = StringPrototypeSlice(name, 0, 1);
@@ -149,15 +166,25 @@ function install(global, names) {
   }
 }
 
+/** Constants of a prototype that are accessors there. @param {any} type @param {any} constants */
+function mendConstants(type, constants) {
+  for (const name of new SafeArrayIterator(ObjectKeys(constants))) {
+    delete type.prototype[name];
+  }
+  defineConstants(type.prototype, constants);
+}
+
 /** @param {any} WebSocket */
 function mendWebSocket(WebSocket) {
-  const constants = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
-  for (const name of new SafeArrayIterator(ObjectKeys(constants))) {
-    delete WebSocket.prototype[name];
-  }
-  defineConstants(WebSocket.prototype, constants);
+  mendConstants(WebSocket, { __proto__: null, CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 });
   mend("WebSocket", WebSocket);
 }
 
-return { install, mendWebSocket };
+/** Gives operations that are defined later what they have here. @param {string} name @param {Function} operation */
+function mendOperation(name, operation) {
+  setLength(operation, OPERATIONS[name]);
+  return operation;
+}
+
+return { install, mend, mendOperation, mendWebSocket };
 })();

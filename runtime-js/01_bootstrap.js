@@ -25,7 +25,6 @@ const {
   StringPrototypeIncludes,
   StringPrototypeStartsWith,
   Symbol,
-  SymbolToStringTag,
   TypeError,
 } = primordials;
 
@@ -99,11 +98,13 @@ const timers = web("02_timers");
 const url = web("00_url");
 const { URLPattern } = web("01_urlpattern");
 const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
+const { Cache, CacheStorage, createCaches } = core.loadExtScript("ext:edgehost/00_caches.js");
 const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
 const interfaces = core.loadExtScript("ext:edgehost/00_interfaces.js");
 // Its fields are assigned: an accessor of that name on `Object.prototype` would be given
 // the bodies of all requests.
 ObjectSetPrototypeOf(fetchScript("22_body").InnerBody.prototype, null);
+core.loadExtScript("ext:edgehost/00_webcrypto.js").install(cryptoScript);
 ceilings.guardWebCrypto(cryptoScript.SubtleCrypto.prototype);
 ceilings.guardLists();
 const eventSource = fetchScript("27_eventsource");
@@ -144,14 +145,6 @@ class Navigator {
   }
 }
 const languages = ObjectFreeze(["en-US"]);
-ObjectDefineProperty(Navigator.prototype, SymbolToStringTag, {
-  __proto__: null,
-  value: "Navigator",
-  configurable: true,
-});
-for (const name of new SafeArrayIterator(["hardwareConcurrency", "language", "languages", "platform", "userAgent"])) {
-  ObjectDefineProperty(Navigator.prototype, name, { __proto__: null, enumerable: true });
-}
 const userAgent = core.ops.op_edgehost_user_agent();
 const navigator = webidl.createBranded(Navigator);
 
@@ -343,6 +336,8 @@ const members = {
   Blob: hidden(file.Blob),
   BroadcastChannel: hidden(broadcastChannel.BroadcastChannel),
   ByteLengthQueuingStrategy: hidden(streams.ByteLengthQueuingStrategy),
+  Cache: hidden(Cache),
+  CacheStorage: hidden(CacheStorage),
   CloseEvent: hidden(event.CloseEvent),
   CompressionStream: hidden(compression.CompressionStream),
   CountQueuingStrategy: hidden(streams.CountQueuingStrategy),
@@ -410,6 +405,7 @@ const members = {
   WritableStreamDefaultWriter: hidden(streams.WritableStreamDefaultWriter),
   atob: shown(base64.atob),
   btoa: shown(base64.btoa),
+  caches: shown(createCaches(fetch, core.loadExtScript("ext:edgehost/00_bodies.js"))),
   clearInterval: shown(timers.clearInterval),
   clearTimeout: shown(timers.clearTimeout),
   crypto: {

@@ -34,19 +34,18 @@ function createEnv() {
   return env;
 }
 
+/** @param {string} name of a global @param {unknown} value @param {boolean} [enumerable] */
+function place(name, value, enumerable = false) {
+  ObjectDefineProperty(globalThis, name, { __proto__: null, value, writable: true, enumerable, configurable: true });
+}
+
 /**
  * A global that is loaded when it is first read and can be overwritten.
  * @param {string} name @param {() => unknown} read @param {boolean} [enumerable]
  */
 function define(name, read, enumerable = false) {
   const settle = (/** @type {unknown} */ value) => {
-    ObjectDefineProperty(globalThis, name, {
-      __proto__: null,
-      value,
-      writable: true,
-      enumerable,
-      configurable: true,
-    });
+    place(name, value, enumerable);
     return value;
   };
   ObjectDefineProperty(globalThis, name, {
@@ -69,5 +68,5 @@ function install() {
   });
 }
 
-return { createEnv, define, install };
+return { createEnv, define, install, place };
 })();

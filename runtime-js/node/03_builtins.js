@@ -143,3 +143,7 @@ for (
 ) {
   core.loadExtScript(`ext:deno_node/internal/crypto/${name}.ts`);
 }
+
+for (const name of new SafeArrayIterator(["resource_timing", "storage"])) {
+  core.loadExtScript(`ext:edgehost_node/02_${name}.js`);
+}

@@ -22,7 +22,8 @@ const { current } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { setZone } = core.loadExtScript("ext:edgehost/15_zone.js");
 const { log, report, markReported } = core.loadExtScript("ext:edgehost/20_console.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
-const { define } = processScript;
+const { define, place } = processScript;
+const { mendOperation } = core.loadExtScript("ext:edgehost/00_interfaces.js");
 const { deno, edgehost } = internals;
 
 const FAILED = 0;
@@ -192,17 +193,20 @@ function install() {
     processScript.install();
     return;
   }
-  const timers = () => core.loadExtScript("ext:deno_node/timers.ts");
   define("process", () => process);
   define("global", () => globalThis, true);
   // Timers of Node.js are objects, with `ref` and `unref`.
-  for (
-    const name of new SafeArrayIterator([
-      "clearImmediate", "clearInterval", "clearTimeout", "setImmediate", "setInterval", "setTimeout",
-    ])
-  ) {
-    define(name, () => timers()[name], true);
+  const timers = core.loadExtScript("ext:deno_node/timers.ts");
+  for (const name of new SafeArrayIterator(["clearInterval", "clearTimeout", "setInterval", "setTimeout"])) {
+    place(name, mendOperation(name, timers[name]), true);
   }
+  place("clearImmediate", timers.clearImmediate, true);
+  place("setImmediate", timers.setImmediate, true);
+  place("PerformanceResourceTiming", core.loadExtScript("ext:edgehost_node/02_resource_timing.js").PerformanceResourceTiming);
+  const { createStorage, Storage } = core.loadExtScript("ext:edgehost_node/02_storage.js");
+  place("Storage", Storage);
+  define("localStorage", createStorage, true);
+  define("sessionStorage", createStorage, true);
 }
 
 return { install };

@@ -52,10 +52,28 @@ async fn interfaces_are_what_their_definitions_say() {
             "chain": true,
             "request": ["", "half", false, false],
             "navigator": ["", "en-US", ["en-US"], 1],
-            "message": [[], { "a": 1 }, "o", "7", 0, "d", 6, true, "n", "data", "origin", true, null, null],
+            "message": [["isTrusted"], { "a": 1 }, "o", "7", 0, "d", 6, true, "n", "data", "origin", true, null, null],
             "brands": ["TypeError", "TypeError", "TypeError"],
         }));
     }
+}
+
+#[tokio::test]
+async fn every_interface_has_the_shape_of_its_definition() {
+    let app = project()
+        .file("shapes.js", include_str!("shapes.js"))
+        .file(
+            "app/web/route.ts",
+            "import { deviations } from '../../shapes.js'; export const runtime = 'edge'; export const GET = async () => Response.json(await deviations(false));",
+        )
+        .file(
+            "app/node/route.ts",
+            "import 'node:fs'; import { deviations } from '../../shapes.js'; export const GET = async () => Response.json(await deviations(true));",
+        )
+        .start()
+        .await;
+    app.get("/web").await.is_json(json!([]));
+    app.get("/node").await.is_json(json!([]));
 }
 
 #[tokio::test]

@@ -34,5 +34,6 @@ mod routing;
 mod server;
 mod services;
 mod slow;
+mod standards;
 mod streaming;
 mod wedge;

@@ -18,7 +18,7 @@ use oxc::semantic::{NodeId, Semantic, SemanticBuilder};
 use oxc::span::{GetSpan, SourceType, Span};
 
 /// Globals that scripts may name: no user code can have changed what they mean.
-const GLOBALS: [&str; 3] = ["__bootstrap", "globalThis", "undefined"];
+const GLOBALS: [&str; 4] = ["__bootstrap", "arguments", "globalThis", "undefined"];
 
 /// Methods of built-ins, each of which a primordial stands for.
 const METHODS: &str = "push pop shift unshift slice splice map filter forEach reduce reduceRight join concat includes indexOf lastIndexOf some every find findIndex findLast flat flatMap fill sort reverse at split replace replaceAll trim trimStart trimEnd startsWith endsWith toLowerCase toUpperCase charCodeAt charAt codePointAt padStart padEnd repeat substring match matchAll search localeCompare normalize test then catch finally call apply bind hasOwnProperty isPrototypeOf propertyIsEnumerable toFixed getTime toISOString subarray";

@@ -103,6 +103,8 @@ deno_core::extension!(
         "ext:deno_telemetry/telemetry.ts" = "node/00_telemetry.js",
         "ext:deno_telemetry/util.ts" = "node/00_telemetry_util.js",
         "ext:edgehost_node/02_natives.js" = "node/02_natives.js",
+        "ext:edgehost_node/02_resource_timing.js" = "node/02_resource_timing.js",
+        "ext:edgehost_node/02_storage.js" = "node/02_storage.js",
         "ext:edgehost_node/41_globals.js" = "node/41_globals.js",
     ],
     options = { sys: AppSys },

@@ -6,6 +6,7 @@
 mod assets;
 mod clones;
 mod console;
+mod crypto;
 mod decompress;
 mod descriptors;
 mod env;
@@ -28,6 +29,7 @@ pub(crate) use assets::*;
 pub(crate) use clones::*;
 pub(crate) use console::*;
 pub use console::{ConsoleLine, ConsoleSink, Level, PrintedBy};
+pub(crate) use crypto::*;
 pub(crate) use decompress::*;
 pub(crate) use descriptors::*;
 pub(crate) use env::*;
