@@ -10,8 +10,8 @@ use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
 use edgehost_ext::message::Spent;
 use edgehost_ext::{
-    AppFacts, Ceilings, ConsoleLine, Held, Layer, Level, Settings, SharedExchanges, app_sys, extensions,
-    no_stdio,
+    AppFacts, Ceilings, ConsoleLine, DiskModules, Held, Layer, Level, Settings, SharedExchanges, app_sys,
+    extensions, no_stdio,
 };
 
 use super::invoke::Functions;
@@ -153,6 +153,8 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
         stdio: Some(no_stdio().map_err(|error| BootError(error.to_string()))?),
     };
     let layer = app.layer(kind);
+    // Edge routes have what was bundled, and nothing else.
+    let disk = (kind == Runtime::NodeJs && layer == Layer::Node).then(|| DiskModules::new(&settings));
     let base = match layer {
         Layer::Web => &WEB,
         Layer::Node => &NODE,
@@ -161,7 +163,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
     guard_queries();
     current::leave();
     let mut runtime = JsRuntime::try_new(RuntimeOptions {
-        module_loader: Some(Rc::new(BundleLoader { app: app.clone(), kind })),
+        module_loader: Some(Rc::new(BundleLoader { app: app.clone(), kind, disk })),
         extensions: extensions(layer, settings),
         startup_snapshot: Some(base.snapshot),
         residual_lazy_js_sources: base.scripts,

@@ -1,14 +1,14 @@
-//! Hands the modules of a bundle to V8. Nothing is read from disk here.
+//! Hands the modules of a bundle to V8, and those that are read while the app runs.
 
 use std::borrow::Cow;
 use std::sync::Arc;
 
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
-    ModuleSpecifier, ModuleType, ResolutionKind, resolve_import,
+    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind, resolve_import,
 };
 use deno_error::JsErrorBox;
-use edgehost_ext::Layer;
+use edgehost_ext::{DiskModule, DiskModules, Layer};
 
 use super::App;
 use crate::bundle::builtin;
@@ -20,6 +20,8 @@ const HOST_SCHEME: &str = "edgehost:next/";
 pub(super) struct BundleLoader {
     pub(super) app: Arc<App>,
     pub(super) kind: Runtime,
+    /// Modules that are not in the bundle: what `require` finds, and a `file:` URL names.
+    pub(super) disk: Option<DiskModules>,
 }
 
 impl ModuleLoader for BundleLoader {
@@ -34,6 +36,12 @@ impl ModuleLoader for BundleLoader {
         {
             return ModuleSpecifier::parse(&builtin).map_err(JsErrorBox::from_err);
         }
+        if let Some(disk) = &self.disk {
+            let place = |text: &str| ModuleSpecifier::parse(text).ok().filter(is_on_disk);
+            if let Some(referrer) = place(referrer).or_else(|| place(specifier)) {
+                return disk.resolve(specifier, &referrer);
+            }
+        }
         let resolved = resolve_import(specifier, referrer).map_err(|_| not_found(specifier))?;
         if resolved.as_str().starts_with(HOST_SCHEME) || self.app.chunks.contains_key(resolved.as_str()) {
             Ok(resolved)
@@ -45,9 +53,20 @@ impl ModuleLoader for BundleLoader {
     fn load(
         &self,
         specifier: &ModuleSpecifier,
-        _referrer: Option<&ModuleLoadReferrer>,
-        _options: ModuleLoadOptions,
+        referrer: Option<&ModuleLoadReferrer>,
+        options: ModuleLoadOptions,
     ) -> ModuleLoadResponse {
+        if let Some(disk) = self.disk.as_ref().filter(|_| is_on_disk(specifier)) {
+            let is_required = options.is_synchronous && referrer.is_none();
+            let wants_json = options.requested_module_type == RequestedModuleType::Json;
+            return ModuleLoadResponse::Sync(disk.load(specifier, is_required, wants_json).map(|module| {
+                let (module_type, code) = match module {
+                    DiskModule::JavaScript(code) => (ModuleType::JavaScript, code),
+                    DiskModule::Json(text) => (ModuleType::Json, text),
+                };
+                ModuleSource::new(module_type, ModuleSourceCode::String(code.into()), specifier, None)
+            }));
+        }
         ModuleLoadResponse::Sync(match self.app.chunks.get(specifier.as_str()) {
             Some(chunk) => Ok(ModuleSource::new(
                 ModuleType::JavaScript,
@@ -62,6 +81,10 @@ impl ModuleLoader for BundleLoader {
     fn get_source_map(&self, file: &str) -> Option<Cow<'_, [u8]>> {
         self.app.chunks.get(file)?.source_map()
     }
+}
+
+fn is_on_disk(url: &ModuleSpecifier) -> bool {
+    url.scheme() == "file"
 }
 
 fn not_found(specifier: &str) -> JsErrorBox {

@@ -380,6 +380,60 @@ async fn what_has_no_meaning_here_is_refused_when_it_is_called() {
 }
 
 #[tokio::test]
+async fn require_loads_modules_of_both_kinds_from_the_disk() {
+    let app = project()
+        .file("node_modules/both/package.json", r#"{ "exports": { "module-sync": "./sync.mjs", "import": "./import.mjs", "default": "./common.cjs" } }"#)
+        .file("node_modules/both/sync.mjs", "export const from = 'module-sync';")
+        .file("node_modules/both/import.mjs", "export const from = 'import';")
+        .file("node_modules/both/common.cjs", "exports.from = 'default';")
+        .file("node_modules/whole/package.json", r##"{ "type": "module", "main": "main.js", "imports": { "#inner": "./inner.js" } }"##)
+        .file("node_modules/whole/inner.js", "export const inner = 'inside';")
+        .file("node_modules/whole/main.js", "import old, { a, größe, handed, 'c-d' as cd } from 'old'; import { sep } from 'path'; import list from './list.json' with { type: 'json' }; import { inner } from '#inner'; import { twice } from '../bare/index.js'; import * as both from 'both'; export default function whole() { return [old.a, a, größe, handed, cd, sep, list.n, inner, twice(2), both.from, import.meta.filename.endsWith('whole/main.js')]; } export const late = () => import('./late.js').then((late) => late.name);")
+        .file("node_modules/whole/late.js", "export const name = 'late';")
+        .file("node_modules/whole/list.json", r#"{ "n": 5 }"#)
+        .file("node_modules/old/package.json", "{}")
+        .file("node_modules/old/index.js", "exports.a = 1; Object.defineProperty(exports, 'größe', { enumerable: true, get: () => 2 }); exports['c-d'] = 4; __exportStar(require('./more'), exports); function __exportStar(from, to) { Object.assign(to, from); }")
+        .file("node_modules/old/more.js", "module.exports = { handed: 3 };")
+        .file("node_modules/bare/package.json", "{}")
+        .file("node_modules/bare/index.js", "export const twice = (n) => 2 * n;")
+        .file("node_modules/chosen/package.json", r#"{ "type": "module", "main": "main.js" }"#)
+        .file("node_modules/chosen/main.js", "const value = 'all of it'; export { value as 'module.exports' };")
+        .file("node_modules/waits/package.json", r#"{ "type": "module", "main": "main.js" }"#)
+        .file("node_modules/waits/main.js", "export const x = await 1;")
+        .file("node_modules/throws/package.json", r#"{ "type": "module", "main": "main.js" }"#)
+        .file("node_modules/throws/main.js", "throw new RangeError('from within');")
+        .file("node_modules/lacks/package.json", r#"{ "type": "module", "main": "main.js" }"#)
+        .file("node_modules/lacks/main.js", "import './nowhere.js';")
+        .file("node_modules/looks/package.json", r#"{ "type": "module", "main": "main.js" }"#)
+        .file("node_modules/looks/main.js", "import '/etc/passwd';")
+        .file("app/both/route.ts", "import { createRequire } from 'node:module';
+            const require = createRequire(import.meta.url); const name = (...parts: string[]) => parts.join('');
+            export const GET = async () => { const whole = require(name('who', 'le')); return Response.json([require(name('bo', 'th')).from, whole.__esModule, whole.default(), await whole.late(), whole === require('whole'), require(name('ba', 're')).twice(4), require(name('cho', 'sen')), (await import(require.resolve('bare/index.js').replace(/^/, 'file://'))).twice(1)]); };")
+        .file("app/fails/route.ts", "import { createRequire } from 'node:module';
+            const require = createRequire(import.meta.url); const tried = (name: string) => { try { return require(name); } catch (error: any) { return error.code ?? `${error.name} ${error.message.includes('from within')}`; } };
+            export const GET = () => Response.json(['waits', 'throws', 'throws', 'lacks', 'looks'].map(tried));")
+        .start()
+        .await;
+    app.get("/both").await.is_json(json!([
+        "module-sync",
+        true,
+        [1, 1, 2, 3, 4, "/", 5, "inside", 4, "module-sync", true],
+        "late",
+        true,
+        8,
+        "all of it",
+        2,
+    ]));
+    app.get("/fails").await.is_json(json!([
+        "ERR_REQUIRE_ASYNC_MODULE",
+        "RangeError true",
+        "RangeError true",
+        "ERR_MODULE_NOT_FOUND",
+        "ERR_ACCESS_DENIED",
+    ]));
+}
+
+#[tokio::test]
 async fn commonjs_has_its_surroundings() {
     let app = project()
         .file("data/list.json", "{\"from\":\"disk\"}")

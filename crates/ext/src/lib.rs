@@ -15,7 +15,7 @@ mod ops;
 
 pub use held::{Charge, Held};
 pub use list::{Layer, Settings, extensions};
-pub use node::{AppSys, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
+pub use node::{AppSys, DiskModule, DiskModules, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
 pub use ops::{
     AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, PrintedBy, SharedExchanges,
     close_upstreams, take_panic,

@@ -2,13 +2,15 @@
 //!
 //! Purpose: the extensions behind `node:` modules, and what stands in for the
 //! parts of Deno's own runtime that they expect.
-//! Where to look: `ops` for what is answered differently here, `require` for
+//! Where to look: `ops` for what is answered differently here, `require` and `disk` for
 //! modules that are read while the app runs.
 //! Never: which app gets the layer; what user code may reach.
 
+mod disk;
 mod ops;
 mod require;
 
+use std::borrow::Cow;
 use std::fs::OpenOptions;
 use std::path::Path;
 use std::rc::Rc;
@@ -17,9 +19,13 @@ use deno_core::{Extension, v8};
 use deno_fs::{FileSystemRc, RealFs};
 use deno_node::{ContextInitMode, NodeExtInitServices, VM_CONTEXT_INDEX};
 use node_resolver::cache::NodeResolutionSys;
-use node_resolver::{DenoIsBuiltInNodeModuleChecker, NodeResolver, NodeResolverOptions, PackageJsonResolver};
+use node_resolver::{
+    DenoIsBuiltInNodeModuleChecker, NodeConditionOptions, NodeResolver, NodeResolverOptions,
+    PackageJsonResolver, PackageJsonResolverRc,
+};
 use sys_traits::impls::{CwdSys, RealSys};
 
+pub use self::disk::{DiskModule, DiskModules};
 use self::ops::*;
 use self::require::{Packages, Require};
 use crate::list::Settings;
@@ -149,17 +155,32 @@ pub(crate) fn last_extension(settings: &Settings) -> Extension {
     edgehost_node::init(settings.sys.clone())
 }
 
-fn services(settings: &Settings) -> NodeExtInitServices<Packages, Packages, AppSys> {
-    let sys = &settings.sys;
-    let pkg_json_resolver = deno_fs::sync::new_rc(PackageJsonResolver::new(sys.clone(), None));
-    let node_resolver = NodeResolver::new(
+type Resolver = NodeResolver<Packages, DenoIsBuiltInNodeModuleChecker, Packages, AppSys>;
+
+/// Finds modules as Node.js does, under its names of conditions.
+fn resolver(sys: &AppSys, packages: &PackageJsonResolverRc<AppSys>) -> Resolver {
+    let names = |names: &[&'static str]| names.iter().map(|name| Cow::Borrowed(*name)).collect();
+    NodeResolver::new(
         Packages,
         DenoIsBuiltInNodeModuleChecker,
         Packages,
-        pkg_json_resolver.clone(),
+        packages.clone(),
         NodeResolutionSys::new(sys.clone(), None),
-        NodeResolverOptions::default(),
-    );
+        NodeResolverOptions {
+            conditions: NodeConditionOptions {
+                import_conditions_override: Some(names(&["node", "import", "module-sync"])),
+                require_conditions_override: Some(names(&["node", "require", "module-sync"])),
+                ..NodeConditionOptions::default()
+            },
+            ..NodeResolverOptions::default()
+        },
+    )
+}
+
+fn services(settings: &Settings) -> NodeExtInitServices<Packages, Packages, AppSys> {
+    let sys = &settings.sys;
+    let pkg_json_resolver = deno_fs::sync::new_rc(PackageJsonResolver::new(sys.clone(), None));
+    let node_resolver = resolver(sys, &pkg_json_resolver);
     NodeExtInitServices {
         node_require_loader: Rc::new(Require {
             packages: pkg_json_resolver.clone(),
