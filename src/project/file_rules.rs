@@ -10,12 +10,14 @@ use std::path::Path;
 
 use oxc::allocator::Allocator;
 use oxc::ast::ast::{
-    Argument, ArrayExpression, BindingPattern, CallExpression, ConditionalExpression, Expression,
+    Argument, ArrayExpression, ArrayExpressionElement, AssignmentExpression, AssignmentTarget,
+    BindingPattern, CallExpression, ConditionalExpression, Expression, Function, IdentifierReference,
     IfStatement, LogicalExpression, ObjectExpression, ObjectProperty, ObjectPropertyKind, Program, Statement,
     SwitchStatement, VariableDeclarator,
 };
 use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
+use oxc::semantic::ScopeFlags;
 use oxc::span::SourceType;
 
 /// Names of the file, in the order in which Next.js looks for them.
@@ -118,10 +120,21 @@ impl FileRules {
             return Self { hints: vec![hint], ..Self::default() };
         }
         let reading = Reading { known: constants(&parsed.program) };
-        let mut finder = Finder { name, reading, conditions: 0, webpack: 0, found: Self::default() };
+        let functions = functions(&parsed.program);
+        let mut finder =
+            Finder { name, reading, functions, conditions: 0, webpack: 0, found: Self::default() };
         finder.visit_program(&parsed.program);
         finder.found
     }
+}
+
+/// The functions that the file declares.
+fn functions<'p, 'a>(program: &'p Program<'a>) -> HashMap<&'p str, &'p Function<'a>> {
+    let declared = program.body.iter().filter_map(|statement| match statement {
+        Statement::FunctionDeclaration(function) => Some((function.id.as_ref()?.name.as_str(), &**function)),
+        _ => None,
+    });
+    declared.collect()
 }
 
 /// The initial values of the file's own constants.
@@ -152,7 +165,7 @@ struct Reading<'p, 'a> {
     known: HashMap<&'p str, &'p Expression<'a>>,
 }
 
-impl<'a> Reading<'_, 'a> {
+impl<'p, 'a> Reading<'p, 'a> {
     /// An expression without what has no meaning when it runs; names stand for constants.
     fn value<'e>(&'e self, expression: &'e Expression<'a>) -> &'e Expression<'a> {
         let mut expression = expression.get_inner_expression();
@@ -163,6 +176,14 @@ impl<'a> Reading<'_, 'a> {
             expression = value.get_inner_expression();
         }
         expression
+    }
+
+    /// What a name stands for.
+    fn known_value(&self, expression: &Expression<'a>) -> Option<&'p Expression<'a>> {
+        match expression.get_inner_expression() {
+            Expression::Identifier(name) => self.known.get(name.name.as_str()).copied(),
+            _ => None,
+        }
     }
 
     fn text<'e>(&'e self, expression: &'e Expression<'a>) -> Option<&'e str> {
@@ -335,45 +356,36 @@ impl<'a> Reading<'_, 'a> {
         }
     }
 
-    /// `{ test: /\.md$/, type: 'asset/source' }`
-    fn webpack(&self, rule: &ObjectExpression<'a>) -> Option<Found> {
-        let test = self.property(rule, "test")?;
-        let what = match self.pattern(test, Pattern::Text) {
-            Some(Pattern::Regex(source, _)) => format!("/{source}/"),
-            _ => "some files".to_owned(),
+    /// `{ test: /\.md$/, type: 'asset/source' }`, or several below `oneOf`.
+    fn webpack(&self, rule: &ObjectExpression<'a>) -> Option<Vec<Found>> {
+        let test = self.property(rule, "test");
+        let Some(Expression::ArrayExpression(list)) = self.property(rule, "oneOf") else {
+            return Some(vec![(self.about(test?), self.webpack_rule(rule, &[]))]);
         };
-        Some((what, self.webpack_rule(rule, test)))
+        let rules = list.elements.iter().filter_map(|element| match self.value(element.as_expression()?) {
+            Expression::ObjectExpression(inner) => Some(inner),
+            _ => None,
+        });
+        let found = rules.filter_map(|inner| {
+            let test = self.property(inner, "test").or(test)?;
+            let rule =
+                self.webpack_conditions(rule).and_then(|conditions| self.webpack_rule(inner, &conditions));
+            Some((self.about(test), rule))
+        });
+        Some(found.collect()).filter(|found: &Vec<Found>| !found.is_empty())
     }
 
-    fn webpack_rule(&self, rule: &ObjectExpression<'a>, test: &Expression<'a>) -> Result<FileRule, String> {
-        let unread = |name: &str| format!("its `{name}` cannot be read");
-        let mut when = Vec::new();
-        for property in &rule.properties {
-            let ObjectPropertyKind::ObjectProperty(property) = property else {
-                return Err("it is put together from others".to_owned());
-            };
-            let name = property.key.static_name().unwrap_or_default();
-            let value = self.value(&property.value);
-            match &*name {
-                "exclude" | "include" => {
-                    let pattern = self.pattern(value, Pattern::Text).filter(is_regex);
-                    let condition = Condition::WholePath(pattern.ok_or_else(|| unread(&name))?);
-                    when.push(if name == "include" {
-                        condition
-                    } else {
-                        Condition::Not(Box::new(condition))
-                    });
-                }
-                "resourceQuery" => {
-                    let pattern = self.pattern(value, Pattern::Text).filter(is_regex);
-                    when.push(Condition::Query(pattern.ok_or_else(|| unread(&name))?));
-                }
-                "test" | "type" | "use" | "loader" | "options" | "generator" | "parser" | "enforce" => {}
-                _ => return Err(unread(&name)),
-            }
+    /// What a rule is about, for people.
+    fn about(&self, test: &Expression<'a>) -> String {
+        match self.pattern(test, Pattern::Text) {
+            Some(Pattern::Regex(source, _)) => format!("/{source}/"),
+            _ => "some files".to_owned(),
         }
-        let test = self.pattern(test, Pattern::Text).filter(is_regex);
-        when.insert(0, Condition::WholePath(test.ok_or_else(|| unread("test"))?));
+    }
+
+    /// `outer` holds for the rules around it.
+    fn webpack_rule(&self, rule: &ObjectExpression<'a>, outer: &[Condition]) -> Result<FileRule, String> {
+        let when = [outer, &self.webpack_conditions(rule)?].concat();
         let kind = match self.property(rule, "type").and_then(|kind| self.text(kind)) {
             Some("asset/source") => FileKind::Source,
             Some("asset" | "asset/inline" | "asset/resource") => FileKind::DataUrl,
@@ -385,6 +397,29 @@ impl<'a> Reading<'_, 'a> {
             Some(other) => return Err(format!("the type '{other}' is not supported")),
         };
         Ok(FileRule { when: Condition::All(when), kind })
+    }
+
+    /// When a rule holds.
+    fn webpack_conditions(&self, rule: &ObjectExpression<'a>) -> Result<Vec<Condition>, String> {
+        let mut when = Vec::new();
+        for property in &rule.properties {
+            let ObjectPropertyKind::ObjectProperty(property) = property else {
+                return Err("it is put together from others".to_owned());
+            };
+            let name = property.key.static_name().unwrap_or_default();
+            let pattern = || {
+                let pattern = self.pattern(self.value(&property.value), Pattern::Text);
+                pattern.filter(is_regex).ok_or_else(|| format!("its `{name}` cannot be read"))
+            };
+            match &*name {
+                "test" | "include" => when.push(Condition::WholePath(pattern()?)),
+                "exclude" => when.push(Condition::Not(Box::new(Condition::WholePath(pattern()?)))),
+                "resourceQuery" => when.push(Condition::Query(pattern()?)),
+                "type" | "use" | "loader" | "options" | "generator" | "parser" | "enforce" | "oneOf" => {}
+                _ => return Err(format!("its `{name}` cannot be read")),
+            }
+        }
+        Ok(when)
     }
 }
 
@@ -400,6 +435,7 @@ fn is_named(property: &ObjectProperty<'_>, name: &str) -> bool {
 struct Finder<'p, 'a> {
     name: &'p str,
     reading: Reading<'p, 'a>,
+    functions: HashMap<&'p str, &'p Function<'a>>,
     /// How many conditions are around.
     conditions: usize,
     /// How many properties called `webpack` are around.
@@ -407,7 +443,7 @@ struct Finder<'p, 'a> {
     found: FileRules,
 }
 
-impl Finder<'_, '_> {
+impl<'a> Finder<'_, 'a> {
     fn add(&mut self, (what, rule): Found) {
         let why = match rule {
             Ok(_) if self.conditions > 0 => "it depends on a condition".to_owned(),
@@ -419,32 +455,86 @@ impl Finder<'_, '_> {
             self.found.hints.push(hint);
         }
     }
+
+    /// A value with a name; whether it is one that holds rules.
+    fn named(&mut self, name: &str, value: &Expression<'a>) -> bool {
+        match name {
+            // Next.js 14 calls it `turbo`, below `experimental`.
+            "turbopack" | "turbo" => {
+                if let Expression::ObjectExpression(options) = self.reading.value(value)
+                    && let Some(rules) = self.reading.property(options, "rules")
+                {
+                    let found = self.reading.turbopack(rules);
+                    found.into_iter().for_each(|found| self.add(found));
+                    return true;
+                }
+                false
+            }
+            "webpack" if self.webpack == 0 => {
+                self.webpack += 1;
+                let declared = match value.get_inner_expression() {
+                    Expression::Identifier(name) => self.functions.get(name.name.as_str()).copied(),
+                    _ => None,
+                };
+                let known = self.reading.known_value(value);
+                match (declared, known) {
+                    (Some(function), _) => walk::walk_function(self, function, ScopeFlags::Function),
+                    (None, Some(known)) => self.visit_expression(known),
+                    (None, None) => self.visit_expression(value),
+                }
+                self.webpack -= 1;
+                true
+            }
+            _ => false,
+        }
+    }
 }
 
 impl<'a> Visit<'a> for Finder<'_, 'a> {
     fn visit_object_property(&mut self, property: &ObjectProperty<'a>) {
-        // Next.js 14 calls it `turbo`, below `experimental`.
-        if (is_named(property, "turbopack") || is_named(property, "turbo"))
-            && let Expression::ObjectExpression(options) = self.reading.value(&property.value)
-            && let Some(rules) = self.reading.property(options, "rules")
-        {
-            let found = self.reading.turbopack(rules);
-            found.into_iter().for_each(|found| self.add(found));
-            return;
+        let name = property.key.static_name().unwrap_or_default();
+        if !self.named(&name, &property.value) {
+            walk::walk_object_property(self, property);
         }
-        let is_webpack = is_named(property, "webpack");
-        self.webpack += usize::from(is_webpack);
-        walk::walk_object_property(self, property);
-        self.webpack -= usize::from(is_webpack);
+    }
+
+    /// `config.webpack = ..`
+    fn visit_assignment_expression(&mut self, assignment: &AssignmentExpression<'a>) {
+        let name = match &assignment.left {
+            AssignmentTarget::StaticMemberExpression(member) => member.property.name.as_str(),
+            _ => "",
+        };
+        if !self.named(name, &assignment.right) {
+            walk::walk_assignment_expression(self, assignment);
+        }
     }
 
     fn visit_object_expression(&mut self, object: &ObjectExpression<'a>) {
         if self.webpack > 0
             && let Some(found) = self.reading.webpack(object)
         {
-            return self.add(found);
+            return found.into_iter().for_each(|found| self.add(found));
         }
         walk::walk_object_expression(self, object);
+    }
+
+    /// Rules that were written down before, one by one or as a list.
+    fn visit_identifier_reference(&mut self, name: &IdentifierReference<'a>) {
+        let known = self.reading.known.get(name.name.as_str()).copied().filter(|_| self.webpack > 0);
+        let rules: Vec<&Expression<'a>> = match known.map(|known| self.reading.value(known)) {
+            Some(Expression::ArrayExpression(list)) => {
+                list.elements.iter().filter_map(ArrayExpressionElement::as_expression).collect()
+            }
+            Some(rule) => vec![rule],
+            None => Vec::new(),
+        };
+        let mut found = Vec::new();
+        for rule in rules {
+            if let Expression::ObjectExpression(rule) = self.reading.value(rule) {
+                found.extend(self.reading.webpack(rule).unwrap_or_default());
+            }
+        }
+        found.into_iter().for_each(|found| self.add(found));
     }
 
     fn visit_if_statement(&mut self, statement: &IfStatement<'a>) {
@@ -522,6 +612,40 @@ mod tests {
             );
             assert_eq!(kinds(&source), [kind], "{rule}");
         }
+    }
+
+    #[test]
+    fn rules_of_webpack_are_found_where_people_write_them() {
+        let rule = "{ test: /\\.md$/, type: 'asset/source' }";
+        let push = format!("config.module.rules.push({rule}); return config;");
+        for source in [
+            format!(
+                "const rule = {rule}; module.exports = {{ webpack: (config) => {{ config.module.rules.push(rule); return config; }} }};"
+            ),
+            format!(
+                "const rules = [{rule}]; module.exports = {{ webpack: (config) => {{ config.module.rules.push(...rules); return config; }} }};"
+            ),
+            format!("function webpack(config) {{ {push} }} module.exports = {{ webpack }};"),
+            format!("const change = (config) => {{ {push} }}; export default {{ webpack: change }};"),
+            format!("const c = {{}}; c.webpack = (config) => {{ {push} }}; module.exports = c;"),
+            format!(
+                "module.exports = {{ webpack: (config) => {{ config.module.rules.unshift({{ oneOf: [{rule}] }}); return config; }} }};"
+            ),
+            format!(
+                "module.exports = {{ webpack: (config) => {{ config.module.rules = [...config.module.rules, {rule}]; return config; }} }};"
+            ),
+            format!(
+                "module.exports = {{ webpack: (config) => ({{ ...config, module: {{ ...config.module, rules: [...config.module.rules, {rule}] }} }}) }};"
+            ),
+        ] {
+            assert_eq!(kinds(&source), [FileKind::Source], "{source}");
+        }
+        let one_of = "export default { webpack(config) { config.module.rules.push({ test: /\\.md$/, oneOf: [{ resourceQuery: /url/, type: 'asset/inline' }, { use: 'raw-loader' }] }); return config; } };";
+        assert_eq!(kinds(one_of), [FileKind::DataUrl, FileKind::Text]);
+        // Each is defined by the other.
+        let circle =
+            "const webpack = config; const config = { webpack, a: [config] }; export default config;";
+        assert!(read(circle).rules.is_empty());
     }
 
     #[test]
