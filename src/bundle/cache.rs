@@ -39,6 +39,7 @@ pub(super) struct Key {
     routes: Vec<(String, String, Vec<String>)>,
     conditions: Conditions,
     file_rules: Vec<FileRule>,
+    strict_exports: bool,
 }
 
 impl Key {
@@ -52,6 +53,7 @@ impl Key {
             routes: routes.collect(),
             conditions: conditions.clone(),
             file_rules: project.file_rules.rules.clone(),
+            strict_exports: project.strict_exports,
         }
     }
 }

@@ -222,6 +222,7 @@ pub(crate) async fn bundle(
             kind,
             conditions: conditions.of(kind).to_vec(),
             file_rules: project.file_rules.rules.clone(),
+            strict_exports: project.strict_exports,
             recorder: recorder.clone(),
         };
         match rolldown::run(setting, &of_kind).await {
@@ -235,10 +236,12 @@ pub(crate) async fn bundle(
                 for (index, entry) in part.entries {
                     entries[index] = Some(entry);
                 }
-                whole.errors.extend(part.failures.into_iter().map(|Failure { problem, routes: broken }| {
-                    let breaks = broken.into_iter().map(|index| routes[index].pattern.clone()).collect();
-                    Problem { breaks, ..problem }
-                }));
+                whole.errors.extend(part.failures.into_iter().map(
+                    |Failure { problem, routes: broken, .. }| {
+                        let breaks = broken.into_iter().map(|index| routes[index].pattern.clone()).collect();
+                        Problem { breaks, ..problem }
+                    },
+                ));
             }
             Err(BundleError::Problems(found)) => {
                 let all: Vec<String> =
@@ -286,6 +289,8 @@ struct Setting {
     conditions: Vec<String>,
     /// For files that are no code.
     file_rules: Vec<FileRule>,
+    /// Whether an import of a name that is not exported is a mistake; else it is `undefined`.
+    strict_exports: bool,
     /// Takes down what is read and asked for.
     recorder: Arc<inputs::Recorder>,
 }
@@ -306,6 +311,8 @@ struct Part {
 struct Failure {
     problem: Problem,
     routes: Vec<usize>,
+    /// Whether it is an import of a name that is not exported.
+    is_missing_export: bool,
 }
 
 fn methods_of(exports: &[&str]) -> MethodSet {

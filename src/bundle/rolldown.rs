@@ -87,16 +87,29 @@ impl Setting {
     async fn build(&self, routes: &[(usize, PathBuf)]) -> Result<Part, BundleError> {
         let mut left = routes.to_vec();
         let mut failures: Vec<Failure> = Vec::new();
+        let mut tolerated: Option<Vec<Problem>> = None;
         while !left.is_empty() {
-            let mut found = match self.attempt(&left).await? {
+            let mut found = match self.attempt(&left, tolerated.is_some()).await? {
                 Attempt::Done(mut part) => {
                     part.failures.extend(failures);
+                    part.warnings.extend(tolerated.unwrap_or_default());
                     return Ok(part);
                 }
                 Attempt::Failed(found) => found,
             };
+            if !self.strict_exports && tolerated.is_none() {
+                let (missing, others): (Vec<_>, Vec<_>) =
+                    found.into_iter().partition(|failure| failure.is_missing_export);
+                if others.is_empty() {
+                    // The bundler does not say so of what it lets pass.
+                    tolerated = Some(missing.into_iter().map(tolerate).collect());
+                    continue;
+                }
+                // The next attempt finds the rest again.
+                found = others;
+            }
             if found.iter().all(|failure| failure.routes.is_empty()) {
-                found = self.try_apart(&left, found).await?;
+                found = self.try_apart(&left, found, tolerated.is_some()).await?;
             }
             left.retain(|(route, _)| !found.iter().any(|failure| failure.routes.contains(route)));
             failures.extend(found);
@@ -109,11 +122,12 @@ impl Setting {
         &self,
         routes: &[(usize, PathBuf)],
         unnamed: Vec<Failure>,
+        tolerant: bool,
     ) -> Result<Vec<Failure>, BundleError> {
         let mut failures = Vec::new();
         let mut groups = vec![routes.to_vec()];
         while let Some(group) = groups.pop() {
-            let Attempt::Failed(mut found) = self.attempt(&group).await? else { continue };
+            let Attempt::Failed(mut found) = self.attempt(&group, tolerant).await? else { continue };
             if let [(only, _)] = &*group {
                 found.iter_mut().for_each(|failure| failure.routes = vec![*only]);
             }
@@ -130,9 +144,9 @@ impl Setting {
         Ok(failures)
     }
 
-    /// One run of the bundler.
-    async fn attempt(&self, routes: &[(usize, PathBuf)]) -> Result<Attempt, BundleError> {
-        let Self { root, kind, conditions, file_rules, recorder } = self;
+    /// One run of the bundler. A tolerant one makes `undefined` of names that are not exported.
+    async fn attempt(&self, routes: &[(usize, PathBuf)], tolerant: bool) -> Result<Attempt, BundleError> {
+        let Self { root, kind, conditions, file_rules, recorder, .. } = self;
         let plugin = Arc::new(HostModules {
             kind: *kind,
             root: (*root).to_owned(),
@@ -142,15 +156,16 @@ impl Setting {
             ..HostModules::default()
         });
         let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
-        let mut bundler =
-            match Bundler::with_plugins(options(root, *kind, conditions.clone(), routes), plugins) {
-                Ok(bundler) => bundler,
-                Err(errors) => {
-                    let graph = Graph::default();
-                    let reader = Reader { root, graph: &graph };
-                    return Err(BundleError::Problems(reader.problems(&errors.into_vec())));
-                }
-            };
+        let mut options = options(root, *kind, conditions.clone(), routes);
+        options.shim_missing_exports = Some(tolerant);
+        let mut bundler = match Bundler::with_plugins(options, plugins) {
+            Ok(bundler) => bundler,
+            Err(errors) => {
+                let graph = Graph::default();
+                let reader = Reader { root, graph: &graph };
+                return Err(BundleError::Problems(reader.problems(&errors.into_vec())));
+            }
+        };
         let built = tokio::time::timeout(PATIENCE, bundler.generate()).await.map_err(|_| {
             BundleError::Bundler(format!("it did not finish within {} s", PATIENCE.as_secs()))
         })?;
@@ -169,17 +184,27 @@ impl Setting {
                     Failure {
                         problem: reader.problem(&error),
                         routes: indices_of(&graph.entries_of(id, Ways::All)),
+                        is_missing_export: matches!(error.kind(), EventKind::MissingExportError),
                     }
                 });
                 let mut failures: Vec<Failure> = failures.collect();
                 // Of routes that are given up, all mistakes are told at once.
-                let given_up: HashSet<usize> =
-                    failures.iter().flat_map(|failure| failure.routes.iter().copied()).collect();
+                let is_tolerable =
+                    |failure: &Failure| failure.is_missing_export && !self.strict_exports && !tolerant;
+                let given_up: HashSet<usize> = failures
+                    .iter()
+                    .filter(|failure| !is_tolerable(failure))
+                    .flat_map(|failure| failure.routes.iter().copied())
+                    .collect();
                 for gap in plugin.gaps.lock().drain(..).filter(|gap| gap.ways == Ways::All) {
                     let mut routes = indices_of(&graph.entries_of(&gap.edge.importer, Ways::All));
                     routes.retain(|index| given_up.contains(index));
                     if !routes.is_empty() {
-                        failures.push(Failure { problem: reader.at_gap(gap), routes });
+                        failures.push(Failure {
+                            problem: reader.at_gap(gap),
+                            routes,
+                            is_missing_export: false,
+                        });
                     }
                 }
                 return Ok(Attempt::Failed(failures));
@@ -215,7 +240,8 @@ impl Setting {
                 position.is_some_and(|position| loaded.has(position, &gap.id, gap.ways))
             });
             if !broken.is_empty() {
-                part.failures.push(Failure { problem: reader.at_gap(gap), routes: broken });
+                let problem = reader.at_gap(gap);
+                part.failures.push(Failure { problem, routes: broken, is_missing_export: false });
             }
         }
         // Most need not be parsed for it.
@@ -230,6 +256,13 @@ impl Setting {
         part.inputs = inputs.into_iter().filter(|path| path.is_absolute()).collect();
         Ok(Attempt::Done(part))
     }
+}
+
+/// What is said of an import of a name that is not exported where that is no mistake.
+fn tolerate(failure: Failure) -> Problem {
+    let Failure { mut problem, .. } = failure;
+    problem.message = format!("{}: it is undefined", problem.message.trim_end_matches('.'));
+    problem
 }
 
 /// What is to be said of modules that are stood in for.
@@ -915,7 +948,7 @@ impl Reader<'_> {
             file: self.show(&absolute),
             line,
             column,
-            message,
+            message: self.plain(&message),
             code,
             imported_by: chain,
             ..Problem::default()
@@ -951,6 +984,12 @@ impl Reader<'_> {
         // Modules of the host stand between others only as far as the bundler is concerned.
         let way = self.graph.way_to(id).into_iter().filter(|id| !id.starts_with('\0'));
         way.map(|id| self.show(Path::new(file_of(id)))).collect()
+    }
+
+    /// A message with paths as people know them, also those of ids that are hidden.
+    fn plain(&self, message: &str) -> String {
+        let message = message.replace("\\0/", "/").replace("\0/", "/");
+        message.replace(&format!("\"{}/", self.root.display()), "\"")
     }
 
     fn show(&self, path: &Path) -> String {

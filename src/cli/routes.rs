@@ -18,7 +18,8 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
     let routes = builder
         .on_progress(|progress| match progress {
             Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
-            Progress::Bundled { errors, .. } => {
+            Progress::Bundled { warnings, errors, .. } => {
+                warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
                 errors.iter().for_each(|error| output::failure(&error.to_string()));
             }
             _ => {}

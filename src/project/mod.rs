@@ -37,6 +37,9 @@ pub(crate) struct Project {
     /// Whether it is on a Next.js before 15, where `params`, `cookies()` and their like
     /// are no promises.
     pub sync_params: bool,
+    /// Whether it is on a Next.js that takes an import of a name that is not exported for an
+    /// error, not for a warning.
+    pub strict_exports: bool,
     /// Recognised files of other Next.js conventions, which are not served.
     ignored: discovery::IgnoredFiles,
     /// How files that are no code are imported.
@@ -100,8 +103,9 @@ impl Project {
         let (routes, ignored) = discovery::discover(&root, &app_dir)?;
         let environment = env::load(&root, real_env)?;
         let sync_params = next::is_synchronous(&root);
+        let strict_exports = next::is_strict(&root);
         let file_rules = FileRules::of_project(&root);
-        Ok(Self { root, routes, environment, sync_params, ignored, file_rules })
+        Ok(Self { root, routes, environment, sync_params, strict_exports, ignored, file_rules })
     }
 
     /// The project folder for the folder that a person named: the one that holds `app/`

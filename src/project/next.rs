@@ -9,14 +9,28 @@ use serde_json::Value;
 /// as promises.
 const PROMISES: u64 = 15;
 
+/// The first version that bundles with Turbopack, which takes an import of a name that is
+/// not exported for an error. webpack warns.
+const TURBOPACK: u64 = 16;
+
 /// Where a `package.json` names what a project needs.
 const LISTS: [&str; 4] = ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"];
 
 /// Whether the project is on a Next.js that hands them out as they are.
+pub(super) fn is_synchronous(root: &Path) -> bool {
+    is_older(root, PROMISES) == Some(true)
+}
+
+/// Whether the project is on a Next.js that takes such an import for an error.
+pub(super) fn is_strict(root: &Path) -> bool {
+    is_older(root, TURBOPACK) == Some(false)
+}
+
+/// Whether the project is on a Next.js before `first`; none if it is on no Next.js.
 ///
 /// The range in its `package.json` says so. Where that allows both (`>=14`, `latest`,
-/// `catalog:`), or is not there, what is installed does.
-pub(super) fn is_synchronous(root: &Path) -> bool {
+/// `catalog:`), or is not there, what is installed does; where nothing is, the newest counts.
+fn is_older(root: &Path, first: u64) -> Option<bool> {
     let package = json(&root.join("package.json")).unwrap_or_default();
     let wanted = LISTS.iter().find_map(|list| package[*list]["next"].as_str());
     let major = || {
@@ -24,7 +38,8 @@ pub(super) fn is_synchronous(root: &Path) -> bool {
             root.ancestors().find_map(|folder| json(&folder.join("node_modules/next/package.json")))?;
         installed["version"].as_str()?.split('.').next()?.parse::<u64>().ok()
     };
-    wanted.and_then(is_before).or_else(|| Some(major()? < PROMISES)).unwrap_or_default()
+    let told = wanted.and_then(|range| is_before(range, first));
+    told.or_else(|| Some(major()? < first)).or_else(|| wanted.map(|_| false))
 }
 
 fn json(path: &Path) -> Option<Value> {
@@ -32,7 +47,7 @@ fn json(path: &Path) -> Option<Value> {
 }
 
 /// Whether all versions that a range allows are older; none if it allows both.
-fn is_before(wanted: &str) -> Option<bool> {
+fn is_before(wanted: &str, first: u64) -> Option<bool> {
     let range = wanted.strip_prefix("workspace:").unwrap_or(wanted);
     // An alias: `npm:next@14.2.0`, `npm:@scope/next@14`.
     let range = match range.strip_prefix("npm:") {
@@ -41,12 +56,12 @@ fn is_before(wanted: &str) -> Option<bool> {
     };
     let request = VersionReq::parse_from_npm(range).ok()?;
     let ranges = &request.range()?.0;
-    let mut answers = ranges.iter().filter(|range| !range.is_none()).map(side);
-    let first = answers.next()??;
-    answers.all(|answer| answer == Some(first)).then_some(first)
+    let mut answers = ranges.iter().filter(|range| !range.is_none()).map(|range| side(range, first));
+    let one = answers.next()??;
+    answers.all(|answer| answer == Some(one)).then_some(one)
 }
 
-fn side(range: &VersionRange) -> Option<bool> {
+fn side(range: &VersionRange, first: u64) -> Option<bool> {
     let least = match &range.start {
         RangeBound::Version(bound) => bound.version.major,
         RangeBound::Unbounded => 0,
@@ -60,9 +75,9 @@ fn side(range: &VersionRange) -> Option<bool> {
         }
         RangeBound::Unbounded => u64::MAX,
     };
-    if most < PROMISES {
+    if most < first {
         Some(true)
-    } else if least >= PROMISES {
+    } else if least >= first {
         Some(false)
     } else {
         None
@@ -115,8 +130,34 @@ mod tests {
             ("github:someone/next#v14", None),
             ("https://example.com/next-14.0.0.tgz", None),
         ] {
-            assert_eq!(is_before(range), before, "{range:?}");
+            assert_eq!(is_before(range, PROMISES), before, "{range:?}");
         }
+    }
+
+    #[test]
+    fn a_project_is_on_turbopack_or_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let is_strict = |package: &str| {
+            std::fs::write(folder.path().join("package.json"), package).expect("written");
+            is_strict(folder.path())
+        };
+        for (range, strict) in [
+            ("^16.0.0", true),
+            ("16.0.0-beta.0", true),
+            (">=16", true),
+            ("15.5.4", false),
+            ("^14", false),
+            ("latest", true),
+            (">=15", true),
+        ] {
+            let package = format!(r#"{{ "dependencies": {{ "next": "{range}" }} }}"#);
+            assert_eq!(is_strict(&package), strict, "{range:?}");
+        }
+        assert!(!is_strict("{}"), "on no Next.js");
+        let installed = folder.path().join("node_modules/next");
+        std::fs::create_dir_all(&installed).expect("folders");
+        std::fs::write(installed.join("package.json"), r#"{ "version": "15.5.4" }"#).expect("written");
+        assert!(!is_strict(r#"{ "dependencies": { "next": "latest" } }"#), "what is installed");
     }
 
     #[test]

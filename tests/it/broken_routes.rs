@@ -25,6 +25,7 @@ async fn built(project: &Project) -> (App, Vec<edgehost::Problem>) {
 #[tokio::test]
 async fn each_kind_of_mistake_breaks_its_own_route() {
     let project = project()
+        .file("package.json", r#"{ "dependencies": { "next": "16.0.0" } }"#)
         .file("app/fine/route.ts", FINE)
         .file("app/edge/fine/route.ts", format!("export const runtime = 'edge'; {FINE}"))
         .file("app/absent/route.ts", "import './not-there';\nexport const GET = () => {};")

@@ -131,8 +131,9 @@ async fn every_mistake_is_reported_with_place_code_and_importer() {
 }
 
 #[tokio::test]
-async fn a_missing_export_is_reported() {
+async fn a_missing_export_is_a_mistake_since_next_16() {
     let said = project()
+        .file("package.json", r#"{ "dependencies": { "next": "^16.0.0" } }"#)
         .file(
             "app/route.ts",
             "import { here, gone } from '../lib';\nexport const GET = () => new Response(here + gone);",
@@ -144,6 +145,60 @@ async fn a_missing_export_is_reported() {
         said.contains("gone") && said.contains("app/route.ts:1:16") && said.contains("import { here, gone }"),
         "{said}"
     );
+}
+
+#[tokio::test]
+async fn before_next_16_it_is_undefined_with_a_warning() {
+    let project = project()
+        .file("package.json", r#"{ "dependencies": { "next": "^15.5.0" } }"#)
+        .file("lib/part.ts", "export const here = 1;\nexport interface Shape { x: number }\nexport const GET = () => new Response('got');")
+        .file("lib/index.ts", "export { here, GET, POST } from './part';\nexport { Shape } from './part';\nimport fallback, { gone } from './part';\nexport const seen = () => [typeof gone, typeof fallback];")
+        .file("node_modules/p/package.json", r#"{ "name": "p", "type": "module", "exports": "./index.js" }"#)
+        .file("node_modules/p/index.js", "import { lost } from './inner.js';\nexport const inside = () => typeof lost;")
+        .file("node_modules/p/inner.js", "export const kept = 1;")
+        .file("app/a/route.ts", "import { here, seen } from '../../lib';\nimport { inside, outside } from 'p';\nexport const GET = () => Response.json([here, ...seen(), inside(), typeof outside]);")
+        .file("app/edge/route.ts", "export const runtime = 'edge';\nimport { seen } from '../../lib';\nexport const GET = () => Response.json(seen());")
+        .file("app/handed/route.ts", "export { GET, POST } from '../../lib';")
+        .file("app/broken/route.ts", "import { also } from '../../lib/part';\nimport './not-there';\nexport const GET = () => new Response(String(also));");
+    let told = Arc::new(Mutex::new((Vec::new(), Vec::new())));
+    let seen = told.clone();
+    let builder = project.builder().on_progress(move |progress| {
+        if let edgehost::Progress::Bundled { warnings, errors, .. } = progress {
+            *seen.lock().expect("not poisoned") = (warnings.to_vec(), errors.to_vec());
+        }
+    });
+    let app = App::serve(builder.build().await.expect("built"), None).await;
+    let undefined = "undefined";
+    app.get("/a").await.is_json(json!([1, undefined, undefined, undefined, undefined]));
+    app.get("/edge").await.is_json(json!([undefined, undefined]));
+    app.get("/handed").await.is(200, "got");
+    let answer = app.post("/handed", "").await;
+    assert_eq!(answer.status.as_u16(), 405);
+    assert_eq!(answer.headers["allow"], "GET, HEAD, OPTIONS");
+    assert_eq!(app.get("/broken").await.code(), "BUNDLE_FAILED");
+    let (warnings, errors) = told.lock().expect("not poisoned").clone();
+    assert_eq!(errors.len(), 1, "{errors:#?}");
+    assert!(errors[0].message.contains("not-there"), "{errors:#?}");
+    let places: Vec<String> =
+        warnings.iter().map(|warning| format!("{}:{}", warning.file, warning.line)).collect();
+    for place in [
+        "lib/index.ts:1",
+        "lib/index.ts:2",
+        "lib/index.ts:3",
+        "node_modules/p/index.js:1",
+        "app/a/route.ts:2",
+    ] {
+        assert!(places.iter().any(|told| told == place), "{place} is not in {warnings:#?}");
+    }
+    let names = ["default", "gone", "POST", "Shape", "lost", "outside"];
+    for name in names {
+        let message = format!("\"{name}\" is not exported by ");
+        let told = warnings.iter().filter(|warning| warning.message.starts_with(&message));
+        let told: Vec<_> = told.filter(|warning| warning.message.ends_with(": it is undefined")).collect();
+        assert!(!told.is_empty() && told.iter().all(|warning| warning.breaks.is_empty()), "{warnings:#?}");
+    }
+    // `POST` is handed on twice, and the broken route imports one name more.
+    assert_eq!(warnings.len(), names.len() + 2, "each once: {warnings:#?}");
 }
 
 #[tokio::test]

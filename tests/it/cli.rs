@@ -580,6 +580,26 @@ fn the_table_shows_what_applies_and_what_is_cut_is_said() {
     assert_eq!(cell(&stdout(&routes()), "/long"), Some("1.5s".into()));
 }
 
+#[tokio::test]
+async fn routes_warns_of_what_serve_warns_of() {
+    let project = hello()
+        .file("lib/old.ts", "export const here = 1;")
+        .file("app/gone/route.ts", "import { gone } from '../../lib/old';\nexport const revalidate = 60;\nexport const GET = () => new Response(typeof gone);");
+    let warnings = |log: &str| -> Vec<String> {
+        let lines = log.lines().filter(|line| line.contains("warning"));
+        lines.map(str::to_owned).collect()
+    };
+    let output = run(&["routes", project.path().to_str().expect("UTF-8")]);
+    let said = warnings(&stderr(&output));
+    assert!(said.iter().any(|line| line.contains("\"gone\" is not exported by \"lib/old.ts\"")), "{said:?}");
+    assert!(said.iter().any(|line| line.contains("revalidate")), "{said:?}");
+    let served = Served::start(&project.path(), &[], |_| {});
+    eventually("the same warnings", async || warnings(&served.log()) == said).await;
+    // The kept bundle knows them too.
+    let output = run(&["routes", project.path().to_str().expect("UTF-8")]);
+    assert_eq!(warnings(&stderr(&output)), said);
+}
+
 #[test]
 fn middleware_is_refused_unless_it_is_ignored() {
     let project = hello().file("src/proxy.ts", "export function proxy() {}");
