@@ -496,6 +496,61 @@ const WORDED: &[(&str, &str, &str)] = &[
       throw new TypeError(`Failed to parse URL from ${url}`, { cause });
     }",
     ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "throw new TypeError(\"Body can not be decoded as form data\");",
+        "throw new TypeError('Content-Type was not one of \"multipart/form-data\" or \"application/x-www-form-urlencoded\".');",
+    ),
+    (
+        "ext:deno_fetch/22_body.js",
+        "throw new TypeError(\"Missing content type\");",
+        "throw new TypeError('Content-Type was not one of \"multipart/form-data\" or \"application/x-www-form-urlencoded\".');",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "throw new TypeError(\"Method is not valid\");",
+        "throw new TypeError(`'${m}' is not a valid HTTP method.`);",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "throw new TypeError(\"Method is forbidden\");",
+        "throw new TypeError(`'${m}' HTTP method is unsupported.`);",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "\"Request with GET/HEAD method cannot have body\"",
+        "\"Request with GET/HEAD method cannot have body.\"",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "\"Input request's body is unusable\"",
+        "\"Cannot construct a Request with a Request object that has already been used.\"",
+    ),
+    (
+        "ext:deno_fetch/23_request.js",
+        "throw new TypeError(\"Body is unusable\");",
+        "throw new TypeError(\"unusable\");",
+    ),
+    (
+        "ext:deno_fetch/23_response.js",
+        "throw new TypeError(\"Body is unusable\");",
+        "throw new TypeError(\"Response.clone: Body has already been consumed.\");",
+    ),
+    (
+        "ext:deno_fetch/23_response.js",
+        "`The status provided (${init.status}) is not equal to 101 and outside the range [200, 599]`",
+        "'init[\"status\"] must be in the range of 200 to 599, inclusive.'",
+    ),
+    (
+        "ext:deno_fetch/23_response.js",
+        "\"Response with null body status cannot have body\"",
+        "`Response constructor: Invalid response status code ${response[_response].status}`",
+    ),
+    (
+        "ext:deno_fetch/23_response.js",
+        "`Invalid redirect status code: ${status}`",
+        "`Invalid status code ${status}`",
+    ),
 ];
 
 fn mended() -> impl Iterator<Item = &'static (&'static str, &'static str, &'static str)> {

@@ -88,7 +88,7 @@ function parseSetCookie(line) {
     const key = StringPrototypeToLowerCase(equals === -1 ? part : StringPrototypeSlice(part, 0, equals));
     const text = equals === -1 ? "" : StringPrototypeSlice(part, equals + 1);
     switch (key) {
-      case "path": cookie.path = text; break;
+      case "path": if (text !== "") cookie.path = text; break;
       case "expires": cookie.expires = new Date(text); break;
       case "max-age": cookie.maxAge = Number(text); break;
       case "domain": cookie.domain = text; break;
@@ -126,27 +126,6 @@ function serialise(cookie) {
   if (cookie.partitioned) line += "; Partitioned";
   if (cookie.priority) line += `; Priority=${cookie.priority}`;
   return line;
-}
-
-/**
- * A `Set-Cookie` line with `Path=/` where it names no path: a browser would keep such a
- * cookie for the folder of the route alone.
- * @param {string} line
- */
-function withPath(line) {
-  const parts = StringPrototypeSplit(line, ";");
-  let kept = `${parts[0]}; Path=/`;
-  for (let i = 1; i < parts.length; i++) {
-    const part = StringPrototypeTrim(parts[i]);
-    const at = StringPrototypeIndexOf(part, "=");
-    const name = at === -1 ? part : StringPrototypeTrim(StringPrototypeSlice(part, 0, at));
-    if (StringPrototypeToLowerCase(name) !== "path") {
-      kept += `;${parts[i]}`;
-    } else if (at !== -1 && StringPrototypeTrim(StringPrototypeSlice(part, at + 1)) !== "") {
-      return line;
-    }
-  }
-  return kept;
 }
 
 /** @param {unknown} name @returns {string} */
@@ -384,8 +363,9 @@ class RequestScopeCookies extends CookieStore {
   }
 
   /**
-   * The `Set-Cookie` lines of an answer that has `own` ones: its own first, each with a
-   * path, then what was set here, in store order; on equal names the answer's own wins.
+   * The `Set-Cookie` lines of an answer that has `own` ones: its own first, written anew, with
+   * `Path=/` where they name no path, since a browser would keep such a cookie for the folder of
+   * the route alone; then what was set here, in store order. On equal names the answer's own wins.
    * @param {string[]} own
    * @returns {string[]}
    */
@@ -396,7 +376,7 @@ class RequestScopeCookies extends CookieStore {
     for (const line of new SafeArrayIterator(own)) {
       const cookie = parseSetCookie(line);
       if (cookie !== undefined) MapPrototypeSet(names, cookie.name, true);
-      lines[lines.length] = withPath(line);
+      lines[lines.length] = cookie === undefined ? line : serialise(cookieOf([cookie]));
     }
     for (const entry of new SafeMapIterator(this.cookies)) {
       if (MapPrototypeHas(this.#modified, entry[0]) && !MapPrototypeHas(names, entry[0])) {

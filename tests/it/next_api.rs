@@ -122,6 +122,42 @@ async fn t59_cookies_are_merged_and_the_answers_own_win() {
 }
 
 #[tokio::test]
+async fn cookies_of_an_answer_are_written_anew_once_others_were_set() {
+    let app = serve_root(
+        "import { cookies } from 'next/headers';
+         export async function GET(req: Request) {
+           if (new URL(req.url).search) (await cookies()).delete('gone');
+           const headers = new Headers();
+           for (const line of ['own=2; HttpOnly', 'deep=a%20b ;path=/deep; SameSite=STRICT; secure', 'none=1; Path=; Domain=x.test; Partitioned', 'odd=50%', 'flag']) headers.append('set-cookie', line);
+           headers.append('set-cookie', 'later=1; Max-Age=60; Priority=High');
+           return new Response('x', { headers });
+         }",
+    )
+    .await;
+    let answer = app.get("/").await;
+    let untouched = answer.cookies();
+    assert_eq!(untouched[..2], ["own=2; HttpOnly", "deep=a%20b ;path=/deep; SameSite=STRICT; secure"]);
+    let answer = app.get("/?set").await;
+    let written = answer.cookies();
+    assert_eq!(
+        written[..5],
+        [
+            "own=2; Path=/; HttpOnly",
+            "deep=a%20b; Path=/deep; Secure; SameSite=strict",
+            "none=1; Path=/; Domain=x.test; Partitioned",
+            "odd=50%25; Path=/",
+            "flag",
+        ]
+    );
+    assert!(
+        written[5].starts_with("later=1; Path=/; Expires=")
+            && written[5].ends_with("; Max-Age=60; Priority=high"),
+        "{written:?}"
+    );
+    assert_eq!(written[6..], ["gone=; Path=/; Expires=Thu, 01 Jan 1970 00:00:00 GMT"]);
+}
+
+#[tokio::test]
 async fn t60_t61_cookies_and_control_flow() {
     let app = serve_root(
         "import { cookies } from 'next/headers'; import { notFound, redirect } from 'next/navigation';
@@ -389,7 +425,7 @@ async fn own_cookies_get_a_path_once_cookies_were_written() {
          export async function GET(req: Request) {
            if (new URL(req.url).searchParams.has('write')) (await cookies()).set('s', '1'); else (await cookies()).get('s');
            const headers = new Headers();
-           for (const line of ['a=1', 'b=2; path=/deep; Secure', 'c=3; Path=; HttpOnly', 'd=4;PATH = ;Max-Age=5', 'e=f; SameSite=Lax; Path=/']) headers.append('set-cookie', line);
+           for (const line of ['a=1', 'b=2; path=/deep; Secure', 'c=3; Path=; HttpOnly', 'd=4;PATH = ;Max-Age=0', 'e=f; SameSite=Lax; Path=/']) headers.append('set-cookie', line);
            return new Response('x', { headers });
          }",
     )
@@ -398,10 +434,10 @@ async fn own_cookies_get_a_path_once_cookies_were_written() {
         app.get("/?write").await.cookies(),
         [
             "a=1; Path=/",
-            "b=2; path=/deep; Secure",
+            "b=2; Path=/deep; Secure",
             "c=3; Path=/; HttpOnly",
-            "d=4; Path=/;Max-Age=5",
-            "e=f; SameSite=Lax; Path=/",
+            "d=4; Path=/; Max-Age=0",
+            "e=f; Path=/; SameSite=lax",
             "s=1; Path=/",
         ]
     );
@@ -569,6 +605,36 @@ async fn errors_say_what_those_of_node_say() {
         "url": unparsed, "fetched": unparsed, "redirected": unparsed,
         "parsed": "TypeError: Invalid URL",
     }));
+}
+
+#[tokio::test]
+async fn what_cannot_be_made_is_refused_in_the_words_of_node() {
+    let app = serve_root(
+        "const tried = async (f: () => any) => { try { await f(); return 'fine'; } catch (e: any) { return `${e.name}: ${e.message}`; } };
+         const used = async <T extends Request | Response>(r: T) => { await r.text(); return r; };
+         const sent = () => new Request('http://h/', { method: 'POST', body: 'x' });
+         export const GET = async () => Response.json(await Promise.all([
+           () => new Request('http://h/', { method: 'a b' }), () => new Request('http://h/', { method: 'Trace' }), () => new Request('http://h/', { method: 'GET', body: 'x' }),
+           async () => new Request(await used(sent())), async () => (await used(sent())).clone(), async () => (await used(new Response('x'))).clone(),
+           () => new Response('x', { status: 1000 }), () => new Response('x', { status: 204 }), () => Response.redirect('http://h/', 200),
+           () => new Response('x').formData(), () => new Response(new Uint8Array(1)).formData(),
+         ].map(tried)));",
+    )
+    .await;
+    let form = "TypeError: Content-Type was not one of \"multipart/form-data\" or \"application/x-www-form-urlencoded\".";
+    app.get("/").await.is_json(json!([
+        "TypeError: 'a b' is not a valid HTTP method.",
+        "TypeError: 'Trace' HTTP method is unsupported.",
+        "TypeError: Request with GET/HEAD method cannot have body.",
+        "TypeError: Cannot construct a Request with a Request object that has already been used.",
+        "TypeError: unusable",
+        "TypeError: Response.clone: Body has already been consumed.",
+        "RangeError: init[\"status\"] must be in the range of 200 to 599, inclusive.",
+        "TypeError: Response constructor: Invalid response status code 204",
+        "RangeError: Invalid status code 200",
+        form,
+        form,
+    ]));
 }
 
 #[tokio::test]
