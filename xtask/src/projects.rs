@@ -638,10 +638,10 @@ impl Project {
 
     fn report(&self) -> String {
         let mut text = format!(
-            "{}: {} routes, {} requests, ready after {:.1} s with a peak of {:.0} MiB\n",
+            "{}: {}, {}, ready after {:.1} s with a peak of {:.0} MiB\n",
             self.name,
-            self.routes,
-            self.asked.len(),
+            counted(self.routes, "route"),
+            counted(self.asked.len(), "request"),
             self.seconds,
             self.peak_mib
         );
@@ -704,15 +704,19 @@ fn groups(text: &mut String, asked: &[Asked], reason: impl Fn(&Asked) -> Option<
 fn total(projects: &[Project]) -> String {
     let sum = |of: fn(&Project) -> usize| projects.iter().map(of).sum::<usize>();
     format!(
-        "{} projects, {} routes, {} requests: {} answered by the handler, {} failed for a reason of ours, {} for another; {} projects failed as a whole",
-        projects.len(),
-        sum(|project| project.routes),
-        sum(|project| project.asked.len()),
+        "{}, {}, {}: {} answered by the handler, {} failed for a reason of ours, {} for another; {} failed as a whole",
+        counted(projects.len(), "project"),
+        counted(sum(|project| project.routes), "route"),
+        counted(sum(|project| project.asked.len()), "request"),
         sum(Project::answered),
         sum(|project| project.failed(Whose::Ours)),
         sum(|project| project.failed(Whose::Another)),
-        projects.iter().filter(|project| project.problem.is_some()).count(),
+        counted(projects.iter().filter(|project| project.problem.is_some()).count(), "project"),
     )
+}
+
+fn counted(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 
 #[cfg(test)]
@@ -836,7 +840,7 @@ mod tests {
         assert!(report.contains("    2 x is not a function\n              PUT /a, POST /a\n"), "{report}");
         let total = total(&[project]);
         assert!(
-            total.contains("1 answered by the handler, 2 failed for a reason of ours, 1 for another"),
+            total.starts_with("1 project, 1 route, 4 requests: 1 answered by the handler, 2 failed for a reason of ours, 1 for another; 0 projects"),
             "{total}"
         );
     }
