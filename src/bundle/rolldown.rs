@@ -536,6 +536,9 @@ fn options(
         experimental: Some(ExperimentalOptions {
             // Says where modules begin.
             attach_debug_info: Some(AttachDebugInfo::Simple),
+            // Of modules without side effects that only hand on others, those that nobody
+            // asks for are not even read.
+            lazy_barrel: Some(true),
             ..ExperimentalOptions::default()
         }),
         ..BundlerOptions::default()
