@@ -662,7 +662,8 @@ for (
         "      const res = extractBody(init.body);
       initBody = res.body;
       if (initBody.source === null || ObjectPrototypeIsPrototypeOf(ReadableStreamPrototype, init.body)) {
-        if (init.duplex === undefined) {
+        // The edge runtime of Next.js supplies it.
+        if (init.duplex === undefined && !core.ops.op_edgehost_is_edge()) {
           throw new TypeError(\"RequestInit: duplex option is required when sending a body.\");
         }
         if (init.keepalive) throw new TypeError(\"A request with a stream as its body cannot be kept alive\");
@@ -777,6 +778,9 @@ class PerformanceObserver {
       }
 ",
         "    const isOfTypes = entryTypes !== undefined;
+    if (isOfTypes && options.buffered !== undefined) {
+      throw new TypeError(`${prefix}: 'buffered' is for 'type' alone.`);
+    }
     if (this[_isOfTypes] !== undefined && this[_isOfTypes] !== isOfTypes) {
       throw new DOMException(
         `${prefix}: 'entryTypes' and 'type' cannot be used by the same observer.`,

@@ -23,6 +23,7 @@ const {
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   StringPrototypeTrim,
+  SymbolFor,
   TypeError,
   TypedArrayPrototypeGetByteLength,
   TypedArrayPrototypeSlice,
@@ -347,6 +348,10 @@ class Cache {
     const entries = selected(listOf(this), request, options, "Failed to execute 'keys' on 'Cache'");
     return ObjectFreeze(ArrayPrototypeMap(entries, requestIn));
   }
+
+  [SymbolFor("Deno.privateCustomInspect")]() {
+    return "Cache {}";
+  }
 }
 const CachePrototype = Cache.prototype;
 
@@ -455,6 +460,10 @@ class CacheStorage {
     const names = [];
     for (const { 0: name } of new SafeMapIterator(lists)) append(names, name);
     return names;
+  }
+
+  [SymbolFor("Deno.privateCustomInspect")]() {
+    return "CacheStorage {}";
   }
 }
 const CacheStoragePrototype = CacheStorage.prototype;

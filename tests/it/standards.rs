@@ -83,6 +83,23 @@ async fn requests_are_made_as_fetch_says() {
     ]));
 }
 
+/// As its edge runtime, which Node.js does not.
+#[tokio::test]
+async fn edge_routes_send_streams_as_next_js_does() {
+    let app = serve_root(&format!(
+        "{TOLD}
+        export const runtime = 'edge';
+        export const PUT = (request: Request) => new Response(request.body);
+        export const POST = async (request: Request) => {{
+          const {{ body, url }} = request;
+          const echoed = await (await fetch(url, {{ method: 'PUT', body }})).text();
+          return Response.json([echoed, await new Request(url, {{ method: 'PUT', body: new Blob(['made']).stream() }}).text(), await told(() => new Request(url, {{ method: 'PUT', body: 'x', duplex: 'full' }} as any))]);
+        }};"
+    ))
+    .await;
+    app.post("/", "sent on").await.is_json(json!(["sent on", "made", "TypeError"]));
+}
+
 #[tokio::test]
 async fn parts_of_blobs_are_fetched() {
     let app = serve_root(&format!(
@@ -183,7 +200,7 @@ async fn performance_entries_are_in_the_order_of_time() {
           }});
           return Response.json({{
             names, seen,
-            observe: [await observe({{ type: 'mark' }}, {{ entryTypes: ['mark'] }}), await observe({{ entryTypes: ['mark'] }}, {{ type: 'mark' }}), await observe({{ type: 'mark', entryTypes: ['mark'] }}), await observe({{ type: 'mark' }}, {{ type: 'measure' }}), await observe({{}})],
+            observe: [await observe({{ type: 'mark' }}, {{ entryTypes: ['mark'] }}), await observe({{ entryTypes: ['mark'] }}, {{ type: 'mark' }}), await observe({{ type: 'mark', entryTypes: ['mark'] }}), await observe({{ type: 'mark' }}, {{ type: 'measure' }}), await observe({{}}), await observe({{ entryTypes: ['mark'], buffered: true }})],
             types: PerformanceObserver.supportedEntryTypes === PerformanceObserver.supportedEntryTypes,
           }});
         }};"
@@ -192,7 +209,7 @@ async fn performance_entries_are_in_the_order_of_time() {
     app.get("/").await.is_json(json!({
         "names": ["early", "late"],
         "seen": [["first", "second"], true, { "droppedEntriesCount": 0 }],
-        "observe": ["InvalidModificationError", "InvalidModificationError", "TypeError", "observes", "TypeError"],
+        "observe": ["InvalidModificationError", "InvalidModificationError", "TypeError", "observes", "TypeError", "TypeError"],
         "types": true,
     }));
 }
