@@ -13,10 +13,12 @@ use atomic_waker::AtomicWaker;
 use bytes::Bytes;
 use parking_lot::Mutex;
 
+use crate::memory::give_back;
+
 /// How often clients are looked at while there is too much.
-const LOOK_EVERY: Duration = Duration::from_millis(250);
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 /// How long a client is looked at before it counts as slow.
-const LOOK_FOR: Duration = Duration::from_secs(1);
+const LOOK_FOR: Duration = Duration::from_millis(500);
 /// Bytes a second with which a client is not slow.
 const FAST: u128 = 1024 * 1024;
 
@@ -98,6 +100,9 @@ impl Unsent {
         while self.look(Instant::now()) {
             tokio::time::sleep(LOOK_EVERY).await;
         }
+        // Those who were cut have let go of it by now.
+        tokio::time::sleep(LOOK_EVERY).await;
+        let _ = tokio::task::spawn_blocking(give_back).await;
     }
 
     /// Whether there is still too much.

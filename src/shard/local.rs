@@ -5,9 +5,9 @@ use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use edgehost_ext::message::{Answer, BodyFault, RequestId};
+use edgehost_ext::message::{Answer, BodyError, BodyFault, RequestId};
 use http::HeaderValue;
 use http::header::{CONNECTION, EXPECT};
 use tokio::sync::Semaphore;
@@ -24,6 +24,9 @@ const MOVES: usize = 3;
 /// Bytes that are read ahead of a body that is still arriving, for a request that waits
 /// for a place.
 const GATHERED: usize = 64 * 1024;
+
+/// How long a body may take to arrive whole where no more uploads may wait.
+const GATHERING: Duration = Duration::from_secs(1);
 
 /// Why a shard has no answer.
 #[derive(Debug)]
@@ -60,6 +63,8 @@ struct Room {
     uploads: Rc<Semaphore>,
     /// How many of those wait.
     uploads_waiting: Cell<usize>,
+    /// How many bodies are on their way whose requests are none of those.
+    gathering: Cell<usize>,
     succeeding: Cell<bool>,
 }
 
@@ -72,6 +77,7 @@ impl Room {
             waiting: Cell::new(0),
             uploads: Rc::new(Semaphore::new(half(limits.concurrency.max(1)))),
             uploads_waiting: Cell::new(0),
+            gathering: Cell::new(0),
             succeeding: Cell::new(false),
         }
     }
@@ -159,6 +165,11 @@ impl Drop for Crowding<'_> {
     fn drop(&mut self) {
         self.0.leaves();
     }
+}
+
+/// The body cannot be read, before a handler wants it.
+fn broken(error: &BodyError) -> ShardError {
+    ShardError::Call(CallError::Body(BodyFault::of(error).unwrap_or(BodyFault::Malformed)))
 }
 
 impl Shard {
@@ -277,9 +288,7 @@ impl Shard {
             let upload = tokio::select! {
                 biased;
                 gathered = invocation.body.gather(gathered) => {
-                    gathered.map_err(|error| {
-                        ShardError::Call(CallError::Body(BodyFault::of(&error).unwrap_or(BodyFault::Malformed)))
-                    })?;
+                    gathered.map_err(|error| broken(&error))?;
                     None
                 }
                 upload = room.uploads.acquire() => Some(upload.map_err(closed)?),
@@ -296,6 +305,19 @@ impl Shard {
         Ok(Place { shard: self.clone(), kind: room.kind, share: share.cloned() })
     }
 
+    /// Waits a moment for the body of a request that cannot wait as an upload: who sends at
+    /// once, if in two pieces, is none.
+    async fn gather(&self, room: &Room, invocation: &mut Invocation) -> Result<(), ShardError> {
+        let overloaded = || ShardError::Overloaded { elsewhere: self.load.is_uneven() };
+        if invocation.head.raw_headers.contains_key(EXPECT) {
+            return Err(overloaded());
+        }
+        let most = half(self.app.limits.queue);
+        let _gathering = Waiting::join(&room.gathering, most).ok_or_else(overloaded)?;
+        let gathered = tokio::time::timeout(GATHERING, invocation.body.gather(GATHERED)).await;
+        gathered.map_err(|_elapsed| overloaded())?.map_err(|error| broken(&error))
+    }
+
     async fn call_when_possible(
         self: Rc<Self>,
         mut invocation: Invocation,
@@ -304,6 +326,12 @@ impl Shard {
         let route = &self.app.routes[invocation.head.route];
         let room = self.room(route.runtime);
         let mut leads_away = false;
+        if invocation.body.is_free_upload()
+            && room.uploads.available_permits() == 0
+            && room.uploads_waiting.get() >= half(self.app.limits.queue)
+        {
+            self.gather(room, &mut invocation).await?;
+        }
         let _place = match self.try_enter(room, &mut invocation, share.as_ref()) {
             Some(place) => place,
             None => {

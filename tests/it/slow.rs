@@ -419,17 +419,24 @@ async fn dripping_uploads_leave_places_to_others() {
         let mut wire = app.connect().await;
         wire.write("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 100\r\n\r\npart").await;
         let reading = wire.read_until("OVERLOADED");
-        tokio::time::timeout(Duration::from_millis(200), reading).await.is_ok()
+        tokio::time::timeout(Duration::from_millis(1500), reading).await.is_ok()
     })
     .await;
     let began = Instant::now();
-    let sends = (0..8).map(|n| {
+    let sends = (0..9).map(|n| {
         let app = &app;
         async move {
-            if n % 2 == 0 {
-                app.get("/").await.is(200, "got");
-            } else {
-                app.post("/", "sent at once").await.is(200, "sent at once");
+            match n % 3 {
+                0 => app.get("/").await.is(200, "got"),
+                1 => app.post("/", "sent at once").await.is(200, "sent at once"),
+                _ => {
+                    let mut wire = app.connect().await;
+                    wire.write("POST / HTTP/1.1\r\nhost: h\r\ncontent-length: 12\r\n\r\nin two").await;
+                    tokio::time::sleep(Duration::from_millis(50)).await;
+                    wire.write(" parts").await;
+                    let answer = wire.read_until("in two parts").await;
+                    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
+                }
             }
         }
     });
