@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anstyle::{AnsiColor, Style};
 use tracing::Level;
 
-use super::{ACCESS, LogFormat, Printed, RequestEnded, millis};
+use super::log::{LogFormat, target};
+use super::{ACCESS, Printed, RequestEnded, millis};
 
 const DIM: Style = Style::new().dimmed();
 const PLAIN: Style = Style::new();
@@ -126,7 +127,7 @@ impl Lines {
     /// What user code printed.
     pub(super) fn console(&mut self, out: &mut Vec<u8>, at: SystemTime, printed: &Printed<'_>, cut: usize) {
         if self.format == LogFormat::Json {
-            self.json_head(out, at, printed.level, printed.target());
+            self.json_head(out, at, printed.level, target(printed));
             json_message(out, printed.text, cut);
             optional(out, "route", printed.route);
             if let Some(request) = printed.request {

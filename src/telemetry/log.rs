@@ -9,7 +9,7 @@
 use std::borrow::Cow;
 use std::fmt;
 use std::fs::File;
-use std::io::{self, ErrorKind, Write};
+use std::io::{self, ErrorKind, IsTerminal, Write};
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::Arc;
@@ -23,7 +23,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::Context;
 
 use super::lines::{Lines, Message, Value};
-use super::{Event, Filter, LogFormat, Observer, Printed, RequestEnded, RequestId};
+use super::{CONSOLE, ERROR, Event, Filter, Observer, Printed, RequestEnded, RequestId};
 
 /// Most lines that wait to be written.
 const MOST_LINES: usize = 16 * 1024;
@@ -46,6 +46,50 @@ const IDLE_BYTES: usize = 512 * 1024;
 const PAUSE: Duration = Duration::from_millis(10);
 /// Bytes that are handed to the system at once.
 const CHUNK: usize = 64 * 1024;
+
+/// How log lines look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// For people at a terminal: the time alone, in colours.
+    Terminal,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// JSON, unless standard error is a terminal.
+    pub fn detect() -> Self {
+        if std::io::stderr().is_terminal() { Self::text() } else { Self::Json }
+    }
+
+    /// For people, as it suits standard error.
+    pub fn text() -> Self {
+        let stderr = std::io::stderr();
+        match anstream::AutoStream::choice(&stderr) {
+            anstream::ColorChoice::Never => Self::Text,
+            _ if stderr.is_terminal() => Self::Terminal,
+            _ => Self::Text,
+        }
+    }
+}
+
+/// Logs to standard error: what the process emits by [`tracing`] from now on, and what a
+/// host tells that gets the log as its observer.
+///
+/// Where the process has a subscriber already, that one stays.
+///
+/// # Errors
+///
+/// When standard error cannot be used or no thread can be had.
+pub fn init(format: LogFormat, filter: Filter) -> std::io::Result<Log> {
+    use tracing_subscriber::layer::SubscriberExt;
+    use tracing_subscriber::util::SubscriberInitExt;
+    let log = Log::to_stderr(format, filter)?;
+    let _ = tracing_subscriber::registry().with(log.clone()).try_init();
+    Ok(log)
+}
 
 /// A log that is written by a thread of its own.
 ///
@@ -144,12 +188,17 @@ impl Observer for Log {
         match event {
             Event::Request(ended) => queue.push(true, |batch| Kind::Request(Request::of(&ended, batch))),
             Event::Console(printed) => {
-                if filter.lets_pass(printed.target(), printed.level) {
+                if filter.lets_pass(target(&printed), printed.level) {
                     queue.push(true, |batch| Kind::Console(Console::of(&printed, batch)));
                 }
             }
         }
     }
+}
+
+/// What a text of user code is filtered by.
+pub(super) fn target(printed: &Printed<'_>) -> &'static str {
+    if printed.is_uncaught { ERROR } else { CONSOLE }
 }
 
 impl<S: tracing::Subscriber> Layer<S> for Log {
