@@ -31,6 +31,7 @@ fn main() {
     println!("cargo:rerun-if-changed=runtime-js");
     println!("cargo:rerun-if-changed=build.rs");
     println!("cargo:rerun-if-changed=build");
+    println!("cargo:rerun-if-changed=src/build");
     println!("cargo:rerun-if-changed=src/bundle");
     println!("cargo:rustc-env=EDGEHOST_BUNDLE_MAKERS={}", bundle_makers());
     // For the test that hides it: where the sources of the Deno crates lie.
@@ -54,7 +55,7 @@ fn main() {
 /// Next.js export.
 fn bundle_makers() -> String {
     let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("src/project/segment.rs")];
-    for folder in ["src/bundle", "runtime-js/next"] {
+    for folder in ["src/build", "src/bundle", "runtime-js/next"] {
         let entries = fs::read_dir(folder).expect("the sources are there");
         files.extend(entries.map(|entry| entry.expect("a readable folder").path()));
     }

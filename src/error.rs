@@ -19,6 +19,9 @@ pub enum Error {
     /// A list in the permissions cannot be understood.
     #[error("the permissions cannot be used: {0}")]
     Permissions(String),
+    /// A version of an app cannot take over; the current one goes on.
+    #[error("the new version cannot take over: {0}")]
+    Version(String),
     /// Threads run native code that nothing can interrupt: they answer nobody any more.
     /// Start the process afresh.
     #[error("{threads} of {of} threads do not come back from native code: start the process afresh")]

@@ -19,11 +19,13 @@
 //! # Layout
 //!
 //! From the ground up: `limits`, `instances`, `permissions`, `error` and `telemetry` are values; `project`
-//! reads the user's folder; `bundle`, `enforcer` and the crate `edgehost_ext`
-//! make, guard and equip what runs; `isolate` owns a V8 heap; `shard` a thread;
+//! reads the user's folder; `bundle` makes a `build` of it; `enforcer` and the crate
+//! `edgehost_ext` guard and equip what runs; a `version` is a build with its settings;
+//! `isolate` owns a V8 heap; `shard` a thread;
 //! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
 //! them together. `ARCHITECTURE.md` tells the rest.
 
+mod build;
 mod bundle;
 mod draft;
 mod enforcer;
@@ -36,15 +38,18 @@ mod limits;
 mod memory;
 mod permissions;
 mod project;
+mod registry;
 mod server;
 mod shard;
+mod soon;
 pub mod telemetry;
+mod version;
 
 pub use bundle::{BundleError, Problem};
 pub use edgehost_ext::message::{BoxError, ResponseBody};
 pub use enforcer::contain_panics;
 pub use error::Error;
-pub use host::{EdgeHost, EdgeHostBuilder, Progress, RouteSummary};
+pub use host::{App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Progress, RouteSummary};
 pub use instances::Instances;
 pub use limits::{Exceeded, Limits};
 pub use memory::MemoryBudget;

@@ -59,7 +59,7 @@ pub struct Limits {
     pub unsent: u64,
     /// Handlers that run at the same time in one isolate, until their answer begins. Default 256.
     pub concurrency: usize,
-    /// Requests that wait for such a place, per isolate. Default 1024.
+    /// Requests that wait until one more may run, per isolate. Default 1024.
     pub queue: usize,
     /// Sockets that one isolate may have open, of `fetch`, WebSockets, `node:net` and what is
     /// built on it. More fail with `EMFILE`. Default 1024.

@@ -8,18 +8,17 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::{self, BufWriter, Read as _, Seek as _, SeekFrom, Write as _};
+use std::io::{self, BufWriter, Read as _, Write as _};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 
-use super::inputs::{Inputs, Recorder, digest};
-use super::{Bundle, Chunk, Conditions, Entry, Problem, SourceMap};
-use crate::project::{FileRule, MethodSet, Project, Runtime};
+use super::inputs::{Inputs, Recorder};
+use super::{Bundle, Conditions, Problem};
+use crate::build::{Chunk, Entry, Kept, KeptMap, SourceMap, Span, digest};
+use crate::project::{FileRule, Project, Runtime};
 
 /// Sources that other bundles come from when they differ, as build.rs hashed them. The
 /// manifest of the crate is one, and pins the bundler's version.
@@ -44,7 +43,7 @@ pub(super) struct Key {
 
 impl Key {
     pub(super) fn of(project: &Project, conditions: &Conditions) -> Self {
-        let routes = project.routes.routes().iter().map(|route| {
+        let routes = project.routes.iter().map(|route| {
             let segment = &route.segment;
             (route.file.display().to_string(), segment.runtime.name().to_owned(), segment.problems.clone())
         });
@@ -62,54 +61,11 @@ impl Key {
 struct Manifest {
     key: Key,
     inputs: Inputs,
-    entries: Vec<Option<(String, u8)>>,
+    entries: Vec<Option<Entry>>,
     chunks: BTreeMap<String, (Span, Option<Span>)>,
     warnings: Vec<Problem>,
     errors: Vec<Problem>,
     node: Vec<Runtime>,
-}
-
-/// A part of the file, behind the manifest.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-struct Span {
-    at: u64,
-    length: u64,
-    digest: String,
-}
-
-/// The file, open.
-#[derive(Debug)]
-struct Kept {
-    file: Mutex<File>,
-    length: u64,
-    /// Where the manifest ends.
-    contents: u64,
-}
-
-impl Kept {
-    fn read(&self, span: &Span) -> Option<Vec<u8>> {
-        if span.at.checked_add(span.length)?.checked_add(self.contents)? > self.length {
-            return None;
-        }
-        let mut bytes = vec![0; usize::try_from(span.length).ok()?];
-        let mut file = self.file.lock();
-        file.seek(SeekFrom::Start(self.contents + span.at)).ok()?;
-        file.read_exact(&mut bytes).ok()?;
-        (digest(&bytes) == span.digest).then_some(bytes)
-    }
-}
-
-/// A source map that stays on disk until it is needed.
-#[derive(Debug, Clone)]
-pub(crate) struct KeptMap {
-    kept: Arc<Kept>,
-    span: Span,
-}
-
-impl KeptMap {
-    pub(super) fn read(&self) -> Option<Vec<u8>> {
-        self.kept.read(&self.span)
-    }
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -137,7 +93,7 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
         tracing::debug!(path = %path.display(), "not as it was when the bundle was made");
         return None;
     }
-    let kept = Arc::new(Kept { file: Mutex::new(file), length, contents });
+    let kept = Kept::new(file, length, contents);
     let mut bundle = Bundle {
         cached: true,
         warnings: manifest.warnings,
@@ -153,8 +109,7 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
         let map = map.map_or(SourceMap::Absent, |span| SourceMap::Kept(KeptMap { kept: kept.clone(), span }));
         bundle.chunks.insert(specifier, Chunk { code: code.into(), map });
     }
-    let entry = |(specifier, methods)| Entry { specifier, methods: MethodSet::from_bits(methods) };
-    bundle.entries = manifest.entries.into_iter().map(|kept| kept.map(entry)).collect();
+    bundle.entries = manifest.entries;
     bundle.inputs = manifest.inputs.into_modules();
     Some(bundle)
 }
@@ -210,11 +165,10 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
             *kept = Some(span(&map));
         }
     }
-    let entry = |entry: &Entry| (entry.specifier.clone(), entry.methods.bits());
     let manifest = Manifest {
         key: key.clone(),
         inputs,
-        entries: bundle.entries.iter().map(|kept| kept.as_ref().map(entry)).collect(),
+        entries: bundle.entries.clone(),
         chunks,
         warnings: bundle.warnings.clone(),
         errors: bundle.errors.clone(),
@@ -239,11 +193,8 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
     out.flush()?;
     drop(out);
     let file = aside.put(&place(root))?;
-    let kept = Arc::new(Kept {
-        length: file.metadata()?.len(),
-        file: Mutex::new(file),
-        contents: 56 + head.len() as u64,
-    });
+    let length = file.metadata()?.len();
+    let kept = Kept::new(file, length, 56 + head.len() as u64);
     for (name, (_, map)) in manifest.chunks {
         if let (Some(chunk), Some(span)) = (bundle.chunks.get_mut(&name), map) {
             chunk.map = SourceMap::Kept(KeptMap { kept: kept.clone(), span });

@@ -5,7 +5,6 @@
 //! vain counts as long as nothing is there.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
-use std::fmt::Write as _;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -18,9 +17,9 @@ use oxc_resolver::{
 };
 use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
 
 use super::Conditions;
+use crate::build::digest;
 use crate::project::Runtime;
 
 /// Times of files are as coarse as the kernel's tick: what was written within the
@@ -63,14 +62,6 @@ pub(super) fn alias_fields(kind: Runtime) -> Option<Vec<Vec<String>>> {
 pub(super) fn tsconfig(root: &Path) -> Option<PathBuf> {
     let names = ["tsconfig.json", "jsconfig.json"];
     names.map(|name| root.join(name)).into_iter().find(|path| path.is_file())
-}
-
-/// The first half of a SHA-256, as text.
-pub(super) fn digest(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().take(16).fold(String::with_capacity(32), |mut text, byte| {
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// Takes down what a bundler reads and asks for; several runs may share one.

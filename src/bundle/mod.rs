@@ -2,31 +2,28 @@
 //!
 //! Purpose: bundle the routes of a project with their packages, keep the result
 //! in the project's `.edgehost/`, and report everything that is wrong with it.
-//! Key types: [`Bundle`], [`Chunk`], [`Problem`], [`BundleError`].
+//! Key types: [`Bundled`], [`Problem`], [`BundleError`].
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
-//! holds the modules that the host provides, `places` what is changed in a source
+//! holds the modules that the host provides, `edits` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
 //! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
 //! modules export by default, `uncached` what Next.js would cache, `cache` the files in
-//! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was,
-//! `alignment` where code of packages comes from.
+//! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was.
 //! Never: V8, route matching.
 
-mod alignment;
 mod assets;
 mod cache;
 mod client;
+mod edits;
 mod graph;
 mod inputs;
 mod interop;
-mod places;
 mod problem;
 mod reach;
 mod rolldown;
 mod uncached;
 mod virtuals;
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -34,89 +31,60 @@ use std::sync::Arc;
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
+use crate::build::{self, Build, BuiltRoute, Chunk, Entry, Manifest};
 use crate::memory::give_back;
 use crate::project::{FileRule, Method, MethodSet, Project, Runtime};
 
-/// A module as V8 loads it.
-#[derive(Debug, Clone)]
-pub(crate) struct Chunk {
-    /// The code.
-    pub(crate) code: Arc<str>,
-    /// Leads back to the user's files.
-    pub(crate) map: SourceMap,
-}
-
-impl Chunk {
-    /// The source map, as JSON.
-    pub(crate) fn source_map(&self) -> Option<Cow<'_, [u8]>> {
-        let map = self.map.read()?;
-        Some(alignment::complete(&map, &self.code).map_or(map, Cow::Owned))
-    }
-}
-
-/// Where a source map is; most are never looked at.
-#[derive(Debug, Clone)]
-pub(crate) enum SourceMap {
-    Absent,
-    Memory(Arc<str>),
-    Kept(cache::KeptMap),
-}
-
-impl SourceMap {
-    /// The map as JSON, without places in packages.
-    fn read(&self) -> Option<Cow<'_, [u8]>> {
-        match self {
-            Self::Absent => None,
-            Self::Memory(map) => Some(Cow::Borrowed(map.as_bytes())),
-            Self::Kept(map) => map.read().map(Cow::Owned),
-        }
-    }
-}
-
-/// The entry module of a route.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Entry {
-    /// Its specifier.
-    pub(crate) specifier: String,
-    /// The methods it exports.
-    pub(crate) methods: MethodSet,
-}
-
-/// All modules of an app.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Bundle {
-    /// By specifier.
-    pub(crate) chunks: HashMap<String, Chunk>,
-    /// In the order of the route table; none where a route cannot be bundled.
-    pub(crate) entries: Vec<Option<Entry>>,
+/// A build, and what people are told of how it came about.
+#[derive(Debug)]
+pub(crate) struct Bundled {
+    /// What was built.
+    pub(crate) build: Build,
     /// Mistakes that keep routes from being served.
     pub(crate) errors: Vec<Problem>,
-    /// Every file that went into it.
-    pub(crate) inputs: Vec<PathBuf>,
     /// Complaints that stop nobody, about the user's own files.
     pub(crate) warnings: Vec<Problem>,
     /// Whether it came from `.edgehost/`.
     pub(crate) cached: bool,
+    /// How many packages of `node_modules` are in it.
+    pub(crate) packages: usize,
+}
+
+/// What the bundler made of a project.
+#[derive(Debug, Default)]
+struct Bundle {
+    /// By specifier.
+    chunks: HashMap<String, Chunk>,
+    /// In the order of the routes; none where a route cannot be bundled.
+    entries: Vec<Option<Entry>>,
+    /// Mistakes that keep routes from being served.
+    errors: Vec<Problem>,
+    /// Every file that went into it.
+    inputs: Vec<PathBuf>,
+    /// Complaints that stop nobody, about the user's own files.
+    warnings: Vec<Problem>,
+    /// Whether it came from `.edgehost/`.
+    cached: bool,
     /// The runtimes whose routes need the modules or globals of Node.js.
-    pub(crate) node: Vec<Runtime>,
+    node: Vec<Runtime>,
 }
 
 impl Bundle {
     /// How many packages of `node_modules` are in it.
-    pub(crate) fn packages(&self) -> usize {
+    fn packages(&self) -> usize {
         let packages: std::collections::BTreeSet<_> =
             self.inputs.iter().filter_map(|path| package_of(path)).collect();
         packages.len()
     }
 
     /// What keeps a route from being served.
-    pub(crate) fn errors_of<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = &'a Problem> {
+    fn errors_of<'a>(&'a self, pattern: &'a str) -> impl Iterator<Item = &'a Problem> {
         self.errors.iter().filter(move |problem| problem.breaks.iter().any(|broken| broken == pattern))
     }
 
     /// The `node_modules` outside of the project that it was made from, as a workspace
     /// has them: packages read files of their own.
-    pub(crate) fn packages_above(&self, root: &Path) -> Vec<PathBuf> {
+    fn packages_above(&self, root: &Path) -> Vec<PathBuf> {
         let outside = self.inputs.iter().filter(|path| !path.starts_with(root));
         let folders = outside.filter_map(|path| {
             let (above, _) = path.to_str()?.split_once("/node_modules/")?;
@@ -124,6 +92,43 @@ impl Bundle {
         });
         let folders: std::collections::BTreeSet<_> = folders.collect();
         folders.into_iter().collect()
+    }
+
+    /// Puts down what of the project its routes are served by.
+    fn into_build(self, project: &Project) -> Bundled {
+        let routes = project.routes.iter().zip(&self.entries).map(|(route, entry)| {
+            let error = || {
+                let errors = self.errors_of(&route.pattern);
+                let errors =
+                    errors.map(|problem| Problem { breaks: Vec::new(), ..problem.clone() }.to_string());
+                errors.collect::<Vec<_>>().join("\n\n")
+            };
+            BuiltRoute {
+                pattern: route.pattern.clone(),
+                file: route.shown.clone(),
+                runtime: route.segment.runtime,
+                max_duration: route.segment.max_duration,
+                entry: entry.clone().ok_or_else(error),
+            }
+        });
+        let manifest = Manifest {
+            routes: routes.collect(),
+            node: self.node.clone(),
+            sync_params: project.sync_params,
+            packages: self
+                .packages_above(&project.root)
+                .iter()
+                .map(|folder| build::relative(&project.root, folder))
+                .collect(),
+        };
+        let packages = self.packages();
+        Bundled {
+            build: Build { manifest, chunks: self.chunks },
+            errors: self.errors,
+            warnings: self.warnings,
+            cached: self.cached,
+            packages,
+        }
     }
 }
 
@@ -190,12 +195,12 @@ pub(crate) async fn bundle(
     project: &Project,
     conditions: &Conditions,
     started: impl FnOnce(usize),
-) -> Result<Bundle, BundleError> {
+) -> Result<Bundled, BundleError> {
     let key = cache::Key::of(project, conditions);
     if let Some(bundle) = cache::load(&project.root, &key) {
-        return Ok(bundle);
+        return Ok(bundle.into_build(project));
     }
-    let routes = project.routes.routes();
+    let routes = &project.routes;
     started(routes.len());
     let recorder = Arc::new(inputs::Recorder::new());
     let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
@@ -278,7 +283,7 @@ pub(crate) async fn bundle(
     cache::store(&project.root, &key, &recorder, &mut whole);
     // A gigabyte after some hundred packages.
     give_back();
-    Ok(whole)
+    Ok(whole.into_build(project))
 }
 
 /// What all runs for the routes of a runtime have in common.

@@ -30,13 +30,14 @@ use url::Url;
 
 use super::assets::{self, Rules};
 use super::client;
+use super::edits::{self, Edit};
 use super::graph::{Edge, Graph, How, Ways, file_of};
 use super::inputs::{EXTENSIONS, Recorder, alias_fields, main_fields, tsconfig};
 use super::interop::Interop;
-use super::places::{self, Edit};
 use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
-use super::{BundleError, Chunk, Entry, Failure, Part, Problem, Setting, SourceMap, methods_of, package_of};
+use super::{BundleError, Failure, Part, Problem, Setting, methods_of, package_of};
+use crate::build::{Chunk, Entry, SourceMap};
 use crate::project::{FileKind, Runtime};
 
 /// A build that takes longer is taken for stuck: a panic in one of the bundler's
@@ -889,7 +890,7 @@ fn put_in_place(
     searched: &mut Vec<PathBuf>,
 ) -> Option<HookTransformOutput> {
     let is_own = !is_of_package(id);
-    let found = places::edits(Path::new(id), code, source_type, is_node, is_own, searched);
+    let found = edits::edits(Path::new(id), code, source_type, is_node, is_own, searched);
     if found.is_empty() {
         return None;
     }

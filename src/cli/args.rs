@@ -21,12 +21,16 @@ pub(super) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(super) enum Command {
-    /// Serve the routes of a project
+    /// Serve the routes of a project, or of several
     ///
     /// Every flag can also be set by its variable, or in edgehost.toml beside the app
     /// directory, where it has the name of the flag without the dashes in front
     /// (`port = 3000`). A flag wins over the variable, the variable over the file. Flags
     /// without a value take true or false in a variable (1, 0, yes, no, on, off).
+    ///
+    /// Several apps are several folders, or tables [[app]] in edgehost.toml, each with a
+    /// name, a dir, and hosts by which it is found: see docs/apps.md. SIGHUP reads all
+    /// again, and has new versions take over without a request being lost.
     ///
     /// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
     Serve(Box<ServeArgs>),
@@ -36,16 +40,16 @@ pub(super) enum Command {
 
 #[derive(Debug, Args)]
 pub(super) struct RoutesArgs {
-    /// Folder that holds app/ or src/app/, or the app directory itself
-    #[arg(default_value = ".")]
-    pub(super) dir: PathBuf,
+    /// Folders that hold app/ or src/app/, or app directories themselves
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Folder that holds app/ or src/app/, or the app directory itself
-    #[arg(default_value = ".")]
-    pub(super) dir: PathBuf,
+    /// Folders that hold app/ or src/app/, or app directories themselves; several are several apps
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
     #[command(flatten)]
     pub(super) options: Options,
 }
@@ -60,7 +64,7 @@ pub(super) enum Format {
 }
 
 /// What can be set by flag, variable and file alike.
-#[derive(Debug, Default, Args, serde::Deserialize)]
+#[derive(Debug, Clone, Default, Args, serde::Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
 pub(super) struct Options {
     /// Port to listen on, also the variable PORT; 0 takes a free one [default: 3000]
@@ -204,7 +208,7 @@ pub(super) struct Options {
     /// Handlers that run at the same time in one isolate [default: 256]
     #[arg(long, env = "EDGEHOST_LIMIT_CONCURRENCY", value_name = "N", help_heading = "Limits")]
     pub(super) limit_concurrency: Option<usize>,
-    /// Requests that wait for such a place [default: 1024]
+    /// Requests that wait until one more may run [default: 1024]
     #[arg(long, env = "EDGEHOST_LIMIT_QUEUE", value_name = "N", help_heading = "Limits")]
     pub(super) limit_queue: Option<usize>,
     /// Sockets that one isolate may have open [default: 1024]

@@ -13,9 +13,81 @@ use super::args::{Options, Time};
 /// The file of a project.
 const FILE: &str = "edgehost.toml";
 
-/// Reads `edgehost.toml` of a project, which lies in its root or beside the app
-/// directory; without one, nothing is set.
-pub(super) fn read(dir: &Path) -> anyhow::Result<Options> {
+/// What a file says.
+#[derive(Debug, Default)]
+pub(super) struct File {
+    /// The folder that it lies in.
+    pub(super) folder: PathBuf,
+    /// Settings of the server, and of apps.
+    pub(super) options: Options,
+    /// Of the app whose project it lies in.
+    pub(super) app: AppKeys,
+    /// The apps that it names.
+    pub(super) apps: Vec<AppTable>,
+}
+
+/// A table `[[app]]`.
+#[derive(Debug, Default)]
+pub(super) struct AppTable {
+    pub(super) app: AppKeys,
+    pub(super) options: Options,
+}
+
+/// Keys of one of several apps; there are no flags for them.
+#[derive(Debug, Clone, Default, serde::Deserialize)]
+#[serde(default, rename_all = "kebab-case")]
+pub(super) struct AppKeys {
+    pub(super) name: Option<String>,
+    /// In a table `[[app]]` alone: the folder of its project, seen from the file.
+    pub(super) dir: Option<PathBuf>,
+    pub(super) hosts: Option<Vec<String>>,
+    pub(super) default: Option<bool>,
+    /// In a table `[[app]]` alone: of a listener of its own.
+    pub(super) port: Option<u16>,
+    /// Variables beside those of the project's `.env` files, seen from the file.
+    pub(super) env_file: Option<PathBuf>,
+}
+
+impl AppKeys {
+    /// Takes from `other` what is not set here.
+    pub(super) fn or(self, other: Self) -> Self {
+        Self {
+            name: self.name.or(other.name),
+            dir: self.dir,
+            hosts: self.hosts.or(other.hosts),
+            default: self.default.or(other.default),
+            port: self.port,
+            env_file: self.env_file.or(other.env_file),
+        }
+    }
+}
+
+/// Keys of apps, wherever they stand.
+const OF_APPS: [&str; 4] = ["name", "hosts", "default", "env-file"];
+/// Keys that only a table `[[app]]` has.
+const OF_TABLES: [&str; 2] = ["dir", "port"];
+/// Settings that are the server's, whatever apps it serves.
+const OF_SERVERS: [&str; 15] = [
+    "host",
+    "shards",
+    "trust-proxy",
+    "log",
+    "log-format",
+    "no-access-log",
+    "memory-budget",
+    "limit-connections",
+    "limit-header-read",
+    "limit-keep-alive",
+    "limit-write-stall",
+    "limit-unsent",
+    "limit-grace",
+    "limit-headers",
+    "limit-header-count",
+];
+
+/// Reads `edgehost.toml` of a folder: it lies there, or in the root of the project or beside
+/// its app directory; without one, nothing is set.
+pub(super) fn read(dir: &Path) -> anyhow::Result<File> {
     // What is wrong with the folder is said when the project is opened.
     let root = EdgeHost::project_root(dir).unwrap_or_else(|_| dir.to_owned());
     let mut places = vec![root.join(FILE)];
@@ -31,9 +103,15 @@ pub(super) fn read(dir: &Path) -> anyhow::Result<Options> {
         }
     }
     match found.as_slice() {
-        [] => Ok(Options::default()),
+        [] => Ok(File::default()),
         [(path, text)] => {
-            parse(text).map_err(|problem| BadInput(format!("{}: {problem}", path.display())).into())
+            let mut file =
+                parse(text).map_err(|problem| BadInput(format!("{}: {problem}", path.display())))?;
+            file.folder = path.parent().map(Path::to_owned).unwrap_or_default();
+            for keys in file.apps.iter_mut().map(|table| &mut table.app).chain([&mut file.app]) {
+                keys.env_file = keys.env_file.take().map(|path| file.folder.join(path));
+            }
+            Ok(file)
         }
         [(one, _), (other, _), ..] => {
             let both = format!("both {} and {} exist: keep one of them", one.display(), other.display());
@@ -49,18 +127,60 @@ pub(super) fn of_environment() -> anyhow::Result<Options> {
     Ok(Options::from_arg_matches(&matches)?)
 }
 
-fn parse(text: &str) -> Result<Options, String> {
-    let table: toml::Table = text.parse().map_err(|error: toml::de::Error| error.to_string())?;
-    let known = known_keys();
+fn parse(text: &str) -> Result<File, String> {
+    let failed = |error: toml::de::Error| error.to_string();
+    let mut table: toml::Table = text.parse().map_err(failed)?;
+    let tables = match table.remove("app") {
+        None => Vec::new(),
+        Some(toml::Value::Array(tables)) => tables,
+        Some(_) => return Err("`app` is no table: each app is a table [[app]]".to_owned()),
+    };
+    let flags = known_keys();
+    let known = |more: &[&str]| -> Vec<String> {
+        flags.iter().cloned().chain(more.iter().map(|key| (*key).to_owned())).collect()
+    };
+    let (app, options) = keys(table, &known(&OF_APPS))?;
+    let mut apps = Vec::with_capacity(tables.len());
+    for table in tables {
+        let toml::Value::Table(table) = table else {
+            return Err("`app` has to be a table [[app]]".to_owned());
+        };
+        if let Some(key) = table.keys().find(|key| OF_SERVERS.contains(&key.as_str())) {
+            return Err(format!(
+                "`{key}` is the server's, not an app's: it belongs above the tables [[app]]"
+            ));
+        }
+        let mut known = known(&[OF_APPS.as_slice(), &OF_TABLES].concat());
+        known.retain(|key| !OF_SERVERS.contains(&key.as_str()));
+        let (app, options) = keys(table, &known)?;
+        apps.push(AppTable { app, options });
+    }
+    Ok(File { folder: PathBuf::new(), options, app, apps })
+}
+
+/// The keys of a table, which are all `known`.
+fn keys(table: toml::Table, known: &[String]) -> Result<(AppKeys, Options), String> {
     for key in table.keys() {
         if !known.contains(key) {
-            return Err(match nearest(key, &known) {
+            return Err(match nearest(key, known) {
                 Some(near) => format!("unknown key `{key}`: did you mean `{near}`?"),
                 None => format!("unknown key `{key}`: it must be one of {}", known.join(", ")),
             });
         }
     }
-    table.try_into().map_err(|error: toml::de::Error| error.to_string())
+    let failed = |error: toml::de::Error| error.to_string();
+    let own = |key: &str| OF_APPS.contains(&key) || OF_TABLES.contains(&key);
+    let (mut of_app, mut others) = (toml::Table::new(), toml::Table::new());
+    for (key, value) in table {
+        // A port of the server is a flag.
+        let is_own = own(&key) && (key != "port" || known.iter().any(|known| known == "dir"));
+        if is_own {
+            of_app.insert(key, value)
+        } else {
+            others.insert(key, value)
+        };
+    }
+    Ok((of_app.try_into().map_err(failed)?, others.try_into().map_err(failed)?))
 }
 
 /// Keys are the long flags.
@@ -264,7 +384,8 @@ mod tests {
         }
         let options =
             parse("port = 1\nlimit-memory = \"64MiB\"\nlimit-wall = \"500ms\"\nlog-format = \"json\"")
-                .expect("a sound file");
+                .expect("a sound file")
+                .options;
         assert_eq!(options.port, Some(1));
         assert_eq!(options.limits().memory, 64 * 1024 * 1024);
         assert_eq!(options.limits().wall, std::time::Duration::from_millis(500));
@@ -273,7 +394,7 @@ mod tests {
     #[test]
     fn proxies_are_networks_or_addresses() {
         let file = "trust-proxy = [\"127.0.0.1\", \"::1\", \"[::1]\", \"10.0.0.0/8\"]";
-        let networks = parse(file).expect("a sound file").trust_proxy;
+        let networks = parse(file).expect("a sound file").options.trust_proxy;
         let written: Vec<_> = networks.iter().map(|network| network.0.to_string()).collect();
         assert_eq!(written, ["127.0.0.1/32", "::1/128", "::1/128", "10.0.0.0/8"]);
         let refused = parse("trust-proxy = [\"localhost\"]").expect_err("refused");
@@ -285,6 +406,28 @@ mod tests {
         assert_eq!(parse("prot = 1").expect_err("refused"), "unknown key `prot`: did you mean `port`?");
         assert!(parse("limit_memory = 1").expect_err("refused").contains("`limit-memory`"));
         assert!(parse("zzz = 1").expect_err("refused").contains("one of port"));
+    }
+
+    #[test]
+    fn apps_are_tables() {
+        let file = parse(
+            "port = 80\n[[app]]\nname = \"shop\"\ndir = \"shop\"\nhosts = [\"a.example\"]\nlimit-cpu = \"1s\"\n[[app]]\ndir = \"blog\"\nport = 81",
+        )
+        .expect("a sound file");
+        assert_eq!((file.options.port, file.apps.len()), (Some(80), 2));
+        let shop = &file.apps[0];
+        assert_eq!((shop.app.name.as_deref(), shop.app.port, shop.options.port), (Some("shop"), None, None));
+        assert_eq!(shop.options.limits().cpu, std::time::Duration::from_secs(1));
+        assert_eq!((file.apps[1].app.port, file.apps[1].options.port), (Some(81), None));
+        for (text, problem) in [
+            ("[[app]]\nhost = \"::\"", "`host` is the server's"),
+            ("[[app]]\nhots = []", "did you mean `hosts`?"),
+            ("[app]\ndir = \".\"", "each app is a table [[app]]"),
+            ("dir = \".\"", "unknown key `dir`"),
+        ] {
+            let said = parse(text).expect_err(problem);
+            assert!(said.contains(problem), "{said}");
+        }
     }
 
     #[test]

@@ -2,13 +2,15 @@
 //!
 //! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
 //! happens, and serve.
-//! Where to look: `args` for every flag, `config` for the file, `serve` and
-//! `routes` for the commands, `output` for what people see.
+//! Where to look: `args` for every flag, `config` for the file, `apps` for which apps there
+//! are, `serve` and `routes` for the commands, `reload` for SIGHUP, `output` for what people see.
 //! Never: anything that an embedder would want too; that belongs to the library.
 
+mod apps;
 mod args;
 mod config;
 mod output;
+mod reload;
 mod routes;
 mod serve;
 

@@ -8,8 +8,8 @@ use std::time::{Duration, SystemTime};
 use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
-use edgehost::RouteSummary;
 use edgehost::telemetry::{Filter, Log, LogFormat};
+use edgehost::{Progress, RouteSummary};
 use serde_json::json;
 
 const BOLD: Style = Style::new().bold();
@@ -140,7 +140,7 @@ pub(super) fn failure(text: &str) {
 }
 
 /// An error and its causes, but for those that it tells itself.
-fn causes(error: &anyhow::Error) -> String {
+pub(super) fn causes(error: &anyhow::Error) -> String {
     let mut text = String::new();
     for cause in error.chain().map(ToString::to_string) {
         if text.is_empty() {
@@ -176,6 +176,33 @@ pub(super) fn faint(text: &str) -> String {
 
 pub(super) fn address(text: &str) -> String {
     format!("{CYAN}{text}{CYAN:#}")
+}
+
+/// Shows what happens while an app is read and bundled.
+#[allow(clippy::needless_pass_by_value, reason = "it is a callback")]
+pub(super) fn progress(progress: Progress<'_>) {
+    match progress {
+        Progress::Found { hints, .. } => hints.iter().for_each(|hint| warning(hint)),
+        Progress::Bundling { routes } => line(&faint(&format!("bundling {} ...", count(routes, "route")))),
+        Progress::Bundled { routes, packages, cached, took, warnings, errors } => {
+            warnings.iter().for_each(|problem| warning(&problem.to_string()));
+            errors.iter().for_each(|error| failure(&error.to_string()));
+            let how = if cached { "unchanged since the last bundle" } else { "bundled" };
+            line(&faint(&format!(
+                "{}, {}: {how}, {} ms",
+                count(routes, "route"),
+                count(packages, "package"),
+                took.as_millis()
+            )));
+        }
+        _ => {}
+    }
+}
+
+/// Says which of several apps the next lines are about.
+pub(super) fn app(name: &str, hosts: &[String]) {
+    let text = format!("{} {}", heading(name), faint(&hosts.join(" ")));
+    say(text.trim_end(), &json!({ "app": name, "hosts": hosts }));
 }
 
 /// Prints the routes: a table, or a line for each.

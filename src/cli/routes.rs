@@ -2,35 +2,48 @@
 
 use edgehost::{EdgeHost, Progress};
 
+use super::apps::Plan;
 use super::args::RoutesArgs;
 use super::{BadInput, config, output};
 
 pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
     // As `serve` would have it: what applies depends on the settings.
-    let options = config::of_environment()?.or(config::read(&args.dir)?);
-    let mut builder = EdgeHost::builder(&args.dir).limits(options.limits());
-    if let Some(names) = &options.conditions {
-        builder = builder.conditions(names);
-    }
-    if let Some(names) = &options.edge_conditions {
-        builder = builder.edge_conditions(names);
-    }
-    let routes = builder
-        .on_progress(|progress| match progress {
-            Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
-            Progress::Bundled { warnings, errors, .. } => {
-                warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
-                errors.iter().for_each(|error| output::failure(&error.to_string()));
+    let plan = Plan::new(&args.dirs, &config::of_environment()?)?;
+    let mut counts = (0, 0);
+    for (index, app) in plan.apps.iter().enumerate() {
+        if plan.apps.len() > 1 {
+            if index > 0 {
+                output::line("");
             }
-            _ => {}
-        })
-        .routes()
-        .await?;
-    output::routes(&routes);
-    match routes.iter().filter(|route| route.error.is_some()).count() {
-        0 => Ok(()),
-        broken => {
-            let all = output::count(routes.len(), "route");
+            output::app(app.label(), &app.hosts);
+        }
+        let options = &app.options;
+        let mut builder = EdgeHost::builder(&app.dir).limits(options.limits());
+        if let Some(names) = &options.conditions {
+            builder = builder.conditions(names);
+        }
+        if let Some(names) = &options.edge_conditions {
+            builder = builder.edge_conditions(names);
+        }
+        let routes = builder
+            .on_progress(|progress| match progress {
+                Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
+                Progress::Bundled { warnings, errors, .. } => {
+                    warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
+                    errors.iter().for_each(|error| output::failure(&error.to_string()));
+                }
+                _ => {}
+            })
+            .routes()
+            .await?;
+        output::routes(&routes);
+        counts.0 += routes.iter().filter(|route| route.error.is_some()).count();
+        counts.1 += routes.len();
+    }
+    match counts {
+        (0, _) => Ok(()),
+        (broken, all) => {
+            let all = output::count(all, "route");
             Err(BadInput(format!("{broken} of {all} cannot be bundled")).into())
         }
     }

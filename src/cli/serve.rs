@@ -5,13 +5,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use edgehost::telemetry::{self, Filter, Log, LogFormat};
-use edgehost::{EdgeHost, Environment, Instances, Limits, MemoryBudget, Progress};
+use edgehost::{App, EdgeHost, Environment, Instances, Limits, MemoryBudget};
 use futures::FutureExt;
+use futures::future::LocalBoxFuture;
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::signal::unix::{SignalKind, signal};
 
+use super::apps::{Plan, Planned};
 use super::args::{Format, Options, ServeArgs};
-use super::{BadInput, config, output};
+use super::{BadInput, config, output, reload};
 
 const DEFAULT_PORT: u16 = 3000;
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -28,69 +30,108 @@ const BACKLOG: i32 = 1024;
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let began = Instant::now();
-    let ServeArgs { dir, options } = args;
-    let environment = Environment::of_process();
-    let options =
-        options.or_of_next(&environment, config::machine_name().as_deref())?.or(config::read(&dir)?);
-    let log = start_log(&options)?;
+    let ServeArgs { dirs, options } = args;
+    let set = options.or_of_next(&Environment::of_process(), config::machine_name().as_deref())?;
+    let plan = Plan::new(&dirs, &set)?;
+    let options = &plan.options;
+    let log = start_log(options)?;
 
     // Clients, sockets and files of all isolates share the descriptors of the process.
     if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
         tracing::warn!(%error, "cannot raise the number of file descriptors");
     }
 
-    let mut builder = EdgeHost::builder(&dir)
+    let threads = threads(&plan);
+    let builder = EdgeHost::for_apps()
         .limits(options.limits())
         .memory_budget(MemoryBudget::of_process(
             options.memory_budget.map_or_else(MemoryBudget::half, |size| size.as_u64()),
         ))
-        .permissions(options.permissions())
         .trust_proxies(options.trust_proxy.iter().map(|network| network.0))
-        .instances(options.instances.unwrap_or_default())
-        .ignore_middleware(options.ignore_middleware.unwrap_or_default())
-        .environment(environment)
-        .observer(log)
-        .on_progress(show);
-    if let Some(shards) = options.shards {
-        builder = builder.shards(shards);
-    }
-    if let Some(origin) = &options.public_origin {
-        builder = builder.public_origin(origin);
-    }
-    if let Some(secret) = &options.draft_secret {
-        builder = builder.draft_secret(secret);
-    }
-    if let Some(names) = &options.conditions {
-        builder = builder.conditions(names);
-    }
-    if let Some(names) = &options.edge_conditions {
-        builder = builder.edge_conditions(names);
-    }
+        .shards(threads)
+        .observer(log);
     builder.validate()?;
+    let described: Vec<App> = plan.apps.iter().map(Planned::app).collect::<anyhow::Result<_>>()?;
+    described.iter().try_for_each(App::validate)?;
     output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     // Taken before bundling: a port in use is known at once.
-    let (listeners, address) = listen(&options)?;
-    let host = builder.build().await?;
+    let is_shared = plan.apps.iter().any(|app| app.port.is_none());
+    let shared = if is_shared { Some(listen(options, None)?) } else { None };
+    let host = builder.build()?;
+    let mut own = Vec::new();
+    for (planned, app) in plan.apps.iter().zip(described) {
+        if plan.apps.len() > 1 {
+            output::line("");
+            output::app(planned.label(), &planned.hosts);
+        }
+        let deployed = host.deploy(app).await?;
+        output::line("");
+        output::routes(&deployed.routes());
+        if let Some(port) = planned.port {
+            own.push((deployed, listen(options, Some(port))?));
+        }
+    }
     output::line("");
-    output::routes(&host.routes());
-    output::line("");
-    output::line(&instances(host.instances(), &options));
-    let (url, ready) = (format!("http://{address}"), began.elapsed().as_millis());
-    let text =
-        format!("Listening on {}  {}", output::address(&url), output::faint(&format!("ready in {ready} ms")));
-    output::say(
-        &text,
-        &serde_json::json!({ "url": url, "ready_ms": u64::try_from(ready).unwrap_or(u64::MAX) }),
-    );
-    let stop = stop_signal(&options.limits())?.shared();
-    let serving = listeners.into_iter().map(|listener| host.serve(listener, stop.clone()));
-    futures::future::try_join_all(serving).await?;
+    output::line(&instances(threads, &plan));
+    let ready = began.elapsed().as_millis();
+    let ready = u64::try_from(ready).unwrap_or(u64::MAX);
+    let mut listening: Vec<(Option<&str>, &str)> =
+        own.iter().map(|(deployed, (_, address))| (deployed.name(), address.as_str())).collect();
+    listening.extend(shared.iter().map(|(_, address)| (None, address.as_str())));
+    for (app, address) in listening {
+        let url = format!("http://{address}");
+        let of_app = app.map(|app| format!(" for {app}")).unwrap_or_default();
+        let after = output::faint(&format!("ready in {ready} ms"));
+        output::say(
+            &format!("Listening on {}{of_app}  {after}", output::address(&url)),
+            &serde_json::json!({ "url": url, "app": app, "ready_ms": ready }),
+        );
+    }
+    let terminal = Terminal::find();
+    let stop = stop_signal(&options.limits(), terminal)?.shared();
+    let reloading = reload::on_hangup(host.clone(), dirs, set, terminal)?;
+    let mut serving: Vec<LocalBoxFuture<'_, Result<(), edgehost::Error>>> = Vec::new();
+    for listener in shared.into_iter().flat_map(|(listeners, _)| listeners) {
+        serving.push(host.serve(listener, stop.clone()).boxed_local());
+    }
+    for (deployed, (listeners, _)) in &mut own {
+        for listener in listeners.drain(..) {
+            serving.push(deployed.serve(listener, stop.clone()).boxed_local());
+        }
+    }
+    tokio::select! {
+        served = futures::future::try_join_all(serving) => { served?; }
+        never = reloading => match never {},
+    }
     host.shutdown().await;
     Ok(())
 }
 
+/// How many threads serve: as many as there are instances, unless fewer are allowed.
+fn threads(plan: &Plan) -> usize {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let most = plan.options.shards;
+    let of_app = |app: &Planned| match app.options.instances.unwrap_or_default() {
+        Instances::Count(count) => count,
+        _ => most.unwrap_or(cores),
+    };
+    let wanted = plan.apps.iter().map(of_app).fold(0, usize::saturating_add);
+    match plan.apps.len() {
+        1 => wanted.min(most.unwrap_or(wanted)),
+        _ => wanted.min(most.unwrap_or(cores)),
+    }
+}
+
 /// What people have to know about module memory.
-fn instances(running: usize, options: &Options) -> String {
+fn instances(running: usize, plan: &Plan) -> String {
+    let [app] = plan.apps.as_slice() else {
+        let apps = output::count(plan.apps.len(), "app");
+        return format!(
+            "{apps} on {}; module memory is shared by all requests to an instance",
+            output::count(running, "thread")
+        );
+    };
+    let options = &app.options;
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let remark = match (options.instances, options.shards) {
         (Some(Instances::Count(asked)), _) if asked > running => {
@@ -149,32 +190,10 @@ fn log_panics() {
     }));
 }
 
-#[allow(clippy::needless_pass_by_value, reason = "it is a callback")]
-fn show(progress: Progress<'_>) {
-    match progress {
-        Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
-        Progress::Bundling { routes } => {
-            output::line(&output::faint(&format!("bundling {} ...", output::count(routes, "route"))))
-        }
-        Progress::Bundled { routes, packages, cached, took, warnings, errors } => {
-            warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
-            errors.iter().for_each(|error| output::failure(&error.to_string()));
-            let how = if cached { "unchanged since the last bundle" } else { "bundled" };
-            output::line(&output::faint(&format!(
-                "{}, {}: {how}, {} ms",
-                output::count(routes, "route"),
-                output::count(packages, "package"),
-                took.as_millis()
-            )));
-        }
-        _ => {}
-    }
-}
-
-/// The listeners, one for each address of the host, and what stands in a URL for them.
-fn listen(options: &Options) -> anyhow::Result<(Vec<TcpListener>, String)> {
+/// The listeners on an app's own port or the server's, one for each address of the host, and what stands in a URL for them.
+fn listen(options: &Options, own: Option<u16>) -> anyhow::Result<(Vec<TcpListener>, String)> {
     let host = options.host.as_deref().map_or(DEFAULT_HOST, |host| host.trim_matches(['[', ']']));
-    let mut port = options.port.unwrap_or(DEFAULT_PORT);
+    let mut port = own.or(options.port).unwrap_or(DEFAULT_PORT);
     let mut addresses: Vec<SocketAddr> = (host, port)
         .to_socket_addrs()
         .map_err(|error| {
@@ -238,17 +257,25 @@ fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
     }
 }
 
-/// Resolves on the first SIGTERM or SIGINT; the second, unless it is an echo of the first,
-/// ends the process at once.
-fn stop_signal(limits: &Limits) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+/// Resolves on the first SIGTERM or SIGINT, or when the terminal is closed; the second, unless
+/// it is an echo of the first, ends the process at once.
+fn stop_signal(limits: &Limits, terminal: Terminal) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
+    let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
     let grace = limits.grace;
     Ok(async move {
         let mut next = async move || {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
+            loop {
+                tokio::select! {
+                    _ = terminate.recv() => return,
+                    _ = interrupt.recv() => return,
+                    _ = hangup.recv() => {
+                        if terminal.is_closed() {
+                            return;
+                        }
+                    }
+                }
             }
         };
         next().await;
@@ -266,4 +293,26 @@ fn stop_signal(limits: &Limits) -> anyhow::Result<impl Future<Output = ()> + use
             std::process::exit(1);
         });
     })
+}
+
+/// The terminal that the program was started from, if it was: SIGHUP means that it was
+/// closed, and otherwise that somebody wants a reload.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Terminal {
+    was_there: bool,
+}
+
+impl Terminal {
+    fn find() -> Self {
+        Self { was_there: Self::is_there() }
+    }
+
+    /// Whether it was there once.
+    pub(super) fn is_closed(self) -> bool {
+        self.was_there && !Self::is_there()
+    }
+
+    fn is_there() -> bool {
+        std::fs::File::open("/dev/tty").is_ok()
+    }
 }

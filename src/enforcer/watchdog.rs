@@ -138,6 +138,11 @@ pub(crate) struct Slot {
     collect_above: AtomicU64,
     /// Set when the isolate is to be replaced whatever it does.
     condemned: AtomicBool,
+    /// When it was seen last to have run.
+    used_ns: AtomicU64,
+    /// Whether it may be given up while it is idle, and whether that is wanted.
+    may_rest: AtomicBool,
+    unwanted: AtomicBool,
     /// Makes an idle isolate take a turn.
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
@@ -188,7 +193,7 @@ fn nanos(duration: Duration) -> u64 {
     u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX)
 }
 
-fn since_epoch(instant: Instant) -> u64 {
+pub(super) fn since_epoch(instant: Instant) -> u64 {
     nanos(instant.saturating_duration_since(epoch()))
 }
 
@@ -222,6 +227,9 @@ impl Slot {
             measured: AtomicU64::new(0),
             collect_above: AtomicU64::new(memory),
             condemned: AtomicBool::new(false),
+            used_ns: AtomicU64::new(since_epoch(Instant::now())),
+            may_rest: AtomicBool::new(false),
+            unwanted: AtomicBool::new(false),
             wake: OnceLock::new(),
         })
     }
@@ -252,6 +260,31 @@ impl Slot {
             self.out_of_memory();
         }
         self.measure_soon();
+    }
+
+    /// Allows that it is given up while it is idle: it is one of many.
+    pub(crate) fn may_rest(&self) {
+        self.may_rest.store(true, Ordering::Relaxed);
+    }
+
+    /// Since when it has not run, if it may be given up and is not to be already.
+    pub(super) fn rests_since(&self) -> Option<u64> {
+        let is_idle = self.turn.load(Ordering::SeqCst).is_multiple_of(2);
+        let may = self.may_rest.load(Ordering::Relaxed) && !self.unwanted.load(Ordering::Relaxed);
+        (is_idle && may).then(|| self.used_ns.load(Ordering::Relaxed))
+    }
+
+    /// Has it ended unless somebody uses it.
+    pub(super) fn give_up(&self) {
+        self.unwanted.store(true, Ordering::SeqCst);
+        if let Some(wake) = self.wake.get() {
+            wake();
+        }
+    }
+
+    /// Whether it is to end if nobody uses it. Asks once.
+    pub(crate) fn is_unwanted(&self) -> bool {
+        self.unwanted.load(Ordering::Relaxed) && self.unwanted.swap(false, Ordering::SeqCst)
     }
 
     /// Whether the isolate was ended for the good of all, not for what one request did.
@@ -309,6 +342,7 @@ impl Slot {
         let turn = self.turn.load(Ordering::SeqCst);
         let ran = self.looked.swap(turn, Ordering::Relaxed) != turn;
         if ran {
+            self.used_ns.store(since_epoch(now), Ordering::Relaxed);
             self.unmeasured.store(true, Ordering::Relaxed);
         }
         self.look(tick, now) || ran

@@ -7,13 +7,14 @@ use std::time::Instant;
 use edgehost_ext::message::{BodyEnd, RequestId, ResponseBody};
 use http::header::USER_AGENT;
 use http::uri::PathAndQuery;
-use http::{HeaderMap, HeaderValue, Method, Request, Response};
+use http::{HeaderMap, HeaderValue, Method, Response};
 
 use ipnet::IpNet;
 
+use super::exchange::Exchange;
 use super::respond::{ERROR_CODE, REQUEST_ID};
-use crate::isolate::App;
-use crate::telemetry::{CLIENT_LEFT, Event, RequestEnded};
+use crate::telemetry::{CLIENT_LEFT, Event, Observer, RequestEnded};
+use crate::version::Version;
 
 /// Longest `x-request-id` that is taken over from a client.
 const LONGEST_ID: usize = 128;
@@ -44,13 +45,30 @@ pub(super) fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet
     Some(client)
 }
 
-/// Tells the app's observer of a request when its answer has been sent, or when it is
+/// Whoever is told of a request.
+enum Told {
+    /// The observer of what answers.
+    Version(Arc<Version>),
+    /// The host's; no app is meant by the request.
+    Host(Arc<dyn Observer>),
+}
+
+impl Told {
+    fn observer(&self) -> &dyn Observer {
+        match self {
+            Self::Version(version) => &*version.observer,
+            Self::Host(observer) => &**observer,
+        }
+    }
+}
+
+/// Tells the observer of a request when its answer has been sent, or when it is
 /// dropped before there was one because the client left.
 pub(super) struct Access(Option<Record>);
 
 /// Holds what was sent without copying it; the values share the memory of the head.
 struct Record {
-    app: Arc<App>,
+    told: Told,
     method: Method,
     target: Option<PathAndQuery>,
     client: Option<IpAddr>,
@@ -65,23 +83,26 @@ struct Record {
 }
 
 impl Access {
-    pub(super) fn new<B>(
-        app: &Arc<App>,
-        request: &Request<B>,
+    /// The record of a request to `version`, or to none.
+    pub(super) fn new(
+        exchange: &Exchange,
+        version: Option<&Arc<Version>>,
+        host: &Arc<dyn Observer>,
         client: Option<IpAddr>,
-        id: RequestId,
-        x_request_id: Option<HeaderValue>,
-        started: Instant,
     ) -> Self {
+        let Exchange { parts, id, x_request_id, started, .. } = exchange;
         Self(Some(Record {
-            app: app.clone(),
-            method: request.method().clone(),
-            target: request.uri().path_and_query().cloned(),
+            told: match version {
+                Some(version) => Told::Version(version.clone()),
+                None => Told::Host(host.clone()),
+            },
+            method: parts.method.clone(),
+            target: parts.uri.path_and_query().cloned(),
             client,
-            user_agent: request.headers().get(USER_AGENT).cloned(),
-            id,
-            x_request_id,
-            started,
+            user_agent: parts.headers.get(USER_AGENT).cloned(),
+            id: *id,
+            x_request_id: x_request_id.clone(),
+            started: *started,
             route: None,
             status: CLIENT_LEFT,
             error: None,
@@ -120,13 +141,19 @@ impl BodyEnd for Record {
 
 impl Record {
     fn tell(&self, aborted: bool, bytes: u64) {
+        let version = match &self.told {
+            Told::Version(version) => Some(version),
+            Told::Host(_) => None,
+        };
+        let route = version.zip(self.route).map(|(version, route)| version.routes[route].pattern.as_str());
         let user_agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
-        self.app.observer.observe(Event::Request(RequestEnded {
+        self.told.observer().observe(Event::Request(RequestEnded {
+            app: version.and_then(|version| version.name.as_deref()),
             request: self.id,
             x_request_id: self.x_request_id.as_ref().and_then(|id| id.to_str().ok()),
             method: self.method.as_str(),
             path: self.target.as_ref().map_or("", PathAndQuery::as_str),
-            route: self.route.map(|route| self.app.routes[route].pattern.as_str()),
+            route,
             status: self.status,
             error: self.error.as_ref().and_then(|code| code.to_str().ok()),
             took: self.started.elapsed(),

@@ -42,6 +42,18 @@ pub(super) fn settle(parts: &Parts, origin: &mut Origin) -> Result<(), Refusal> 
     Ok(())
 }
 
+/// The host of a request whose authority was settled, without its port.
+pub(super) fn host<'a>(parts: &'a Parts, origin: &'a Origin) -> Option<&'a str> {
+    let authority = match &origin.authority {
+        Some(settled) => settled,
+        None => match parts.uri.authority() {
+            Some(target) => target.as_str(),
+            None => parts.headers.get(HOST)?.to_str().ok()?,
+        },
+    };
+    split(authority).map(|(host, _)| host)
+}
+
 /// The authority as the client wrote it. None where it was left out, and may be.
 fn named(parts: &Parts, wire: bool) -> Result<Option<&str>, Refusal> {
     let mut lines = parts.headers.get_all(HOST).iter();

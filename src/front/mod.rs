@@ -1,19 +1,26 @@
 //! One request, as prose.
 //!
 //! Purpose: decide everything about a request that needs no JavaScript, hand the
-//! rest to the shard, and turn what comes back into a response.
+//! rest to a backend, and turn what comes back into a response.
 //! Key types: [`Front`], [`Peer`].
-//! Where to look: `pipeline` lists the steps in order, `authority` and `path` normalise,
-//! `respond` holds the table of failures, `access` tells of requests that are over.
+//! Where to look: `pipeline` is the whole way, `exchange` a request on it, `stages` what is
+//! decided, in order, `authority` and `path` normalise, `apps` knows what answers for an app,
+//! `forward` hands over to another thread, `respond` holds the table of failures, `access`
+//! tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
 mod access;
+mod apps;
 mod authority;
+mod exchange;
+mod forward;
 mod path;
 mod pipeline;
 mod respond;
+mod stages;
 
-pub(crate) use pipeline::{Front, FrontSettings, Peer, Serving};
+pub(crate) use exchange::Peer;
+pub(crate) use pipeline::{Front, FrontSettings};
 
 /// The response of a host whose threads have ended.
 pub(crate) fn shutting_down(

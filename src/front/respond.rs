@@ -1,4 +1,4 @@
-//! From outcomes to responses: the table of failures, and how answers go out.
+//! From answers to responses: the table of failures, and how answers go out.
 
 use edgehost_ext::message::{Answer, BodyFault, RequestId, ResponseBody};
 use http::header::Entry;
@@ -8,7 +8,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 use crate::isolate::CallError;
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
-use crate::shard::ShardError;
+use crate::shard::BackendError;
 
 pub(super) const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
 pub(super) const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -21,6 +21,7 @@ const NO_STORE: HeaderValue =
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Refusal {
     NotFound,
+    UnknownHost,
     MalformedPath,
     MalformedHost,
     UnknownMethod,
@@ -52,6 +53,7 @@ impl Refusal {
     fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Not Found"),
+            Self::UnknownHost => (StatusCode::NOT_FOUND, "UNKNOWN_HOST", "Not Found"),
             Self::MalformedPath => (StatusCode::BAD_REQUEST, "MALFORMED_PATH", "Bad Request"),
             Self::MalformedHost => (StatusCode::BAD_REQUEST, "MALFORMED_HOST", "Bad Request"),
             Self::UnknownMethod => (StatusCode::BAD_REQUEST, "UNKNOWN_METHOD", ""),
@@ -170,12 +172,14 @@ impl Refusal {
     }
 }
 
-impl From<ShardError> for Refusal {
-    fn from(error: ShardError) -> Self {
+impl From<BackendError> for Refusal {
+    fn from(error: BackendError) -> Self {
         match error {
-            ShardError::Overloaded { elsewhere } => Self::Overloaded { elsewhere },
-            ShardError::NoIsolate => Self::NoIsolate,
-            ShardError::Call(error) => match error {
+            BackendError::Overloaded { elsewhere } => Self::Overloaded { elsewhere },
+            BackendError::NoIsolate => Self::NoIsolate,
+            BackendError::Ended => Self::ShuttingDown,
+            BackendError::Wedged => Self::Wedged,
+            BackendError::Call(error) => match error {
                 CallError::Handler => Self::HandlerError,
                 CallError::Body(fault) => fault.into(),
                 CallError::MethodNotAllowed(methods) => Self::MethodNotAllowed(methods),
@@ -232,8 +236,8 @@ pub(super) fn name_request(
     id: RequestId,
     x_request_id: Option<HeaderValue>,
 ) {
-    if let Entry::Vacant(place) = response.headers_mut().entry(REQUEST_ID) {
-        place
+    if let Entry::Vacant(entry) = response.headers_mut().entry(REQUEST_ID) {
+        entry
             .insert(x_request_id.unwrap_or_else(|| HeaderValue::from_bytes(&id.digits()).unwrap_or(UNNAMED)));
     }
 }

@@ -8,23 +8,24 @@ use deno_core::{CrossIsolateStore, JsRuntime, RuntimeOptions, v8};
 use deno_error::JsErrorBox;
 use deno_tls::rustls::RootCertStore;
 use deno_tls::rustls::pki_types::CertificateDer;
-use edgehost_ext::message::Spent;
+use edgehost_ext::message::{Exchanges, Spent};
 use edgehost_ext::{
     AppFacts, Ceilings, ConsoleLine, DiskModules, Held, Layer, Level, Settings, SharedExchanges, app_sys,
     extensions, no_stdio,
 };
 
+use super::current;
 use super::invoke::Functions;
 use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::report::without_host_frames;
-use super::{App, current};
 use crate::enforcer::{
     Cause, OnWedge, Quota, ScopeKey, Sighting, Slot, Verdict, Wedge, guard_heap, guard_queries, is_turn_over,
 };
 use crate::limits::Exceeded;
 use crate::project::Runtime;
 use crate::telemetry::{Event, Printed};
+use crate::version::Version;
 
 /// What isolates of a layer start from. Scripts that a snapshot did not consume are
 /// loaded from the tables.
@@ -107,12 +108,12 @@ pub(super) struct Booted {
     pub(super) rejections: Rc<Rejections>,
 }
 
-pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<Booted, BootError> {
-    let limits = &app.limits;
+pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<Booted, BootError> {
+    let limits = &version.limits;
     let quota = Quota::new(limits.memory);
     let held = Held::default();
-    let (watched, guard) = (held.clone(), app.guard.clone());
-    let slot = Slot::new(limits.memory, quota.clone(), watched, guard, on_wedge(app, wedge));
+    let (watched, guard) = (held.clone(), version.guard.clone());
+    let slot = Slot::new(limits.memory, quota.clone(), watched, guard, on_wedge(version, wedge));
     quota.report_to(&slot);
     let grown = Arc::downgrade(&slot);
     held.on_growth(move || {
@@ -120,19 +121,19 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
             slot.measure_soon();
         }
     });
-    let exchanges = SharedExchanges::default();
+    let exchanges = SharedExchanges::new(Exchanges::new(version.site.clone()).into());
     exchanges.borrow_mut().behind.set_budget(limits.after, limits.cpu);
     let rejections = Rc::<Rejections>::default();
-    let sys = app_sys(&app.root);
+    let sys = app_sys(&version.root);
     let settings = Settings {
         facts: AppFacts {
-            env: Rc::new(app.env.clone()),
-            draft_secret: app.draft_secret.as_str().into(),
-            production: app.production,
-            may_spawn: app.access.may_spawn(),
-            kept: app.access.kept().into(),
+            env: Rc::new(version.env.clone()),
+            draft_secret: version.draft_secret.as_str().into(),
+            production: version.production,
+            may_spawn: version.access.may_spawn(),
+            kept: version.access.kept().into(),
             edge: kind == Runtime::Edge,
-            assets: app.access.assets().into(),
+            assets: version.access.assets().into(),
             ceilings: Ceilings {
                 cpu: limits.cpu.as_secs_f64(),
                 memory: limits.memory as f64,
@@ -140,19 +141,19 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
             },
             is_over: is_turn_over,
             explain: {
-                let app = app.clone();
-                Rc::new(move |kind, target| app.access.explain(kind, target))
+                let version = version.clone();
+                Rc::new(move |kind, target| version.access.explain(kind, target))
             },
         },
-        console: console(app.clone(), rejections.clone()),
+        console: console(version.clone(), rejections.clone()),
         exchanges: exchanges.clone(),
         root_certificates: Some(Arc::new(SystemCertificates)),
-        permissions: app.access.checks(&sys),
+        permissions: version.access.checks(&sys),
         sys,
         held,
         stdio: Some(no_stdio().map_err(|error| BootError(error.to_string()))?),
     };
-    let layer = app.layer(kind);
+    let layer = version.layer(kind);
     // Edge routes have what was bundled, and nothing else.
     let disk = (kind == Runtime::NodeJs && layer == Layer::Node).then(|| DiskModules::new(&settings));
     let base = match layer {
@@ -163,7 +164,7 @@ pub(super) fn boot(app: &Arc<App>, kind: Runtime, wedge: &Arc<Wedge>) -> Result<
     guard_queries();
     current::leave();
     let mut runtime = JsRuntime::try_new(RuntimeOptions {
-        module_loader: Some(Rc::new(BundleLoader { app: app.clone(), kind, disk })),
+        module_loader: Some(Rc::new(BundleLoader { version: version.clone(), kind, disk })),
         extensions: extensions(layer, settings),
         startup_snapshot: Some(base.snapshot),
         residual_lazy_js_sources: base.scripts,
@@ -231,10 +232,10 @@ fn functions(
 }
 
 /// Tells the log, and those who wait for this thread, that it does not come back.
-fn on_wedge(app: &Arc<App>, wedge: &Arc<Wedge>) -> OnWedge {
-    let (app, wedge) = (app.clone(), wedge.clone());
+fn on_wedge(version: &Arc<Version>, wedge: &Arc<Wedge>) -> OnWedge {
+    let (version, wedge) = (version.clone(), wedge.clone());
     Box::new(move |exceeded, behalf| {
-        let route = behalf.and_then(|behalf| app.routes.get(behalf.route));
+        let route = behalf.and_then(|behalf| version.routes.get(behalf.route));
         tracing::error!(
             route = route.map_or("", |route| route.pattern.as_str()),
             request = behalf.map(|behalf| behalf.request.to_string()).unwrap_or_default(),
@@ -270,7 +271,7 @@ fn judge(exchanges: SharedExchanges) -> Box<dyn Fn(Sighting) -> Option<Verdict>>
 }
 
 /// Writes what user code prints into the host's log.
-fn console(app: Arc<App>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSink {
+fn console(version: Arc<Version>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSink {
     Rc::new(move |line: &ConsoleLine<'_>| {
         if line.level == Level::Uncaught && line.request.is_none() && !rejections.is_news(line.text) {
             return;
@@ -282,10 +283,11 @@ fn console(app: Arc<App>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSi
             Level::Error | Level::Uncaught => tracing::Level::ERROR,
         };
         let is_uncaught = line.level == Level::Uncaught;
-        let text = if is_uncaught { app.report(line.text) } else { app.readable(line.text) };
+        let text = if is_uncaught { version.report(line.text) } else { version.readable(line.text) };
         let request = line.request.as_ref();
-        let route = request.and_then(|request| app.routes.get(request.route));
-        app.observer.observe(Event::Console(Printed {
+        let route = request.and_then(|request| version.routes.get(request.route));
+        version.observer.observe(Event::Console(Printed {
+            app: version.name.as_deref(),
             level,
             is_uncaught,
             text: &text,

@@ -16,7 +16,7 @@ use super::report::text_of;
 use crate::enforcer::{Budget, Cause};
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
-use crate::telemetry::{Event, Printed};
+use crate::telemetry::{Event, ModuleFailed, Printed};
 
 /// What runtime-js is told of a route.
 #[derive(serde::Serialize)]
@@ -121,7 +121,7 @@ impl Isolate {
             let loading = match &self.modules.borrow()[route] {
                 ModuleState::Ready => return Ok(()),
                 ModuleState::Failed => {
-                    let limit = self.app.routes[route].startup_failed();
+                    let limit = self.version.routes[route].startup_failed();
                     return Err(limit.map_or(LoadError::Failed, LoadError::Exceeded));
                 }
                 ModuleState::Loading(notify) => Some(notify.clone()),
@@ -156,18 +156,18 @@ impl Isolate {
         self.is_trial.set(false);
         if result == Err(LoadError::IsolateOver) {
             // With what limit, it has told already.
-            self.app.routes[route].load_failed(None, Instant::now());
+            self.version.routes[route].load_failed(None, Instant::now());
         }
         result
     }
 
     fn begin_load(self: &Rc<Self>, route: usize, request: Option<RequestId>) {
-        let of_route = &self.app.routes[route];
+        let of_route = &self.version.routes[route];
         if of_route.startup_failed().is_some() && !self.is_trial.get() {
             self.modules.borrow_mut()[route] = ModuleState::Failed;
             return;
         }
-        let limits = &self.app.limits;
+        let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let evaluation = self.turn(budget, None, |runtime| {
@@ -203,24 +203,26 @@ impl Isolate {
                     isolate.loaded(route, request, module, evaluated.err().map(|error| text_of(&error)))
                 }
                 Err(_elapsed) => {
-                    let of_route = &isolate.app.routes[route];
+                    let of_route = &isolate.version.routes[route];
                     let pause = of_route.load_failed(Some(Exceeded::Wall), Instant::now());
                     tracing::error!(
                         route = of_route.pattern,
                         file = of_route.file,
                         request = request.map(|id| id.to_string()),
-                        allowed = ?isolate.app.limits.startup_wall,
+                        allowed = ?isolate.version.limits.startup_wall,
                         again_in = ?pause,
                         "the module did not finish loading: does a top-level `await` wait for something that never comes?"
                     );
                     isolate.modules.borrow_mut()[route] = ModuleState::Failed;
+                    isolate.tell_failed(route, request, Some(Exceeded::Wall));
                 }
             }
             for report in isolate.rejections.waited() {
-                isolate.app.observer.observe(Event::Console(Printed {
+                isolate.version.observer.observe(Event::Console(Printed {
+                    app: isolate.version.name.as_deref(),
                     level: tracing::Level::ERROR,
                     is_uncaught: true,
-                    text: &isolate.app.report(&report),
+                    text: &isolate.version.report(&report),
                     route: None,
                     request: None,
                     x_request_id: None,
@@ -228,6 +230,18 @@ impl Isolate {
             }
             notify.notify_waiters();
         });
+    }
+
+    /// Tells the observer that a module did not load.
+    fn tell_failed(&self, route: usize, request: Option<RequestId>, limit: Option<Exceeded>) {
+        let of_route = &self.version.routes[route];
+        self.version.observer.observe(Event::Module(ModuleFailed {
+            app: self.version.name.as_deref(),
+            route: &of_route.pattern,
+            file: &of_route.file,
+            request,
+            limit,
+        }));
     }
 
     /// The isolate ended while the module loaded.
@@ -241,11 +255,11 @@ impl Isolate {
     /// Loading a module ran into a limit. Where others have filled the memory before,
     /// it is tried again in the successor.
     fn load_exceeded(&self, route: usize, request: Option<RequestId>, exceeded: Exceeded) {
-        let of_route = &self.app.routes[route];
+        let of_route = &self.version.routes[route];
         let is_first = self.loaded.get() == 0;
         let is_own = exceeded != Exceeded::Memory || is_first;
         let pause = is_own.then(|| of_route.load_failed(Some(exceeded), Instant::now()));
-        let limits = &self.app.limits;
+        let limits = &self.version.limits;
         let (allowed, flag) = match exceeded {
             Exceeded::Cpu => (format!("{:?}", limits.startup_cpu), "--limit-startup-cpu"),
             Exceeded::Wall => (format!("{:?}", limits.startup_wall), "--limit-startup-wall"),
@@ -263,10 +277,11 @@ impl Isolate {
                 Some(pause) => format!(": it is tried again in {} s; {flag} allows more", pause.as_secs()),
             }
         );
+        self.tell_failed(route, request, Some(exceeded));
     }
 
     fn load_failed(&self, route: usize, request: Option<RequestId>, error: &str) {
-        let of_route = &self.app.routes[route];
+        let of_route = &self.version.routes[route];
         // Other isolates of the app have met it before, perhaps.
         if of_route.is_news(error) {
             tracing::error!(
@@ -274,11 +289,12 @@ impl Isolate {
                 file = of_route.file,
                 request = request.map(|id| id.to_string()),
                 "the module failed to load: {}",
-                self.app.report(error)
+                self.version.report(error)
             );
         }
         of_route.load_failed(None, Instant::now());
         self.modules.borrow_mut()[route] = ModuleState::Failed;
+        self.tell_failed(route, request, None);
     }
 
     fn loaded(
@@ -294,8 +310,8 @@ impl Isolate {
         if let Some(error) = error {
             return self.load_failed(route, request, &error);
         }
-        let of_route = &self.app.routes[route];
-        let limits = &self.app.limits;
+        let of_route = &self.version.routes[route];
+        let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let methods = self.turn(budget, None, |runtime| {
@@ -310,7 +326,7 @@ impl Isolate {
                 pattern: &of_route.pattern,
                 runtime: of_route.runtime.name(),
                 captures: of_route.captures,
-                sync: self.app.sync_params,
+                sync: self.version.sync_params,
             };
             let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;
             let undefined = v8::undefined(scope).into();
@@ -336,15 +352,15 @@ impl Isolate {
 
     /// Says, once for the app, that its modules leave little memory to requests.
     fn weigh(&self) {
-        if self.app.nearly_full_told.load(Ordering::Relaxed) {
+        if self.version.nearly_full_told.load(Ordering::Relaxed) {
             return;
         }
-        let limits = &self.app.limits;
+        let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
         let held = self.turn(budget, None, |runtime| self.slot.nearly_full(runtime.v8_isolate()));
         if let Ok(Some(held)) = held
-            && !self.app.nearly_full_told.swap(true, Ordering::Relaxed)
+            && !self.version.nearly_full_told.swap(true, Ordering::Relaxed)
         {
             const MIB: u64 = 1024 * 1024;
             tracing::warn!(

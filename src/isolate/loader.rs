@@ -10,15 +10,15 @@ use deno_core::{
 use deno_error::JsErrorBox;
 use edgehost_ext::{DiskModule, DiskModules, Layer};
 
-use super::App;
 use crate::bundle::builtin;
 use crate::project::Runtime;
+use crate::version::Version;
 
 /// Modules of the host that user code may import, by way of the bundler.
 const HOST_SCHEME: &str = "edgehost:next/";
 
 pub(super) struct BundleLoader {
-    pub(super) app: Arc<App>,
+    pub(super) version: Arc<Version>,
     pub(super) kind: Runtime,
     /// Modules that are not in the bundle: what `require` finds, and a `file:` URL names.
     pub(super) disk: Option<DiskModules>,
@@ -32,7 +32,7 @@ impl ModuleLoader for BundleLoader {
         _kind: ResolutionKind,
     ) -> Result<ModuleSpecifier, JsErrorBox> {
         if let Some(builtin) =
-            builtin(specifier, self.kind).filter(|_| self.app.layer(self.kind) == Layer::Node)
+            builtin(specifier, self.kind).filter(|_| self.version.layer(self.kind) == Layer::Node)
         {
             return ModuleSpecifier::parse(&builtin).map_err(JsErrorBox::from_err);
         }
@@ -43,7 +43,7 @@ impl ModuleLoader for BundleLoader {
             }
         }
         let resolved = resolve_import(specifier, referrer).map_err(|_| not_found(specifier))?;
-        if resolved.as_str().starts_with(HOST_SCHEME) || self.app.chunks.contains_key(resolved.as_str()) {
+        if resolved.as_str().starts_with(HOST_SCHEME) || self.version.chunks.contains_key(resolved.as_str()) {
             Ok(resolved)
         } else {
             Err(not_found(specifier))
@@ -67,7 +67,7 @@ impl ModuleLoader for BundleLoader {
                 ModuleSource::new(module_type, ModuleSourceCode::String(code.into()), specifier, None)
             }));
         }
-        ModuleLoadResponse::Sync(match self.app.chunks.get(specifier.as_str()) {
+        ModuleLoadResponse::Sync(match self.version.chunks.get(specifier.as_str()) {
             Some(chunk) => Ok(ModuleSource::new(
                 ModuleType::JavaScript,
                 ModuleSourceCode::String(chunk.code.clone().into()),
@@ -79,7 +79,7 @@ impl ModuleLoader for BundleLoader {
     }
 
     fn get_source_map(&self, file: &str) -> Option<Cow<'_, [u8]>> {
-        self.app.chunks.get(file)?.source_map()
+        self.version.chunks.get(file)?.source_map()
     }
 }
 

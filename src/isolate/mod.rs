@@ -2,15 +2,14 @@
 //!
 //! Purpose: own a `JsRuntime`, load route modules into it, call handlers, keep
 //! its event loop going, and end it when a limit was passed.
-//! Key types: [`App`] (what every isolate of an app shares), [`Isolate`],
-//! [`Invocation`], [`CallError`].
+//! Key types: [`Isolate`], [`Invocation`], [`CallError`].
 //! Where to look: `boot` starts one from the snapshot, `load` loads a route module,
-//! `invoke` runs a request,
-//! `pump` polls the event loop, `current` switches between isolates of a thread,
+//! `invoke` calls a handler, `turn` runs JavaScript under a budget and ends an isolate that
+//! passed it, `answer` follows an answer to its end, `pump` polls the event loop, `current` switches between isolates of a thread,
 //! `loader` hands the bundle to V8, `report` makes texts of errors.
 //! Never: sockets, the choice of an isolate for a request, statuses.
 
-mod app;
+mod answer;
 mod boot;
 mod current;
 mod invoke;
@@ -18,8 +17,8 @@ mod load;
 mod loader;
 mod pump;
 mod report;
+mod turn;
 
-pub(crate) use app::{App, AppRoute};
 pub(crate) use boot::init_platform;
-pub(crate) use invoke::{Begun, CallError, Invocation, Isolate};
-pub(crate) use report::SourceLines;
+pub(crate) use invoke::{CallError, Invocation, Isolate};
+pub(crate) use load::LoadError;

@@ -8,7 +8,7 @@ use deno_core::PollEventLoopOptions;
 use edgehost_ext::message::{Overdue, Spent};
 
 use super::Isolate;
-use super::invoke::Ended;
+use super::answer::Ended;
 use super::report::text_of;
 use crate::limits::Exceeded;
 
@@ -29,8 +29,13 @@ impl Isolate {
         if self.is_over() {
             return Poll::Ready(());
         }
+        if self.slot.is_unwanted() && self.is_done() {
+            self.is_given_up.set(true);
+            self.retiring.set(true);
+            return Poll::Ready(());
+        }
         self.end_late_tasks(cx);
-        let limits = &self.app.limits;
+        let limits = &self.version.limits;
         let (alone, used) = {
             let mut exchanges = self.exchanges.borrow_mut();
             let alone = exchanges.alone(Instant::now());
@@ -51,7 +56,10 @@ impl Isolate {
         });
         match polled {
             Ok(Poll::Ready(Err(error))) => {
-                tracing::error!("uncaught error in the event loop: {}", self.app.report(&text_of(&error)));
+                tracing::error!(
+                    "uncaught error in the event loop: {}",
+                    self.version.report(&text_of(&error))
+                );
             }
             Ok(_) => {}
             Err(_verdict) => {
@@ -99,8 +107,8 @@ impl Isolate {
     }
 
     fn log_overdue(&self, work: Overdue, consequence: &str) {
-        let route = work.request.and_then(|(route, _)| self.app.routes.get(route));
-        let limits = &self.app.limits;
+        let route = work.request.and_then(|(route, _)| self.version.routes.get(route));
+        let limits = &self.version.limits;
         let (limit, allowed) = match work.spent {
             Spent::Cpu => (Exceeded::Cpu, limits.cpu),
             Spent::Time => (Exceeded::Wall, limits.after),

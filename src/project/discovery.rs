@@ -10,7 +10,7 @@ use walkdir::WalkDir;
 
 use super::ProjectError;
 use super::next_config::NextConfig;
-use super::routes::{Route, RouteTable};
+use super::routes::{Route, ordered};
 use super::segment::SegmentConfig;
 
 /// Extensions of files that may hold a route, as Next.js' `pageExtensions` has them by default.
@@ -92,8 +92,8 @@ pub(super) fn locate(dir: &Path) -> Result<(PathBuf, PathBuf), ProjectError> {
     Err(ProjectError::NoAppDirectory(dir.to_owned()))
 }
 
-/// Walks the app directory and builds the route table.
-pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, IgnoredFiles), ProjectError> {
+/// Walks the app directory and puts its routes in order.
+pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, IgnoredFiles), ProjectError> {
     let mut ignored = IgnoredFiles::default();
     let mut problems = Vec::new();
     let mut routes: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -193,8 +193,8 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(RouteTable, Ignor
         };
         Route::new(pattern, file, shown, segment)
     });
-    match RouteTable::build(found.collect()) {
-        Ok(table) if problems.is_empty() => Ok((table, ignored)),
+    match ordered(found.collect()) {
+        Ok(routes) if problems.is_empty() => Ok((routes, ignored)),
         Ok(_) => Err(ProjectError::Conflicts(problems)),
         Err(more) => {
             problems.extend(more);

@@ -27,6 +27,16 @@ impl Environment {
             .collect()
     }
 
+    /// The variables of a file that is written as `.env` files are.
+    ///
+    /// # Errors
+    ///
+    /// When it cannot be read.
+    pub fn from_file(path: impl AsRef<Path>) -> std::io::Result<Self> {
+        let text = std::fs::read_to_string(path)?;
+        Ok(expanded(&parse(&text).into_iter().collect(), &Self::empty()))
+    }
+
     /// The value of one variable.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -105,17 +115,23 @@ pub(super) fn load(root: &Path, real: &Environment) -> Result<Environment, Proje
             Err(source) => return Err(ProjectError::Unreadable { path, source }),
         }
     }
-    let mut variables = real.clone();
-    for (key, value) in &merged {
-        if real.get(key).is_none() {
-            let mut open = HashSet::from([key.as_str()]);
-            variables.set(key, expand(value, real, &merged, &mut open));
-        }
-    }
+    let mut variables = expanded(&merged, real);
     if variables.get("NODE_ENV").is_none() {
         variables.set("NODE_ENV", mode.name());
     }
     Ok(variables)
+}
+
+/// The real variables, and those of files that it does not have, with their references.
+fn expanded(merged: &BTreeMap<String, String>, real: &Environment) -> Environment {
+    let mut variables = real.clone();
+    for (key, value) in merged {
+        if real.get(key).is_none() {
+            let mut open = HashSet::from([key.as_str()]);
+            variables.set(key, expand(value, real, merged, &mut open));
+        }
+    }
+    variables
 }
 
 /// Reads assignments in file order; a later one of the same name wins.

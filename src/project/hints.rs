@@ -31,7 +31,7 @@ const NAMED: usize = 3;
 impl Project {
     /// Remarks about route files and about files that are left alone.
     pub(crate) fn hints(&self, limits: &Limits) -> Vec<String> {
-        let routes = self.routes.routes();
+        let routes = &self.routes;
         let mut hints: Vec<String> =
             routes.iter().flat_map(|route| route.segment.hints.iter().cloned()).collect();
         hints.extend(misnamed(&self.root, &self.ignored));

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use env::Environment;
 pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
-pub(crate) use routes::{Match, Method, MethodSet, ParamValue, Params, Route, RouteTable};
+pub(crate) use routes::{Match, Method, MethodSet, Params, Route, RouteTable};
 pub(crate) use segment::Runtime;
 
 /// A project folder as it was found on disk.
@@ -31,7 +31,7 @@ pub(crate) struct Project {
     /// The folder that holds `app/` or `src/app/`; `process.cwd()` of the app.
     pub root: PathBuf,
     /// Every route, in matching order.
-    pub routes: RouteTable,
+    pub routes: Vec<Route>,
     /// What is handed to the app as `process.env`.
     pub environment: Environment,
     /// Whether it is on a Next.js before 15, where `params`, `cookies()` and their like

@@ -8,6 +8,7 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
 
+use edgehost_ext::message::ParamValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 
 use super::segment::SegmentConfig;
@@ -66,7 +67,7 @@ impl Method {
 }
 
 /// A set of methods, as a bit mask.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize, serde::Deserialize)]
 pub(crate) struct MethodSet(u8);
 
 impl MethodSet {
@@ -115,7 +116,6 @@ pub(crate) struct Route {
     pub shown: String,
     /// Exported constants that configure the route.
     pub segment: SegmentConfig,
-    segments: Vec<Segment>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,15 +126,6 @@ enum Segment {
     OptionalCatchAll(String),
 }
 
-/// A captured parameter, decoded.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum ParamValue {
-    /// The value of `[name]`.
-    One(String),
-    /// The values of `[...name]` or `[[...name]]`.
-    Many(Vec<String>),
-}
-
 /// Captured parameters in the order of the pattern.
 pub(crate) type Params = Vec<(String, ParamValue)>;
 
@@ -143,7 +134,7 @@ pub(crate) type Params = Vec<(String, ParamValue)>;
 pub(crate) enum Match {
     /// This route, with these parameters.
     Found {
-        /// Index into [`RouteTable::routes`].
+        /// Its place among the patterns.
         route: usize,
         /// What was captured.
         params: Params,
@@ -154,67 +145,62 @@ pub(crate) enum Match {
     Malformed,
 }
 
-/// All routes of a project, in order of precedence.
+/// Finds routes by paths.
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
-    routes: Vec<Route>,
+    patterns: Vec<Vec<Segment>>,
     exact: HashMap<String, usize>,
     dynamic: Vec<usize>,
 }
 
 impl Route {
     pub(super) fn new(pattern: String, file: PathBuf, shown: String, segment: SegmentConfig) -> Self {
-        Self { pattern, file, shown, segment, segments: Vec::new() }
+        Self { pattern, file, shown, segment }
     }
+}
 
-    fn captures(&self) -> bool {
-        self.segments.iter().any(|segment| !matches!(segment, Segment::Static(_)))
-    }
-
-    fn match_raw(&self, path: &str) -> Option<Result<Params, ()>> {
-        let mut rest = path.strip_prefix('/').unwrap_or(path);
-        let mut captured: Vec<(&str, &str, bool)> = Vec::new();
-        for (index, segment) in self.segments.iter().enumerate() {
-            let last = index + 1 == self.segments.len();
-            match segment {
-                Segment::CatchAll(name) => {
-                    if rest.is_empty() {
-                        return None;
-                    }
+/// The parameters of a raw path, where a pattern matches it.
+fn match_raw(pattern: &[Segment], path: &str) -> Option<Result<Params, ()>> {
+    let mut rest = path.strip_prefix('/').unwrap_or(path);
+    let mut captured: Vec<(&str, &str, bool)> = Vec::new();
+    for (index, segment) in pattern.iter().enumerate() {
+        let last = index + 1 == pattern.len();
+        match segment {
+            Segment::CatchAll(name) => {
+                if rest.is_empty() {
+                    return None;
+                }
+                captured.push((name, rest, true));
+                rest = "";
+            }
+            Segment::OptionalCatchAll(name) => {
+                if !rest.is_empty() {
                     captured.push((name, rest, true));
                     rest = "";
                 }
-                Segment::OptionalCatchAll(name) => {
-                    if !rest.is_empty() {
-                        captured.push((name, rest, true));
-                        rest = "";
-                    }
+            }
+            Segment::Static(_) | Segment::Dynamic(_) => {
+                let (head, tail) = rest.split_once('/').map_or((rest, None), |(a, b)| (a, Some(b)));
+                if head.is_empty() {
+                    return None;
                 }
-                Segment::Static(_) | Segment::Dynamic(_) => {
-                    let (head, tail) = rest.split_once('/').map_or((rest, None), |(a, b)| (a, Some(b)));
-                    if head.is_empty() {
-                        return None;
-                    }
-                    match segment {
-                        Segment::Dynamic(name) => captured.push((name, head, false)),
-                        Segment::Static(text) if text == head => {}
-                        _ => return None,
-                    }
-                    rest = match tail {
-                        None => "",
-                        Some(tail) if last && tail.is_empty() => "",
-                        Some(tail) => tail,
-                    };
+                match segment {
+                    Segment::Dynamic(name) => captured.push((name, head, false)),
+                    Segment::Static(text) if text == head => {}
+                    _ => return None,
                 }
+                rest = match tail {
+                    None => "",
+                    Some(tail) if last && tail.is_empty() => "",
+                    Some(tail) => tail,
+                };
             }
         }
-        if !rest.is_empty() {
-            return None;
-        }
-        Some(
-            captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect(),
-        )
     }
+    if !rest.is_empty() {
+        return None;
+    }
+    Some(captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect())
 }
 
 fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
@@ -266,45 +252,49 @@ fn canonical_escapes(path: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-impl RouteTable {
-    /// Orders the routes and refuses contradictions.
-    ///
-    /// # Errors
-    ///
-    /// Every conflict, in the words of Next.js, with the files that cause it.
-    pub(super) fn build(mut routes: Vec<Route>) -> Result<Self, Vec<String>> {
-        let mut problems = Vec::new();
-        let mut tree = Node::default();
-        for (index, route) in routes.iter_mut().enumerate() {
-            let mut slugs = Vec::new();
-            match tree.insert(&route.pattern, index, &mut slugs) {
-                Ok(segments) => route.segments = segments,
-                Err(problem) => problems.push(format!("{problem} ({})", route.shown)),
-            }
+/// Puts routes into their order of precedence, and refuses contradictions.
+///
+/// # Errors
+///
+/// Every conflict, in the words of Next.js, with the files that cause it.
+pub(super) fn ordered(routes: Vec<Route>) -> Result<Vec<Route>, Vec<String>> {
+    let mut problems = Vec::new();
+    let mut tree = Node::default();
+    for (index, route) in routes.iter().enumerate() {
+        let mut slugs = Vec::new();
+        if let Err(problem) = tree.insert(&route.pattern, index, &mut slugs) {
+            problems.push(format!("{problem} ({})", route.shown));
         }
-        tree.check_specificity("", &mut problems);
-        if !problems.is_empty() {
-            return Err(problems);
-        }
-        let mut order = Vec::with_capacity(routes.len());
-        tree.collect(&mut order);
-        let mut slots: Vec<Option<Route>> = routes.into_iter().map(Some).collect();
-        let routes: Vec<Route> = order.into_iter().filter_map(|index| slots[index].take()).collect();
-        let mut table = Self::default();
-        for (index, route) in routes.iter().enumerate() {
-            if route.captures() {
-                table.dynamic.push(index);
-            } else {
-                table.exact.insert(exact_path(&route.segments), index);
-            }
-        }
-        table.routes = routes;
-        Ok(table)
     }
+    tree.check_specificity("", &mut problems);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut order = Vec::with_capacity(routes.len());
+    tree.collect(&mut order);
+    let mut slots: Vec<Option<Route>> = routes.into_iter().map(Some).collect();
+    Ok(order.into_iter().filter_map(|index| slots[index].take()).collect())
+}
 
-    /// Every route, in order of precedence.
-    pub(crate) fn routes(&self) -> &[Route] {
-        &self.routes
+impl RouteTable {
+    /// The table of patterns that are in order and do not contradict each other; one that is
+    /// no pattern matches nothing.
+    pub(crate) fn new<'a>(patterns: impl IntoIterator<Item = &'a str>) -> Self {
+        let mut table = Self::default();
+        for (index, pattern) in patterns.into_iter().enumerate() {
+            let parts = pattern.split('/').filter(|part| !part.is_empty());
+            let segments = parts.map(parse_segment).collect::<Result<Vec<_>, _>>();
+            let is_static = |segment: &Segment| matches!(segment, Segment::Static(_));
+            match &segments {
+                Ok(segments) if segments.iter().all(is_static) => {
+                    table.exact.insert(exact_path(segments), index);
+                }
+                Ok(_) => table.dynamic.push(index),
+                Err(_) => {}
+            }
+            table.patterns.push(segments.unwrap_or_default());
+        }
+        table
     }
 
     /// Finds the route that serves a raw path, which starts with `/` and has no query.
@@ -315,7 +305,7 @@ impl RouteTable {
             return Match::Found { route, params: Vec::new() };
         }
         for &route in &self.dynamic {
-            match self.routes[route].match_raw(&path) {
+            match match_raw(&self.patterns[route], &path) {
                 None => {}
                 Some(Ok(params)) => return Match::Found { route, params },
                 Some(Err(())) => return Match::Malformed,
@@ -347,15 +337,10 @@ struct Node {
 }
 
 impl Node {
-    fn insert(
-        &mut self,
-        pattern: &str,
-        index: usize,
-        slugs: &mut Vec<String>,
-    ) -> Result<Vec<Segment>, String> {
+    fn insert(&mut self, pattern: &str, index: usize, slugs: &mut Vec<String>) -> Result<(), String> {
         let parts: Vec<&str> = pattern.split('/').filter(|part| !part.is_empty()).collect();
         let mut node = self;
-        let mut segments = Vec::with_capacity(parts.len());
+        let mut is_open = true;
         for (at, part) in parts.iter().enumerate() {
             let last = at + 1 == parts.len();
             let segment = parse_segment(part)?;
@@ -397,12 +382,12 @@ impl Node {
                     node.optional_catch_all = Some((name.clone(), index));
                 }
             }
-            segments.push(segment);
+            is_open = !matches!(segment, Segment::CatchAll(_) | Segment::OptionalCatchAll(_));
         }
-        if !matches!(segments.last(), Some(Segment::CatchAll(_) | Segment::OptionalCatchAll(_))) {
+        if is_open {
             node.route = Some(index);
         }
-        Ok(segments)
+        Ok(())
     }
 
     fn check_specificity(&self, path: &str, problems: &mut Vec<String>) {
@@ -493,8 +478,19 @@ fn check_slug(previous: Option<&str>, name: &str, part: &str, slugs: &mut Vec<St
 mod tests {
     use super::*;
 
-    fn table(patterns: &[&str]) -> Result<RouteTable, Vec<String>> {
-        RouteTable::build(
+    struct Table {
+        routes: Vec<Route>,
+        table: RouteTable,
+    }
+
+    impl Table {
+        fn find(&self, path: &str) -> Match {
+            self.table.find(path)
+        }
+    }
+
+    fn table(patterns: &[&str]) -> Result<Table, Vec<String>> {
+        let routes = ordered(
             patterns
                 .iter()
                 .map(|pattern| {
@@ -503,16 +499,18 @@ mod tests {
                     Route::new((*pattern).to_owned(), file, shown, SegmentConfig::default())
                 })
                 .collect(),
-        )
+        )?;
+        let table = RouteTable::new(routes.iter().map(|route| route.pattern.as_str()));
+        Ok(Table { routes, table })
     }
 
     fn refusal(patterns: &[&str]) -> String {
-        table(patterns).expect_err("the table is refused").join("\n")
+        table(patterns).err().expect("the table is refused").join("\n")
     }
 
-    fn found(table: &RouteTable, path: &str) -> Option<(String, Params)> {
+    fn found(table: &Table, path: &str) -> Option<(String, Params)> {
         match table.find(path) {
-            Match::Found { route, params } => Some((table.routes()[route].pattern.clone(), params)),
+            Match::Found { route, params } => Some((table.routes[route].pattern.clone(), params)),
             _ => None,
         }
     }
@@ -532,7 +530,7 @@ mod tests {
             "/a/0",
         ])
         .expect("a sound table");
-        let order: Vec<_> = table.routes().iter().map(|route| route.pattern.as_str()).collect();
+        let order: Vec<_> = table.routes.iter().map(|route| route.pattern.as_str()).collect();
         assert_eq!(
             order,
             [

@@ -56,7 +56,7 @@ pub(crate) struct ServerSettings {
     pub(crate) taking: Patience,
     /// What waits for clients, of all shards.
     pub(crate) unsent: Arc<Unsent>,
-    /// Places for connections, shared by all shards.
+    /// Permits for connections, shared by all shards.
     pub(crate) connections: Arc<Semaphore>,
 }
 
@@ -109,12 +109,12 @@ impl Acceptor {
                 () = drain.draining() => break,
             };
             match accepted {
-                Ok((stream, peer, place)) => {
+                Ok((stream, peer, permit)) => {
                     let (service, settings, drain) = (service.clone(), settings.clone(), drain.clone());
                     let wedge = wedge.clone();
                     connections.spawn_local(async move {
                         connection::serve(stream, peer, service, &settings, &wedge, drain).await;
-                        drop(place);
+                        drop(permit);
                     });
                 }
                 Err(error) if is_of_peer(&error) => {}
@@ -133,11 +133,11 @@ impl Acceptor {
 type Accepted = (tokio::net::TcpStream, SocketAddr, tokio::sync::OwnedSemaphorePermit);
 
 async fn accept(listener: &TcpListener, settings: &ServerSettings) -> io::Result<Accepted> {
-    // While all places are taken, new connections wait in the system's backlog.
-    let place = settings.connections.clone().acquire_owned().await.map_err(io::Error::other)?;
+    // While all permits are taken, new connections wait in the system's backlog.
+    let permit = settings.connections.clone().acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
     let _ = stream.set_nodelay(true);
-    Ok((stream, peer, place))
+    Ok((stream, peer, permit))
 }
 
 /// Errors that concern one connection, not the listener.

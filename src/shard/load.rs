@@ -1,9 +1,9 @@
-//! How many requests wait for a place, in each of the shards.
+//! How many requests wait for a permit, in each of the shards.
 //!
 //! A connection stays with the shard that has accepted it. Where requests wait in one shard
 //! and in another none do, connections had better go there: the crowded one lets others
 //! accept, and ends connections of HTTP/1 with the answers to requests that had to wait.
-//! Only those look at it: a request that finds a place costs nothing more.
+//! Only those look at it: a request that finds a permit costs nothing more.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -2,7 +2,6 @@
 //! once, who waits, and who succeeds an isolate that is over.
 
 use std::cell::{Cell, RefCell};
-use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,40 +11,27 @@ use http::HeaderValue;
 use http::header::{CONNECTION, EXPECT};
 use tokio::sync::Semaphore;
 
+use super::backend::{Backend, BackendError};
 use super::load::Load;
 use crate::enforcer::Wedge;
-use crate::isolate::{App, Begun, CallError, Invocation, Isolate};
+use crate::isolate::{CallError, Invocation, Isolate, LoadError};
 use crate::limits::Limits;
 use crate::project::Runtime;
+use crate::soon::Soon;
+use crate::version::Version;
 
 /// How often a request that was never started is moved to a successor.
 const MOVES: usize = 3;
 
 /// Bytes that are read ahead of a body that is still arriving, for a request that waits
-/// for a place.
+/// for a permit.
 const GATHERED: usize = 64 * 1024;
 
 /// How long a body may take to arrive whole where no more uploads may wait.
 const GATHERING: Duration = Duration::from_secs(1);
 
-/// Why a shard has no answer.
-#[derive(Debug)]
-pub(crate) enum ShardError {
-    /// From the isolate.
-    Call(CallError),
-    /// Too many requests wait already, or this one waited too long.
-    Overloaded {
-        /// Whether other shards have places.
-        elsewhere: bool,
-    },
-    /// No isolate could be started; it is in the log.
-    NoIsolate,
-}
-
-/// A thread's isolates, one for each runtime that the app's routes ask for.
+/// What the isolates of a thread have in common.
 pub(crate) struct Shard {
-    app: Arc<App>,
-    rooms: [Room; 2],
     wedge: Arc<Wedge>,
     load: Load,
     /// All isolates that may still be there, also those that were replaced.
@@ -54,13 +40,75 @@ pub(crate) struct Shard {
     has_given_up: Cell<bool>,
 }
 
-struct Room {
+impl Shard {
+    /// A shard without isolates, on the thread that `wedge` tells of.
+    pub(crate) fn new(wedge: Arc<Wedge>, load: Load) -> Rc<Self> {
+        Rc::new(Self { wedge, load, started: RefCell::default(), has_given_up: Cell::new(false) })
+    }
+
+    /// Whether connections had better go to another shard.
+    pub(crate) fn is_crowded(&self) -> bool {
+        self.load.is_uneven()
+    }
+
+    /// Nobody waits for what still runs any more.
+    pub(crate) fn give_up(&self) {
+        self.has_given_up.set(true);
+    }
+
+    /// Whether that is so.
+    pub(crate) fn has_given_up(&self) -> bool {
+        self.has_given_up.get()
+    }
+
+    /// As [`Self::settled`], and no answer is on its way any more either.
+    pub(crate) async fn done(&self) {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        for isolate in started {
+            isolate.done().await;
+        }
+    }
+
+    /// Waits until nothing is left to do that was promised after an answer.
+    pub(crate) async fn settled(&self) {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        for isolate in started {
+            isolate.settled().await;
+        }
+    }
+
+    fn start(&self, version: &Arc<Version>, kind: Runtime) -> Result<Rc<Isolate>, BackendError> {
+        let started = Isolate::start(version, kind, &self.wedge).map_err(|error| {
+            tracing::error!("{error}");
+            BackendError::NoIsolate
+        })?;
+        let mut all = self.started.borrow_mut();
+        all.retain(|isolate| isolate.strong_count() > 0);
+        all.push(Rc::downgrade(&started));
+        Ok(started)
+    }
+}
+
+/// A version on this thread: an isolate for each runtime that its routes ask for.
+///
+/// Requests in flight hold it. When it is gone, because another version has taken over and
+/// they have been answered, its isolates finish what they have begun, and end.
+pub(crate) struct Local {
+    shard: Rc<Shard>,
+    version: Arc<Version>,
+    seats: [Seat; 2],
+}
+
+/// Where the isolate for the routes of a runtime sits, and its successor after it.
+struct Seat {
     kind: Runtime,
     isolate: RefCell<Option<Rc<Isolate>>>,
-    places: Semaphore,
+    /// For handlers that run at the same time.
+    permits: Semaphore,
+    /// How many requests wait for one.
     waiting: Cell<usize>,
-    /// How many of the places may be taken by requests whose body is still arriving.
-    uploads: Rc<Semaphore>,
+    /// How many of the permits may be had by requests whose body is still arriving.
+    uploads: Arc<Semaphore>,
     /// How many of those wait.
     uploads_waiting: Cell<usize>,
     /// How many bodies are on their way whose requests are none of those.
@@ -68,14 +116,14 @@ struct Room {
     succeeding: Cell<bool>,
 }
 
-impl Room {
+impl Seat {
     fn new(kind: Runtime, limits: &Limits) -> Self {
         Self {
             kind,
             isolate: RefCell::new(None),
-            places: Semaphore::new(limits.concurrency.max(1)),
+            permits: Semaphore::new(limits.concurrency.max(1)),
             waiting: Cell::new(0),
-            uploads: Rc::new(Semaphore::new(half(limits.concurrency.max(1)))),
+            uploads: Arc::new(Semaphore::new(half(limits.concurrency.max(1)))),
             uploads_waiting: Cell::new(0),
             gathering: Cell::new(0),
             succeeding: Cell::new(false),
@@ -88,43 +136,52 @@ fn half(all: usize) -> usize {
     all.div_ceil(2)
 }
 
-/// What one connection that carries many requests at once may take of an isolate's places,
+/// What one connection that carries many requests at once may take of an isolate's permits,
 /// so that other connections find some.
 pub(crate) struct Share(Semaphore);
 
+/// A part of it, held until an answer begins.
+pub(crate) struct Part(Rc<Share>);
+
 impl Share {
-    /// The share of a new connection.
-    pub(crate) fn new(limits: &Limits) -> Rc<Self> {
-        Rc::new(Self(Semaphore::new(half(limits.concurrency.max(1)))))
+    /// The share of a new connection, where so many handlers may run at once.
+    pub(crate) fn new(concurrency: usize) -> Rc<Self> {
+        Rc::new(Self(Semaphore::new(half(concurrency.max(1)))))
+    }
+
+    /// Waits for a part of it; none where it is gone.
+    pub(crate) async fn part(self: Rc<Self>) -> Option<Part> {
+        self.0.acquire().await.ok()?.forget();
+        Some(Part(self))
+    }
+
+    fn try_part(self: &Rc<Self>) -> Option<Part> {
+        self.0.try_acquire().ok()?.forget();
+        Some(Part(self.clone()))
     }
 }
 
-/// What became of a call.
-pub(crate) enum Called {
-    /// It is done.
-    Done(Result<Answer, ShardError>),
-    /// It takes longer.
-    Later(Pin<Box<dyn Future<Output = Result<Answer, ShardError>>>>),
-}
-
-/// A place in a room, held while a handler waits.
-struct Place {
-    shard: Rc<Shard>,
-    kind: Runtime,
-    share: Option<Rc<Share>>,
-}
-
-impl Drop for Place {
+impl Drop for Part {
     fn drop(&mut self) {
-        self.shard.room(self.kind).places.add_permits(1);
-        if let Some(share) = &self.share {
-            share.0.add_permits(1);
-        }
+        self.0.0.add_permits(1);
     }
 }
 
-/// One of the places for uploads, held while a body arrives.
-struct Upload(Rc<Semaphore>);
+/// Leave for a handler to run, held until its answer begins.
+struct Permit {
+    local: Rc<Local>,
+    kind: Runtime,
+    _part: Option<Part>,
+}
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.local.seat(self.kind).permits.add_permits(1);
+    }
+}
+
+/// One of the permits for uploads, held while a body arrives.
+struct Upload(Arc<Semaphore>);
 
 impl Drop for Upload {
     fn drop(&mut self) {
@@ -168,116 +225,139 @@ impl Drop for Crowding<'_> {
 }
 
 /// The body cannot be read, before a handler wants it.
-fn broken(error: &BodyError) -> ShardError {
-    ShardError::Call(CallError::Body(BodyFault::of(error).unwrap_or(BodyFault::Malformed)))
+fn broken(error: &BodyError) -> BackendError {
+    BackendError::Call(CallError::Body(BodyFault::of(error).unwrap_or(BodyFault::Malformed)))
 }
 
-impl Shard {
-    /// A shard without isolates; they are started when the first request wants one.
-    pub(crate) fn new(app: Arc<App>, wedge: Arc<Wedge>, load: Load) -> Self {
-        let rooms = [Runtime::NodeJs, Runtime::Edge].map(|kind| Room::new(kind, &app.limits));
-        Self { app, rooms, wedge, load, started: RefCell::default(), has_given_up: Cell::new(false) }
+impl Drop for Local {
+    fn drop(&mut self) {
+        for seat in &self.seats {
+            if let Some(isolate) = seat.isolate.take() {
+                isolate.retire();
+            }
+        }
+    }
+}
+
+impl Local {
+    /// A version without isolates; they are started when the first request wants one.
+    pub(crate) fn new(shard: &Rc<Shard>, version: &Arc<Version>) -> Rc<Self> {
+        let seats = [Runtime::NodeJs, Runtime::Edge].map(|kind| Seat::new(kind, &version.limits));
+        Rc::new(Self { shard: shard.clone(), version: version.clone(), seats })
+    }
+
+    /// The version.
+    pub(crate) fn version(&self) -> &Arc<Version> {
+        &self.version
     }
 
     /// Starts the isolate of the first route's runtime now, and loads what it can.
-    pub(crate) fn warm(&self) {
-        if let Some(route) = self.app.routes.first() {
-            let _ = self.isolate(self.room(route.runtime));
-        }
+    pub(crate) fn warm(self: &Rc<Self>) {
+        let _ = self.isolate(self.first_seat());
     }
 
-    fn room(&self, kind: Runtime) -> &Room {
+    /// The patterns of the routes whose modules are loaded.
+    pub(crate) fn loaded(&self) -> Vec<String> {
+        let isolates = self.seats.iter().filter_map(|seat| seat.isolate.borrow().clone());
+        let routes = isolates.flat_map(|isolate| isolate.loaded_routes());
+        routes.map(|route| self.version.routes[route].pattern.clone()).collect()
+    }
+
+    /// Starts isolates and loads the modules of the routes with these patterns, before the
+    /// first request comes.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says what does not load, and why.
+    pub(crate) async fn prepare(self: &Rc<Self>, patterns: &[String]) -> Result<(), String> {
+        self.isolate(self.first_seat())
+            .map_err(|_| "no isolate can be started: the log says why".to_owned())?;
+        for (index, route) in self.version.routes.iter().enumerate() {
+            if route.bundle_error.is_some() || !patterns.contains(&route.pattern) {
+                continue;
+            }
+            let failed = |why: &str| format!("the module of {} does not load: {why}", route.pattern);
+            let isolate =
+                self.isolate(self.seat(route.runtime)).map_err(|_| failed("no isolate can be started"))?;
+            isolate.load(index, None).await.map_err(|error| match error {
+                LoadError::Failed => failed(&route.failure()),
+                LoadError::Exceeded(limit) => failed(&format!("it passes the {limit} limit")),
+                LoadError::IsolateOver => match route.startup_failed() {
+                    Some(limit) => failed(&format!("it passes the {limit} limit")),
+                    None => failed("its isolate ended"),
+                },
+            })?;
+        }
+        Ok(())
+    }
+
+    /// Where routes of the first one's runtime are answered.
+    fn first_seat(&self) -> &Seat {
+        self.seat(self.version.routes.first().map_or(Runtime::NodeJs, |route| route.runtime))
+    }
+
+    fn seat(&self, kind: Runtime) -> &Seat {
         match kind {
-            Runtime::NodeJs => &self.rooms[0],
-            Runtime::Edge => &self.rooms[1],
+            Runtime::NodeJs => &self.seats[0],
+            Runtime::Edge => &self.seats[1],
         }
     }
 
-    fn isolate(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
-        if let Some(isolate) = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_fit()) {
+    fn isolate(self: &Rc<Self>, seat: &Seat) -> Result<Rc<Isolate>, BackendError> {
+        if let Some(isolate) = seat.isolate.borrow().as_ref().filter(|isolate| isolate.is_fit()) {
             return Ok(isolate.clone());
         }
-        let isolate = self.start(room)?;
-        *room.isolate.borrow_mut() = Some(isolate.clone());
+        let isolate = self.start(seat)?;
+        *seat.isolate.borrow_mut() = Some(isolate.clone());
         Ok(isolate)
     }
 
-    fn start(&self, room: &Room) -> Result<Rc<Isolate>, ShardError> {
-        let started = Isolate::start(&self.app, room.kind, &self.wedge).map_err(|error| {
-            tracing::error!("{error}");
-            ShardError::NoIsolate
-        })?;
-        let mut all = self.started.borrow_mut();
-        all.retain(|isolate| isolate.strong_count() > 0);
-        all.push(Rc::downgrade(&started));
+    fn start(self: &Rc<Self>, seat: &Seat) -> Result<Rc<Isolate>, BackendError> {
+        let started = self.shard.start(&self.version, seat.kind)?;
+        let (local, isolate, kind) = (Rc::downgrade(self), Rc::downgrade(&started), seat.kind);
+        started.when_given_up(move || {
+            // The next request finds nobody here, and has one started.
+            let Some(local) = local.upgrade() else { return };
+            let mut held = local.seat(kind).isolate.borrow_mut();
+            let is_own = held.as_ref().is_some_and(|held| std::ptr::eq(Rc::as_ptr(held), isolate.as_ptr()));
+            let gone = if is_own { held.take() } else { None };
+            drop(held);
+            drop(gone);
+        });
         Ok(started)
     }
 
-    /// Runs one request to the head of its answer: at once, where there is a place
-    /// and an isolate with the module, and the handler waits for nothing.
-    ///
-    /// `share` is that of the connection, if it carries other requests at the same time.
-    pub(crate) fn call(self: &Rc<Self>, mut invocation: Invocation, share: Option<Rc<Share>>) -> Called {
-        let route = invocation.head.route;
-        let room = self.room(self.app.routes[route].runtime);
-        let isolate = room.isolate.borrow().as_ref().filter(|isolate| isolate.is_ready_for(route)).cloned();
-        if let Some(isolate) = isolate
-            && let Some(place) = self.try_enter(room, &mut invocation, share.as_ref())
-        {
-            let begun = isolate.begin(invocation);
-            match begun {
-                Begun::Done(Err(CallError::NotStarted(unstarted))) => invocation = *unstarted,
-                Begun::Done(result) => {
-                    self.look_after(&isolate);
-                    return Called::Done(result.map_err(ShardError::Call));
-                }
-                Begun::Waiting(waiting) => {
-                    return Called::Later(Box::pin(async move {
-                        let result = waiting.answer().await;
-                        place.shard.look_after(&isolate);
-                        result.map_err(ShardError::Call)
-                    }));
-                }
-            }
-        }
-        let shard = self.clone();
-        Called::Later(Box::pin(async move { shard.call_when_possible(invocation, share).await }))
-    }
-
-    /// A place, if one is free for this request.
+    /// A permit, if there is one for this request.
     fn try_enter(
         self: &Rc<Self>,
-        room: &Room,
+        seat: &Seat,
         invocation: &mut Invocation,
         share: Option<&Rc<Share>>,
-    ) -> Option<Place> {
-        let shared = match share {
-            Some(share) => Some(share.0.try_acquire().ok()?),
+    ) -> Option<Permit> {
+        let part = match share {
+            Some(share) => Some(share.try_part()?),
             None => None,
         };
         let is_upload = invocation.body.is_free_upload();
-        let upload = if is_upload { Some(room.uploads.try_acquire().ok()?) } else { None };
-        room.places.try_acquire().ok()?.forget();
+        let upload = if is_upload { Some(seat.uploads.try_acquire().ok()?) } else { None };
+        seat.permits.try_acquire().ok()?.forget();
         if let Some(upload) = upload {
             upload.forget();
-            invocation.body.keep_while_arriving(Upload(room.uploads.clone()));
+            invocation.body.keep_while_arriving(Upload(seat.uploads.clone()));
         }
-        if let Some(shared) = shared {
-            shared.forget();
-        }
-        Some(Place { shard: self.clone(), kind: room.kind, share: share.cloned() })
+        Some(Permit { local: self.clone(), kind: seat.kind, _part: part })
     }
 
-    /// Waits for a place.
+    /// Waits for a permit.
     async fn enter(
         self: &Rc<Self>,
-        room: &Room,
+        seat: &Seat,
         invocation: &mut Invocation,
         share: Option<&Rc<Share>>,
-    ) -> Result<Place, ShardError> {
-        let closed = |_closed| ShardError::Overloaded { elsewhere: false };
-        let shared = match share {
-            Some(share) => Some(share.0.acquire().await.map_err(closed)?),
+    ) -> Result<Permit, BackendError> {
+        let closed = || BackendError::Overloaded { elsewhere: false };
+        let part = match share {
+            Some(share) => Some(share.clone().part().await.ok_or_else(closed)?),
             None => None,
         };
         if invocation.body.is_free_upload() {
@@ -291,29 +371,26 @@ impl Shard {
                     gathered.map_err(|error| broken(&error))?;
                     None
                 }
-                upload = room.uploads.acquire() => Some(upload.map_err(closed)?),
+                upload = seat.uploads.acquire() => Some(upload.map_err(|_closed| closed())?),
             };
             if let Some(upload) = upload {
                 upload.forget();
-                invocation.body.keep_while_arriving(Upload(room.uploads.clone()));
+                invocation.body.keep_while_arriving(Upload(seat.uploads.clone()));
             }
         }
-        room.places.acquire().await.map_err(closed)?.forget();
-        if let Some(shared) = shared {
-            shared.forget();
-        }
-        Ok(Place { shard: self.clone(), kind: room.kind, share: share.cloned() })
+        seat.permits.acquire().await.map_err(|_closed| closed())?.forget();
+        Ok(Permit { local: self.clone(), kind: seat.kind, _part: part })
     }
 
     /// Waits a moment for the body of a request that cannot wait as an upload: who sends at
     /// once, if in two pieces, is none.
-    async fn gather(&self, room: &Room, invocation: &mut Invocation) -> Result<(), ShardError> {
-        let overloaded = || ShardError::Overloaded { elsewhere: self.load.is_uneven() };
+    async fn gather(&self, seat: &Seat, invocation: &mut Invocation) -> Result<(), BackendError> {
+        let overloaded = || BackendError::Overloaded { elsewhere: self.shard.load.is_uneven() };
         if invocation.head.raw_headers.contains_key(EXPECT) {
             return Err(overloaded());
         }
-        let most = half(self.app.limits.queue);
-        let _gathering = Waiting::join(&room.gathering, most).ok_or_else(overloaded)?;
+        let most = half(self.version.limits.queue);
+        let _gathering = Waiting::join(&seat.gathering, most).ok_or_else(overloaded)?;
         let gathered = tokio::time::timeout(GATHERING, invocation.body.gather(GATHERED)).await;
         gathered.map_err(|_elapsed| overloaded())?.map_err(|error| broken(&error))
     }
@@ -322,50 +399,51 @@ impl Shard {
         self: Rc<Self>,
         mut invocation: Invocation,
         share: Option<Rc<Share>>,
-    ) -> Result<Answer, ShardError> {
-        let route = &self.app.routes[invocation.head.route];
-        let room = self.room(route.runtime);
+    ) -> Result<Answer, BackendError> {
+        let version = invocation.version.clone();
+        let route = &version.routes[invocation.head.route];
+        let seat = self.seat(route.runtime);
+        let load = &self.shard.load;
         let mut leads_away = false;
         if invocation.body.is_free_upload()
-            && room.uploads.available_permits() == 0
-            && room.uploads_waiting.get() >= half(self.app.limits.queue)
+            && seat.uploads.available_permits() == 0
+            && seat.uploads_waiting.get() >= half(self.version.limits.queue)
         {
-            self.gather(room, &mut invocation).await?;
+            self.gather(seat, &mut invocation).await?;
         }
-        let _place = match self.try_enter(room, &mut invocation, share.as_ref()) {
-            Some(place) => place,
+        let _permit = match self.try_enter(seat, &mut invocation, share.as_ref()) {
+            Some(permit) => permit,
             None => {
-                let queue = self.app.limits.queue;
+                let queue = self.version.limits.queue;
                 let is_upload = invocation.body.is_free_upload();
-                let overloaded = || ShardError::Overloaded { elsewhere: self.load.is_uneven() };
-                let _crowding = Crowding::begin(&self.load);
-                let _waiting = Waiting::join(&room.waiting, queue).ok_or_else(overloaded)?;
+                let overloaded = || BackendError::Overloaded { elsewhere: load.is_uneven() };
+                let _crowding = Crowding::begin(load);
+                let _waiting = Waiting::join(&seat.waiting, queue).ok_or_else(overloaded)?;
                 let _upload = match is_upload {
-                    true => Some(Waiting::join(&room.uploads_waiting, half(queue)).ok_or_else(overloaded)?),
+                    true => Some(Waiting::join(&seat.uploads_waiting, half(queue)).ok_or_else(overloaded)?),
                     false => None,
                 };
                 let deadline = invocation.started + route.first_byte;
-                let entering = self.enter(room, &mut invocation, share.as_ref());
+                let entering = self.enter(seat, &mut invocation, share.as_ref());
                 let Ok(entered) = tokio::time::timeout_at(deadline.into(), entering).await else {
                     return Err(overloaded());
                 };
                 // Connections with many requests, and calls without one, stay.
-                leads_away =
-                    share.is_none() && invocation.head.origin.peer.is_some() && self.load.is_uneven();
+                leads_away = share.is_none() && invocation.head.origin.peer.is_some() && load.is_uneven();
                 entered?
             }
         };
         for _ in 0..MOVES {
-            let mut isolate = self.isolate(room)?;
+            let mut isolate = self.isolate(seat)?;
             if isolate.has_failed(invocation.head.route) && route.begin_retry(Instant::now()) {
                 self.load_again(&isolate, invocation.head.route, invocation.head.id).await;
-                isolate = self.isolate(room)?;
+                isolate = self.isolate(seat)?;
             }
             let result = isolate.call(invocation).await;
             self.look_after(&isolate);
             match result {
                 Err(CallError::NotStarted(unstarted)) => invocation = *unstarted,
-                Err(error) => return Err(ShardError::Call(error)),
+                Err(error) => return Err(BackendError::Call(error)),
                 Ok(mut answer) => {
                     if leads_away {
                         answer.headers.insert(CONNECTION, HeaderValue::from_static("close"));
@@ -374,38 +452,7 @@ impl Shard {
                 }
             }
         }
-        Err(ShardError::Call(CallError::Reset))
-    }
-
-    /// Waits until nothing is left to do that was promised after an answer.
-    pub(crate) async fn settled(&self) {
-        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
-        for isolate in started {
-            isolate.settled().await;
-        }
-    }
-
-    /// Whether connections had better go to another shard.
-    pub(crate) fn is_crowded(&self) -> bool {
-        self.load.is_uneven()
-    }
-
-    /// Nobody waits for what still runs any more.
-    pub(crate) fn give_up(&self) {
-        self.has_given_up.set(true);
-    }
-
-    /// Whether that is so.
-    pub(crate) fn has_given_up(&self) -> bool {
-        self.has_given_up.get()
-    }
-
-    /// As [`Self::settled`], and no answer is on its way any more either.
-    pub(crate) async fn done(&self) {
-        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
-        for isolate in started {
-            isolate.done().await;
-        }
+        Err(BackendError::Call(CallError::Reset))
     }
 
     /// Tries a module again that failed to load, in an isolate of its own: a second copy of
@@ -413,11 +460,11 @@ impl Shard {
     /// the isolate takes over, with the modules that were loaded; those in flight are
     /// finished. It goes on although the request that asked for it may be given up.
     async fn load_again(self: &Rc<Self>, old: &Rc<Isolate>, route: usize, request: RequestId) {
-        let (shard, old) = (self.clone(), old.clone());
+        let (local, old) = (self.clone(), old.clone());
         let trial = tokio::task::spawn_local(async move {
-            let room = shard.room(old.kind());
-            let Ok(successor) = shard.start(room) else {
-                shard.app.routes[route].load_failed(None, Instant::now());
+            let seat = local.seat(old.kind());
+            let Ok(successor) = local.start(seat) else {
+                local.version.routes[route].load_failed(None, Instant::now());
                 return;
             };
             let mut is_better = successor.load_again(route, Some(request)).await.is_ok();
@@ -426,11 +473,11 @@ impl Shard {
                     let _ = successor.load(other, None).await;
                 }
                 let is_current =
-                    room.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &old));
+                    seat.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, &old));
                 is_better = is_current && successor.is_fit();
             }
             if is_better {
-                *room.isolate.borrow_mut() = Some(successor);
+                *seat.isolate.borrow_mut() = Some(successor);
                 old.retire();
             } else {
                 successor.retire();
@@ -449,27 +496,61 @@ impl Shard {
     /// Makes a successor ready in the background, with the modules that were loaded.
     fn succeed(self: &Rc<Self>, isolate: &Rc<Isolate>) {
         let (kind, routes) = (isolate.kind(), isolate.loaded_routes());
-        let room = self.room(kind);
-        let is_current = room.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, isolate));
-        if !is_current || room.succeeding.replace(true) {
+        let seat = self.seat(kind);
+        let is_current = seat.isolate.borrow().as_ref().is_some_and(|current| Rc::ptr_eq(current, isolate));
+        if !is_current || seat.succeeding.replace(true) {
             return;
         }
-        let (shard, old) = (self.clone(), isolate.clone());
+        let (local, old) = (self.clone(), isolate.clone());
         tokio::task::spawn_local(async move {
-            let room = shard.room(kind);
+            let seat = local.seat(kind);
             // One that is only worn serves until its successor is ready; one that is over
             // is succeeded at once, perhaps by a request that came first.
             let is_worn = old.is_fit();
-            let successor = if is_worn { shard.start(room) } else { shard.isolate(room) };
+            let successor = if is_worn { local.start(seat) } else { local.isolate(seat) };
             if let Ok(successor) = successor {
                 for route in routes {
                     let _ = successor.load(route, None).await;
                 }
-                if is_worn && let Some(replaced) = room.isolate.replace(Some(successor)) {
+                if is_worn && let Some(replaced) = seat.isolate.replace(Some(successor)) {
                     replaced.retire();
                 }
             }
-            room.succeeding.set(false);
+            seat.succeeding.set(false);
         });
+    }
+}
+
+impl Backend for Local {
+    /// At once, where there is a permit and an isolate with the module, and the handler
+    /// waits for nothing.
+    fn call(
+        self: Rc<Self>,
+        mut invocation: Invocation,
+        share: Option<Rc<Share>>,
+    ) -> Soon<Result<Answer, BackendError>> {
+        let route = invocation.head.route;
+        let seat = self.seat(invocation.route().runtime);
+        let isolate = seat.isolate.borrow().as_ref().filter(|isolate| isolate.is_ready_for(route)).cloned();
+        if let Some(isolate) = isolate
+            && let Some(permit) = self.try_enter(seat, &mut invocation, share.as_ref())
+        {
+            let begun = isolate.begin(invocation);
+            match begun {
+                Soon::Now(Err(CallError::NotStarted(unstarted))) => invocation = *unstarted,
+                Soon::Now(result) => {
+                    self.look_after(&isolate);
+                    return Soon::Now(result.map_err(BackendError::Call));
+                }
+                Soon::Later(waiting) => {
+                    return Soon::Later(Box::pin(async move {
+                        let result = waiting.answer().await;
+                        permit.local.look_after(&isolate);
+                        result.map_err(BackendError::Call)
+                    }));
+                }
+            }
+        }
+        Soon::Later(Box::pin(self.call_when_possible(invocation, share)))
     }
 }

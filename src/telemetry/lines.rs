@@ -56,6 +56,7 @@ impl Lines {
             self.json_head(out, at, Level::INFO, ACCESS);
             key(out, "message");
             quoted(out, &[ended.method, " ", ended.path, " "], ended.status);
+            optional(out, "app", ended.app);
             string(out, "method", ended.method);
             string(out, "path", ended.path);
             optional(out, "route", ended.route);
@@ -80,6 +81,7 @@ impl Lines {
             return;
         }
         self.time(out, at);
+        self.app(out, ended.app);
         // One in small letters would look like the level of another kind of line.
         if ended.method.bytes().all(|byte| byte.is_ascii_uppercase()) {
             out.extend_from_slice(ended.method.as_bytes());
@@ -129,6 +131,7 @@ impl Lines {
         if self.format == LogFormat::Json {
             self.json_head(out, at, printed.level, target(printed));
             json_message(out, printed.text, cut);
+            optional(out, "app", printed.app);
             optional(out, "route", printed.route);
             if let Some(request) = printed.request {
                 key(out, "request");
@@ -140,6 +143,7 @@ impl Lines {
         }
         self.time(out, at);
         self.level(out, printed.level);
+        self.app(out, printed.app);
         self.styled(out, DIM, |out| match printed.request {
             Some(request) => {
                 escaped(out, printed.route.unwrap_or("-"), "\\n");
@@ -151,6 +155,15 @@ impl Lines {
         escaped(out, printed.text, INDENT);
         ellipsis(out, cut);
         out.push(b'\n');
+    }
+
+    /// Which of several apps it is about. Names are words.
+    fn app(&self, out: &mut Vec<u8>, app: Option<&str>) {
+        let Some(app) = app else { return };
+        self.styled(out, DIM, |out| {
+            escaped(out, app, "\\n");
+            out.push(b' ');
+        });
     }
 
     /// What the host says.
@@ -401,6 +414,7 @@ mod tests {
 
     fn ended() -> RequestEnded<'static> {
         RequestEnded {
+            app: None,
             request: RequestId::next(),
             x_request_id: Some("abc-1"),
             method: "GET",
@@ -418,6 +432,7 @@ mod tests {
 
     fn printed(text: &str) -> Printed<'_> {
         Printed {
+            app: None,
             level: Level::INFO,
             is_uncaught: false,
             text,
@@ -431,6 +446,18 @@ mod tests {
         let mut out = Vec::new();
         write(&mut Lines::new(format), &mut out);
         String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn lines_of_one_of_several_apps_say_which() {
+        let ended = RequestEnded { app: Some("shop"), ..ended() };
+        let line = text(LogFormat::Text, |lines, out| lines.request(out, at(), &ended));
+        assert!(line.contains("Z shop GET /items/2 200 3 ms"), "{line}");
+        let line = text(LogFormat::Json, |lines, out| lines.request(out, at(), &ended));
+        assert!(line.contains(r#""app":"shop""#), "{line}");
+        let printed = Printed { app: Some("shop"), ..printed("hello") };
+        let line = text(LogFormat::Text, |lines, out| lines.console(out, at(), &printed, 0));
+        assert!(line.ends_with(" shop - hello\n"), "{line}");
     }
 
     #[test]

@@ -192,6 +192,8 @@ impl Observer for Log {
                     queue.push(true, |batch| Kind::Console(Console::of(&printed, batch)));
                 }
             }
+            // These come by `tracing`.
+            Event::Isolate(_) | Event::Module(_) | Event::Version(_) => {}
         }
     }
 }
@@ -360,6 +362,7 @@ struct Text {
 
 /// The values of a [`RequestEnded`].
 struct Request {
+    app: Option<Span>,
     request: RequestId,
     x_request_id: Option<Span>,
     method: Span,
@@ -377,6 +380,7 @@ struct Request {
 impl Request {
     fn of(ended: &RequestEnded<'_>, batch: &mut Batch) -> Self {
         Self {
+            app: ended.app.map(|app| batch.keep(start(app, MOST_AGENT))),
             request: ended.request,
             x_request_id: ended.x_request_id.map(|id| batch.keep(id)),
             method: batch.keep(ended.method),
@@ -395,6 +399,7 @@ impl Request {
 
 /// The values of a [`Printed`].
 struct Console {
+    app: Option<Span>,
     level: Level,
     is_uncaught: bool,
     text: Text,
@@ -406,6 +411,7 @@ struct Console {
 impl Console {
     fn of(printed: &Printed<'_>, batch: &mut Batch) -> Self {
         Self {
+            app: printed.app.map(|app| batch.keep(start(app, MOST_AGENT))),
             level: printed.level,
             is_uncaught: printed.is_uncaught,
             text: batch.keep_text(printed.text),
@@ -459,6 +465,7 @@ impl Batch {
         match kind {
             Kind::Request(request) => {
                 let ended = RequestEnded {
+                    app: request.app.map(|span| self.get(span)),
                     request: request.request,
                     x_request_id: request.x_request_id.map(|span| self.get(span)),
                     method: self.get(request.method),
@@ -477,6 +484,7 @@ impl Batch {
             Kind::Console(console) => {
                 let (text, cut) = text(&console.text);
                 let printed = Printed {
+                    app: console.app.map(|span| self.get(span)),
                     level: console.level,
                     is_uncaught: console.is_uncaught,
                     text,
@@ -648,6 +656,7 @@ mod tests {
 
     fn say(log: &Log, text: &str) {
         log.observe(Event::Console(Printed {
+            app: None,
             level: Level::INFO,
             is_uncaught: false,
             text,

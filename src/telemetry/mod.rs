@@ -17,7 +17,8 @@
 //! | `edgehost::error` | error | errors of user code that nobody caught |
 //! | `edgehost` and its modules | | what the host itself has to say: limits, modules that fail |
 //!
-//! The last row comes by `tracing` in either case.
+//! The last row comes by `tracing` in either case; an observer gets the values of what is in
+//! it about isolates, modules and versions besides.
 
 #[cfg(feature = "log")]
 mod filter;
@@ -38,6 +39,8 @@ pub use filter::{Filter, FilterError};
 #[cfg(feature = "log")]
 pub use log::{Log, LogFormat, init};
 
+use crate::limits::Exceeded;
+
 const ACCESS: &str = "edgehost::access";
 const CONSOLE: &str = "edgehost::console";
 const ERROR: &str = "edgehost::error";
@@ -53,12 +56,20 @@ pub enum Event<'a> {
     Request(RequestEnded<'a>),
     /// User code printed something, or threw what nobody caught.
     Console(Printed<'a>),
+    /// An isolate was started, was condemned, or is gone.
+    Isolate(IsolateChanged<'a>),
+    /// The module of a route did not load.
+    Module(ModuleFailed<'a>),
+    /// Another version of an app has taken over.
+    Version(VersionReplaced<'a>),
 }
 
 /// A request that is over: answered, or given up by its client.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct RequestEnded<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
     /// The host's name for it.
     pub request: RequestId,
     /// `x-request-id` as the client sent it, where that is well-formed.
@@ -89,6 +100,8 @@ pub struct RequestEnded<'a> {
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
 pub struct Printed<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
     /// How severe.
     pub level: Level,
     /// Whether it is an error that nobody caught, and not `console.*`.
@@ -101,6 +114,72 @@ pub struct Printed<'a> {
     pub request: Option<RequestId>,
     /// Its `x-request-id`, where well-formed.
     pub x_request_id: Option<&'a str>,
+}
+
+/// What became of an isolate.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct IsolateChanged<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
+    /// `nodejs` or `edge`: the routes that it runs.
+    pub runtime: &'static str,
+    /// What.
+    pub change: IsolateChange<'a>,
+}
+
+/// A moment of an isolate's life.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub enum IsolateChange<'a> {
+    /// It is ready.
+    Started {
+        /// How long that took.
+        took: Duration,
+    },
+    /// It passed a limit, or native code panicked in it: it is replaced, and the requests in
+    /// it fail.
+    Condemned {
+        /// The limit; none after a panic.
+        limit: Option<Exceeded>,
+        /// The route of the request that is to blame, where that is known.
+        route: Option<&'a str>,
+        /// That request.
+        request: Option<RequestId>,
+        /// How many other requests failed with it.
+        siblings: usize,
+    },
+    /// It is gone.
+    Ended {
+        /// How many requests it has answered.
+        served: u64,
+    },
+}
+
+/// A module that did not load.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ModuleFailed<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
+    /// The pattern of the route.
+    pub route: &'a str,
+    /// Its file, relative to the project.
+    pub file: &'a str,
+    /// The request that asked for it first.
+    pub request: Option<RequestId>,
+    /// The limit that it passed; none where it threw.
+    pub limit: Option<Exceeded>,
+}
+
+/// A version that has taken over.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct VersionReplaced<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
+    /// From the wish to the moment from which on it gets all requests.
+    pub took: Duration,
 }
 
 /// Whoever wants to know what happens. Called on the threads that serve requests:
@@ -128,6 +207,7 @@ impl Observer for Tracing {
         match event {
             Event::Request(ended) => tracing::info!(
                 target: ACCESS,
+                app = ended.app,
                 method = ended.method,
                 path = ended.path,
                 route = ended.route,
@@ -145,12 +225,12 @@ impl Observer for Tracing {
                 ended.path,
                 ended.status,
             ),
-            Event::Console(Printed { level, is_uncaught, text, route, request, x_request_id }) => {
+            Event::Console(Printed { app, level, is_uncaught, text, route, request, x_request_id }) => {
                 let route = route.unwrap_or_default();
                 let request = request.map(|id| id.to_string()).unwrap_or_default();
                 macro_rules! emit {
                     ($target:expr, $level:expr) => {
-                        tracing::event!(target: $target, $level, route, request, x_request_id, "{text}")
+                        tracing::event!(target: $target, $level, app, route, request, x_request_id, "{text}")
                     };
                 }
                 match level {
@@ -161,6 +241,8 @@ impl Observer for Tracing {
                     _ => emit!(CONSOLE, Level::DEBUG),
                 }
             }
+            // Told by the host itself, with more words.
+            Event::Isolate(_) | Event::Module(_) | Event::Version(_) => {}
         }
     }
 }

@@ -4,29 +4,33 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 18] = [
-    ("main", 6),
-    ("cli", 6),
-    ("lib", 5),
-    ("host", 5),
-    ("server", 4),
-    ("front", 4),
-    ("shard", 3),
-    ("isolate", 2),
+const FLOORS: [(&str, u32); 22] = [
+    ("main", 7),
+    ("cli", 7),
+    ("lib", 6),
+    ("host", 6),
+    ("error", 6),
+    ("server", 5),
+    ("front", 5),
+    ("shard", 4),
+    ("isolate", 3),
+    ("registry", 3),
+    ("version", 2),
+    ("bundle", 2),
+    ("build", 1),
     ("enforcer", 1),
-    ("bundle", 1),
     ("project", 0),
     ("draft", 0),
     ("limits", 0),
     ("memory", 0),
     ("instances", 0),
     ("permissions", 0),
-    ("error", 5),
+    ("soon", 0),
     ("telemetry", 0),
 ];
 
 /// Ground values that rooms of the same floor may use.
-const GROUND: [&str; 6] = ["draft", "limits", "memory", "instances", "permissions", "telemetry"];
+const GROUND: [&str; 7] = ["draft", "limits", "memory", "instances", "permissions", "soon", "telemetry"];
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)

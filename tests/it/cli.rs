@@ -24,7 +24,7 @@ pub(super) struct Served {
     pub(super) child: Child,
     pub(super) address: String,
     /// What it printed until it listened.
-    banner: Vec<String>,
+    pub(super) banner: Vec<String>,
     log: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
@@ -38,7 +38,7 @@ impl Served {
     }
 
     /// Starts a program whose outputs are piped.
-    fn launch(mut command: Command) -> Self {
+    pub(super) fn launch(mut command: Command) -> Self {
         let mut child = command.spawn().expect("started");
         let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines();
         let log = std::sync::Arc::new(std::sync::Mutex::new(String::new()));

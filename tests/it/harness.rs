@@ -60,6 +60,20 @@ impl Project {
         self
     }
 
+    /// Another project with the same files but one.
+    pub(crate) fn clone_of(other: &Self, path: &str, content: &str) -> Self {
+        let copy = project();
+        for entry in walkdir::WalkDir::new(other.path().join("app")).into_iter().flatten() {
+            let inside = entry.path().strip_prefix(other.path()).expect("inside");
+            if entry.file_type().is_file() {
+                let to = copy.dir.path().join(inside);
+                std::fs::create_dir_all(to.parent().expect("a parent")).expect("folders");
+                std::fs::copy(entry.path(), to).expect("copied");
+            }
+        }
+        copy.file(path, content)
+    }
+
     pub(crate) fn limits(mut self, change: impl FnOnce(&mut Limits)) -> Self {
         change(&mut self.limits);
         self

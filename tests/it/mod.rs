@@ -1,5 +1,6 @@
 mod after;
 mod ai;
+mod apps;
 mod architecture;
 mod assets;
 mod authority;
@@ -7,6 +8,7 @@ mod bodies;
 mod broken_routes;
 mod bundling;
 mod cli;
+mod cli_apps;
 mod databases;
 mod descriptors;
 mod environment;

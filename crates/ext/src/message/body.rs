@@ -14,7 +14,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
-use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use parking_lot::Mutex;
 
@@ -94,7 +93,7 @@ pub struct IncomingStream {
     /// Whether there is nothing to wait for any more.
     is_over: bool,
     /// What it keeps from others while it arrives.
-    kept: Option<Box<dyn Any>>,
+    kept: Option<Box<dyn Any + Send>>,
 }
 
 impl std::fmt::Debug for RequestBody {
@@ -128,7 +127,7 @@ impl RequestBody {
     }
 
     /// Keeps `kept` until nothing is to arrive any more.
-    pub fn keep_while_arriving(&mut self, kept: impl Any) {
+    pub fn keep_while_arriving(&mut self, kept: impl Any + Send) {
         if let Self::Stream(stream) = self
             && !stream.is_over
         {
@@ -346,7 +345,7 @@ impl Drop for ResponseBody {
     fn drop(&mut self) {
         if let Some(end) = self.end.take() {
             let complete = match &self.kind {
-                Kind::Empty | Kind::Whole(_) | Kind::Boxed(_) => true,
+                Kind::Empty | Kind::Whole(_) => true,
                 Kind::Stream(reader) => reader.is_complete(),
             };
             end.ended(complete, self.sent);
@@ -358,7 +357,6 @@ enum Kind {
     Empty,
     Whole(Option<Bytes>),
     Stream(StreamReader),
-    Boxed(UnsyncBoxBody<Bytes, BoxError>),
 }
 
 impl std::fmt::Debug for ResponseBody {
@@ -367,7 +365,6 @@ impl std::fmt::Debug for ResponseBody {
             Kind::Empty => "ResponseBody::Empty",
             Kind::Whole(_) => "ResponseBody::Whole",
             Kind::Stream(_) => "ResponseBody::Stream",
-            Kind::Boxed(_) => "ResponseBody::Boxed",
         })
     }
 }
@@ -381,11 +378,6 @@ impl ResponseBody {
     /// A body whose bytes are all there.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
         Self { kind: Kind::Whole(Some(bytes.into())), end: None, sent: 0, promised: None }
-    }
-
-    /// A body from somewhere else, such as a file.
-    pub fn boxed(body: impl Body<Data = Bytes, Error = BoxError> + Send + 'static) -> Self {
-        Self { kind: Kind::Boxed(body.boxed_unsync()), end: None, sent: 0, promised: None }
     }
 
     /// Has `end` told when the body has been sent or dropped.
@@ -407,7 +399,7 @@ impl ResponseBody {
 
     /// Whether bytes will come later.
     pub fn is_stream(&self) -> bool {
-        matches!(self.kind, Kind::Stream(_) | Kind::Boxed(_))
+        matches!(self.kind, Kind::Stream(_))
     }
 
     /// The length, where it is known before sending.
@@ -416,7 +408,6 @@ impl ResponseBody {
             Kind::Empty => Some(0),
             Kind::Whole(bytes) => Some(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Stream(_) => self.promised,
-            Kind::Boxed(body) => body.size_hint().exact(),
         }
     }
 
@@ -441,7 +432,6 @@ impl Body for ResponseBody {
                 Poll::Ready(bytes.map(|bytes| Ok(Frame::data(bytes))))
             }
             Kind::Stream(reader) => reader.poll(cx),
-            Kind::Boxed(body) => Pin::new(body).poll_frame(cx),
         };
         if let Poll::Ready(Some(Ok(frame))) = &polled {
             self.sent += frame.data_ref().map_or(0, |bytes| bytes.len() as u64);
@@ -462,7 +452,6 @@ impl Body for ResponseBody {
             Kind::Empty => true,
             Kind::Whole(bytes) => bytes.as_ref().is_none_or(Bytes::is_empty),
             Kind::Stream(_) => false,
-            Kind::Boxed(body) => body.is_end_stream(),
         }
     }
 
@@ -471,7 +460,6 @@ impl Body for ResponseBody {
             Kind::Empty => SizeHint::with_exact(0),
             Kind::Whole(bytes) => SizeHint::with_exact(bytes.as_ref().map_or(0, |bytes| bytes.len() as u64)),
             Kind::Stream(_) => self.promised.map_or_else(SizeHint::default, SizeHint::with_exact),
-            Kind::Boxed(body) => body.size_hint(),
         }
     }
 }
@@ -489,7 +477,6 @@ pub enum StreamEnd {
 struct Pipe {
     queue: VecDeque<Bytes>,
     queued: usize,
-    sent: u64,
     end: Option<StreamEnd>,
     /// Whether what came before a broken end is on its way.
     is_flushed: bool,
@@ -553,11 +540,6 @@ impl StreamWriter {
             waker.wake();
         }
     }
-
-    /// Whether anything waits to be read.
-    pub fn has_queued(&self) -> bool {
-        self.0.lock().queued > 0
-    }
 }
 
 impl StreamReader {
@@ -570,7 +552,6 @@ impl StreamReader {
         let mut pipe = self.0.lock();
         if let Some(bytes) = pipe.queue.pop_front() {
             pipe.queued -= bytes.len();
-            pipe.sent += bytes.len() as u64;
             if pipe.queued < HIGH_WATER_MARK
                 && let Some(writer) = pipe.writer.take()
             {

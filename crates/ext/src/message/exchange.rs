@@ -9,7 +9,7 @@ use http::{HeaderMap, StatusCode};
 
 use super::behind::{Behind, Spent};
 use super::body::{BodyError, RequestBody, ResponseBody, StreamWriter};
-use super::head::{RequestHead, RequestId};
+use super::head::{RequestHead, RequestId, Site};
 use super::lent::LentBody;
 
 /// Completed requests whose head stays readable, so that work that a handler
@@ -126,16 +126,6 @@ pub struct Retired {
     pub upstreams: Vec<Weak<dyn Upstream>>,
 }
 
-/// What JavaScript reported for an exchange.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "nearly every outcome is an answer")]
-pub enum Outcome {
-    /// An answer.
-    Answer(Answer),
-    /// No answer.
-    Failure(Failure),
-}
-
 /// One request in flight.
 pub struct Exchange {
     /// The request.
@@ -143,8 +133,8 @@ pub struct Exchange {
     /// What has not been read of its body.
     pub body: RequestBody,
     /// What the handler made of it, until it is picked up.
-    pub outcome: Option<Outcome>,
-    /// Whoever waits for the outcome.
+    pub result: Option<Result<Answer, Failure>>,
+    /// Whoever waits for that.
     pub waiter: Option<Waker>,
     /// The handler's end of a streamed answer.
     pub stream: Option<StreamWriter>,
@@ -160,6 +150,7 @@ pub struct Exchange {
     pub upstreams: Vec<Weak<dyn Upstream>>,
     /// CPU time charged so far.
     pub used: Duration,
+    site: Rc<Site>,
     deadline: Option<Instant>,
     /// Until when it can be put off, for as long as the client is waited for.
     latest: Option<Instant>,
@@ -176,6 +167,7 @@ struct Slot {
 /// All exchanges of one isolate.
 #[derive(Default)]
 pub struct Exchanges {
+    site: Rc<Site>,
     slots: Vec<Slot>,
     free: Vec<usize>,
     retired: VecDeque<Handle>,
@@ -187,6 +179,22 @@ pub struct Exchanges {
 }
 
 impl Exchange {
+    /// The absolute URL: public origin if set, else scheme and authority of the client's side.
+    pub fn url(&self) -> String {
+        self.head.url(&self.site)
+    }
+
+    /// The headers that the handler sees: internal ones removed, `x-forwarded-*`
+    /// and `x-real-ip` set by us unless the peer is trusted to.
+    pub fn headers(&mut self) -> &HeaderMap {
+        self.head.headers(&self.site)
+    }
+
+    /// One header as the handler sees it. Most need no seeing to.
+    pub fn header_map_for(&mut self, name: &str) -> &HeaderMap {
+        self.head.header_map_for(name, &self.site)
+    }
+
     /// Whether the request is over, and only its head is still there.
     pub fn is_over(&self) -> bool {
         self.over
@@ -204,13 +212,13 @@ impl Exchange {
         self.awaiting.is_some()
     }
 
-    /// Takes what the handler made of the request. The first outcome counts, and none
+    /// Takes what the handler made of the request. The first result counts, and none
     /// does once the request is over: nobody would pick it up.
-    pub fn settle(&mut self, outcome: Outcome) {
-        if self.over || self.outcome.is_some() || self.stream.is_some() {
+    pub fn settle(&mut self, result: Result<Answer, Failure>) {
+        if self.over || self.result.is_some() || self.stream.is_some() {
             return;
         }
-        self.outcome = Some(outcome);
+        self.result = Some(result);
         if let Some(waiter) = self.waiter.take() {
             waiter.wake();
         }
@@ -218,12 +226,17 @@ impl Exchange {
 }
 
 impl Exchanges {
+    /// A table for requests to an app with this address.
+    pub fn new(site: Site) -> Self {
+        Self { site: Rc::new(site), ..Self::default() }
+    }
+
     /// Adds a request.
     pub fn insert(&mut self, head: RequestHead, body: RequestBody) -> Handle {
         let exchange = Exchange {
             head,
             body,
-            outcome: None,
+            result: None,
             waiter: None,
             stream: None,
             watches_end: false,
@@ -232,6 +245,7 @@ impl Exchanges {
             left: false,
             upstreams: Vec::new(),
             used: Duration::ZERO,
+            site: self.site.clone(),
             deadline: None,
             latest: None,
             awaiting: None,
@@ -263,7 +277,7 @@ impl Exchanges {
         let unread = exchange.lent.take().map_or(body, |lent| lent.reclaim());
         let upstreams = std::mem::take(&mut exchange.upstreams);
         exchange.stream = None;
-        exchange.outcome = None;
+        exchange.result = None;
         exchange.waiter = None;
         self.live -= 1;
         self.behind.answered(handle);
@@ -381,20 +395,14 @@ impl Exchanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Origin, Site};
+    use crate::message::Origin;
 
     fn head(path: &str) -> RequestHead {
         RequestHead {
             method: http::Method::GET,
             uri: path.parse().expect("a path"),
             path: None,
-            origin: Origin {
-                site: std::sync::Arc::new(Site { fallback: "h".into(), public: None }),
-                authority: None,
-                scheme: "http",
-                peer: None,
-                trusted: false,
-            },
+            origin: Origin { authority: None, scheme: "http", peer: None, trusted: false },
             raw_headers: HeaderMap::new(),
             params: Vec::new(),
             route: 0,
@@ -410,14 +418,14 @@ mod tests {
         let handle = exchanges.insert(head("/late"), RequestBody::Empty);
         exchanges.retire(handle);
         let exchange = exchanges.get(handle).expect("the head stays readable");
-        exchange.settle(Outcome::Answer(Answer {
+        exchange.settle(Ok(Answer {
             status: StatusCode::OK,
             reason: None,
             headers: HeaderMap::new(),
             body: ResponseBody::whole(vec![0; 1 << 20]),
             to_head: false,
         }));
-        assert!(exchange.outcome.is_none());
+        assert!(exchange.result.is_none());
     }
 
     #[test]

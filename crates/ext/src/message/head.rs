@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::net::IpAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -86,7 +85,7 @@ impl fmt::Display for RequestId {
     }
 }
 
-/// What a host knows of its own address.
+/// What an app knows of its own address.
 #[derive(Debug, Clone)]
 pub struct Site {
     /// Used when the request names no host.
@@ -95,11 +94,15 @@ pub struct Site {
     pub public: Option<String>,
 }
 
+impl Default for Site {
+    fn default() -> Self {
+        Self { fallback: "localhost".to_owned(), public: None }
+    }
+}
+
 /// What is known of the way a request took.
 #[derive(Debug, Clone)]
 pub struct Origin {
-    /// The host's own address.
-    pub site: Arc<Site>,
     /// Host and port in the form of the URL standard, where what the request says is not in
     /// it already, or a proxy says another.
     pub authority: Option<Box<str>>,
@@ -122,7 +125,8 @@ pub struct RequestHead {
     pub path: Option<String>,
     /// The way the request took.
     pub origin: Origin,
-    /// Headers as they were sent, until [`RequestHead::headers`] has seen to them.
+    /// Headers as they were sent, until [`Exchange::headers`](super::Exchange::headers) has
+    /// seen to them.
     pub raw_headers: HeaderMap,
     /// Captured parameters.
     pub params: Vec<(String, ParamValue)>,
@@ -146,26 +150,26 @@ const FORWARDED: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forward
 impl RequestHead {
     /// The headers that the handler sees: internal ones removed, `x-forwarded-*`
     /// and `x-real-ip` set by us unless the peer is trusted to.
-    pub fn headers(&mut self) -> &HeaderMap {
+    pub(super) fn headers(&mut self, site: &Site) -> &HeaderMap {
         if !self.clean {
             self.clean = true;
-            self.clean_headers();
+            self.clean_headers(site);
         }
         &self.raw_headers
     }
 
     /// One header as the handler sees it. Most need no seeing to.
-    pub fn header_map_for(&mut self, name: &str) -> &HeaderMap {
+    pub(super) fn header_map_for(&mut self, name: &str, site: &Site) -> &HeaderMap {
         let concerns = |name: &str| {
             name == "host"
                 || name == "x-real-ip"
                 || name.starts_with("x-forwarded-")
                 || INTERNAL.iter().any(|prefix| name.starts_with(prefix))
         };
-        if concerns(name) { self.headers() } else { &self.raw_headers }
+        if concerns(name) { self.headers(site) } else { &self.raw_headers }
     }
 
-    fn clean_headers(&mut self) {
+    fn clean_headers(&mut self, site: &Site) {
         let internal: Vec<HeaderName> = self
             .raw_headers
             .keys()
@@ -186,7 +190,7 @@ impl RequestHead {
                 self.raw_headers.remove(name);
             }
         }
-        let host = self.host().to_owned();
+        let host = self.host(site).to_owned();
         let default_port = if self.origin.scheme == "https" { "443" } else { "80" };
         let after_host = host.rfind(']').map_or(host.as_str(), |end| &host[end..]);
         let port = after_host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
@@ -203,7 +207,7 @@ impl RequestHead {
         }
     }
 
-    fn host(&self) -> &str {
+    fn host<'a>(&'a self, site: &'a Site) -> &'a str {
         if let Some(authority) = &self.origin.authority {
             return authority;
         }
@@ -211,14 +215,14 @@ impl RequestHead {
         authority
             .or_else(|| self.raw_headers.get(HOST).and_then(|host| host.to_str().ok()))
             .filter(|host| !host.is_empty())
-            .unwrap_or(&self.origin.site.fallback)
+            .unwrap_or(&site.fallback)
     }
 
     /// The absolute URL: public origin if set, else scheme and authority of the client's side.
-    pub fn url(&self) -> String {
-        let mut url = match &self.origin.site.public {
+    pub(super) fn url(&self, site: &Site) -> String {
+        let mut url = match &site.public {
             Some(public) => public.clone(),
-            None => format!("{}://{}", self.origin.scheme, self.host()),
+            None => format!("{}://{}", self.origin.scheme, self.host(site)),
         };
         match &self.path {
             Some(path) => {
@@ -251,18 +255,16 @@ fn as_parsed(url: String) -> String {
 mod tests {
     use super::*;
 
+    fn site() -> Site {
+        Site { fallback: "localhost:1".into(), public: None }
+    }
+
     fn head(headers: &[(&'static str, &'static str)], trusted: bool) -> RequestHead {
         RequestHead {
             method: Method::GET,
             uri: Uri::from_static("/p?x=1"),
             path: None,
-            origin: Origin {
-                site: Arc::new(Site { fallback: "localhost:1".into(), public: None }),
-                authority: None,
-                scheme: "http",
-                peer: Some([192, 0, 2, 1].into()),
-                trusted,
-            },
+            origin: Origin { authority: None, scheme: "http", peer: Some([192, 0, 2, 1].into()), trusted },
             raw_headers: headers
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
@@ -286,7 +288,7 @@ mod tests {
             ],
             false,
         );
-        let headers = head.headers();
+        let headers = head.headers(&site());
         assert!(!headers.contains_key("x-middleware-rewrite") && !headers.contains_key("x-vercel-ip-city"));
         assert_eq!(headers["x-forwarded-for"], "192.0.2.1");
         assert_eq!(headers["x-forwarded-host"], "h");
@@ -296,13 +298,13 @@ mod tests {
     #[test]
     fn the_authority_is_the_settled_one() {
         let mut plain = head(&[("host", "inner:8080")], false);
-        assert_eq!(plain.url(), "http://inner:8080/p?x=1");
-        assert_eq!(plain.headers()["x-forwarded-port"], "8080");
-        assert_eq!(head(&[], true).url(), "http://localhost:1/p?x=1");
+        assert_eq!(plain.url(&site()), "http://inner:8080/p?x=1");
+        assert_eq!(plain.headers(&site())["x-forwarded-port"], "8080");
+        assert_eq!(head(&[], true).url(&site()), "http://localhost:1/p?x=1");
         let mut settled = head(&[("host", "[2001:DB8::1]")], false);
         settled.origin.authority = Some("[2001:db8::1]".into());
-        assert_eq!(settled.url(), "http://[2001:db8::1]/p?x=1");
-        let headers = settled.headers();
+        assert_eq!(settled.url(&site()), "http://[2001:db8::1]/p?x=1");
+        let headers = settled.headers(&site());
         assert_eq!(
             (&headers["x-forwarded-host"], &headers["x-forwarded-port"]),
             (&HeaderValue::from_static("[2001:db8::1]"), &HeaderValue::from_static("80"),)

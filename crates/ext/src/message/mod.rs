@@ -22,7 +22,7 @@ pub use body::{
     StreamWriter, linger, response_stream,
 };
 pub use decoding::{Decompressor, Reader, decoded};
-pub use exchange::{Answer, BodyFault, Exchange, Exchanges, Failure, Handle, Outcome, Retired, Upstream};
+pub use exchange::{Answer, BodyFault, Exchange, Exchanges, Failure, Handle, Retired, Upstream};
 pub use head::{Origin, ParamValue, RequestHead, RequestId, Site};
 pub use lent::LentBody;
 pub use pace::{Pace, Patience};

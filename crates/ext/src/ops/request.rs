@@ -23,7 +23,7 @@ fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::S
 #[op2]
 #[string]
 pub(crate) fn op_edgehost_request_url(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "URL", |exchange| exchange.head.url())
+    with(state, handle, "URL", |exchange| exchange.url())
 }
 
 /// The method. Called by runtime-js/30_request.js.
@@ -58,8 +58,7 @@ pub(crate) fn op_edgehost_request_header<'s>(
     } else {
         name.into()
     };
-    let value =
-        with(state, handle, "headers", |exchange| join(exchange.head.header_map_for(&lower), &lower))?;
+    let value = with(state, handle, "headers", |exchange| join(exchange.header_map_for(&lower), &lower))?;
     Ok(match value {
         Some(value) => one_byte(scope, &value).into(),
         None => v8::null(scope).into(),
@@ -74,7 +73,7 @@ pub(crate) fn op_edgehost_request_headers<'s>(
     handle: f64,
 ) -> Result<v8::Local<'s, v8::Array>, Gone> {
     with(state, handle, "headers", |exchange| {
-        let headers = exchange.head.headers();
+        let headers = exchange.headers();
         let mut flat: Vec<v8::Local<'_, v8::Value>> = Vec::with_capacity(headers.len() * 2);
         for name in headers.keys() {
             if let Some(value) = join(headers, name.as_str()) {

@@ -12,9 +12,7 @@ use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::{Panicked, SharedExchanges, contained};
-use crate::message::{
-    Answer, Failure, Handle, Outcome, ResponseBody, StreamEnd, StreamWriter, response_stream,
-};
+use crate::message::{Answer, Failure, Handle, ResponseBody, StreamEnd, StreamWriter, response_stream};
 
 /// Which content type goes with a body that is sent through the fast slots of
 /// deno_fetch's Response. The numbers are those of `23_response.js`.
@@ -28,7 +26,7 @@ const MOST_LINES: u32 = 10_000;
 fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
     if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
-        exchange.settle(Outcome::Answer(make()));
+        exchange.settle(Ok(make()));
     }
 }
 
@@ -171,7 +169,7 @@ pub(crate) fn op_edgehost_respond(
         if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
             let to_head = exchange.head.method == Method::HEAD;
             let (status, reason) = (status_code(status), reason_of(reason));
-            exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head }));
+            exchange.settle(Ok(Answer { status, reason, headers, body, to_head }));
         }
         Ok(())
     })?
@@ -195,12 +193,12 @@ pub(crate) fn op_edgehost_respond_stream(
         let state = state.borrow();
         let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
         let Some(exchange) = exchanges.in_flight(Handle::from_number(handle)) else { return Ok(false) };
-        if exchange.outcome.is_some() || exchange.stream.is_some() {
+        if exchange.result.is_some() || exchange.stream.is_some() {
             return Ok(false);
         }
         let (writer, body) = response_stream();
         let (status, reason) = (status_code(status), reason_of(reason));
-        exchange.settle(Outcome::Answer(Answer { status, reason, headers, body, to_head: false }));
+        exchange.settle(Ok(Answer { status, reason, headers, body, to_head: false }));
         exchange.stream = Some(writer);
         Ok(true)
     })?
@@ -262,7 +260,7 @@ pub(crate) fn op_edgehost_fail(state: &OpState, handle: f64, #[smi] why: u32) {
             1 => Failure::MethodNotAllowed,
             _ => exchange.body_fault.map_or(Failure::Handler, Failure::Body),
         };
-        exchange.settle(Outcome::Failure(failure));
+        exchange.settle(Err(failure));
     }
 }
 

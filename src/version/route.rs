@@ -1,26 +1,18 @@
-//! What all isolates of an app share, on every shard.
+//! A route as its version serves it: what the build says of it, and what loading it has shown.
 
-use std::collections::HashMap;
-use std::hash::{DefaultHasher, Hash, Hasher};
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
-use edgehost_ext::Layer;
 use edgehost_ext::message::RequestId;
 use parking_lot::Mutex;
 
-use super::report::SourceLines;
-use crate::bundle::{Chunk, Entry};
-use crate::enforcer::{Access, Guard};
+use crate::build::{BuiltRoute, Entry};
 use crate::limits::{Exceeded, Limits};
-use crate::project::{MethodSet, Route, Runtime};
-use crate::telemetry::Observer;
+use crate::project::{MethodSet, Runtime};
 
-/// A route, as far as an isolate needs to know it.
+/// A route of a version.
 #[derive(Debug)]
-pub(crate) struct AppRoute {
+pub(crate) struct ServedRoute {
     /// The pattern, for logs.
     pub(crate) pattern: String,
     /// The route file as shown to people.
@@ -44,8 +36,8 @@ pub(crate) struct AppRoute {
     /// Exported methods: what the bundler saw, then what the module really has.
     methods: AtomicU8,
     setback: Mutex<Setback>,
-    /// What loading the module threw last, hashed.
-    failure: AtomicU64,
+    /// What loading the module threw last.
+    failure: Mutex<String>,
 }
 
 /// First pause after which a module that failed to load is tried again; each is twice as
@@ -53,6 +45,9 @@ pub(crate) struct AppRoute {
 const FIRST_PAUSE: Duration = Duration::from_secs(1);
 /// Longest such pause.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+
+/// Bytes of an error that are remembered.
+const MOST_FAILURE: usize = 4 * 1024;
 
 /// How often loading a module has failed in a row.
 #[derive(Debug, Default)]
@@ -77,19 +72,18 @@ impl Setback {
     }
 }
 
-impl AppRoute {
-    /// The route of `found`, with the entry that was bundled for it, or why there is none.
-    pub(crate) fn new(found: &Route, entry: Result<Entry, String>, limits: &Limits) -> Self {
-        let max_duration = found.segment.max_duration;
+impl ServedRoute {
+    pub(super) fn new(built: BuiltRoute, limits: &Limits) -> Self {
+        let BuiltRoute { pattern, file, runtime, max_duration, entry } = built;
         let (entry, bundle_error) = match entry {
             Ok(entry) => (entry, None),
             Err(error) => (Entry::default(), Some(error)),
         };
         Self {
-            pattern: found.pattern.clone(),
-            file: found.shown.clone(),
-            runtime: found.segment.runtime,
-            captures: found.pattern.contains('['),
+            captures: pattern.contains('['),
+            pattern,
+            file,
+            runtime,
             wall: limits.wall_of(max_duration),
             first_byte: limits.first_byte_of(max_duration),
             max_duration,
@@ -98,7 +92,7 @@ impl AppRoute {
             bundle_error_logged: AtomicBool::new(false),
             methods: AtomicU8::new(entry.methods.bits()),
             setback: Mutex::default(),
-            failure: AtomicU64::new(0),
+            failure: Mutex::default(),
         }
     }
 
@@ -120,21 +114,30 @@ impl AppRoute {
         }
     }
 
-    pub(super) fn set_methods(&self, methods: MethodSet) {
+    pub(crate) fn set_methods(&self, methods: MethodSet) {
         self.methods.store(methods.bits(), Ordering::Relaxed);
     }
 
     /// The limit that loading the module ran into.
-    pub(super) fn startup_failed(&self) -> Option<Exceeded> {
+    pub(crate) fn startup_failed(&self) -> Option<Exceeded> {
         self.setback.lock().limit
     }
 
-    /// Whether loading the module has not thrown just that before.
-    pub(super) fn is_news(&self, error: &str) -> bool {
-        let mut hasher = DefaultHasher::new();
-        error.hash(&mut hasher);
-        let hash = hasher.finish();
-        self.failure.swap(hash, Ordering::Relaxed) != hash
+    /// Notes what loading the module threw, and tells whether it has not thrown just that
+    /// before.
+    pub(crate) fn is_news(&self, error: &str) -> bool {
+        let error = &error[..error.floor_char_boundary(MOST_FAILURE)];
+        let mut failure = self.failure.lock();
+        let is_news = *failure != error;
+        if is_news {
+            error.clone_into(&mut failure);
+        }
+        is_news
+    }
+
+    /// What loading the module threw last.
+    pub(crate) fn failure(&self) -> String {
+        self.failure.lock().clone()
     }
 
     /// The module failed to load, perhaps at a limit. Tells when it may be tried again.
@@ -143,55 +146,13 @@ impl AppRoute {
     }
 
     /// The module is there after all.
-    pub(super) fn load_succeeded(&self) {
+    pub(crate) fn load_succeeded(&self) {
         *self.setback.lock() = Setback::default();
     }
 
     /// Whether it is time to try again to load the module: true once for each pause.
     pub(crate) fn begin_retry(&self, now: Instant) -> bool {
         self.setback.lock().again.take_if(|again| *again <= now).is_some()
-    }
-}
-
-/// An app as its isolates see it.
-#[derive(Debug)]
-pub(crate) struct App {
-    /// The project folder.
-    pub(crate) root: PathBuf,
-    /// The same as a URL with a slash at its end, cut from stack traces.
-    pub(crate) root_url: String,
-    /// Lines of code for reports of errors.
-    pub(crate) sources: SourceLines,
-    /// Routes in the order of the route table.
-    pub(crate) routes: Vec<AppRoute>,
-    /// Modules by specifier.
-    pub(crate) chunks: HashMap<String, Chunk>,
-    /// The runtimes whose isolates have the Node layer.
-    pub(crate) node: Vec<Runtime>,
-    /// `process.env`.
-    pub(crate) env: Vec<(String, String)>,
-    /// Whether `NODE_ENV` is `production`.
-    pub(crate) production: bool,
-    /// Whether `params`, `cookies()` and their like come without a promise.
-    pub(crate) sync_params: bool,
-    /// What `draftMode()` compares its cookie with.
-    pub(crate) draft_secret: String,
-    /// Ceilings.
-    pub(crate) limits: Limits,
-    /// Whether the log has that loaded modules nearly fill the memory.
-    pub(crate) nearly_full_told: AtomicBool,
-    /// What its code may reach.
-    pub(crate) access: Access,
-    /// Is told what happens.
-    pub(crate) observer: Arc<dyn Observer>,
-    /// Looks after the memory of its isolates together.
-    pub(crate) guard: Arc<Guard>,
-}
-
-impl App {
-    /// What the isolates of a runtime start from.
-    pub(super) fn layer(&self, kind: Runtime) -> Layer {
-        if self.node.contains(&kind) { Layer::Node } else { Layer::Web }
     }
 }
 

@@ -1,0 +1,148 @@
+//! What bundling gives: all that a version is made of but its settings.
+//!
+//! Purpose: hold the routes of a project and their modules as values that can be kept and
+//! read back, with paths relative to the project's folder.
+//! Key types: [`Build`], [`Manifest`], [`Chunk`].
+//! Where to look: `alignment` tells where code of packages comes from, `kept` reads parts of
+//! a file.
+//! Never: the bundler, V8, settings.
+
+mod alignment;
+mod kept;
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+pub(crate) use kept::{Kept, KeptMap, Span, digest};
+
+use crate::project::{MethodSet, Runtime};
+
+/// The routes of a project, and the modules that answer them.
+#[derive(Debug)]
+pub(crate) struct Build {
+    /// What there is.
+    pub(crate) manifest: Manifest,
+    /// Modules by specifier.
+    pub(crate) chunks: HashMap<String, Chunk>,
+}
+
+/// What there is in a build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Manifest {
+    /// In order of precedence.
+    pub(crate) routes: Vec<BuiltRoute>,
+    /// The runtimes whose routes need the modules or globals of Node.js.
+    pub(crate) node: Vec<Runtime>,
+    /// Whether `params`, `cookies()` and their like come without a promise.
+    pub(crate) sync_params: bool,
+    /// The `node_modules` outside of the project that it was made from, relative to the
+    /// project: packages read files of their own.
+    pub(crate) packages: Vec<PathBuf>,
+}
+
+/// A route of a build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BuiltRoute {
+    /// The pattern, such as `/items/[id]`.
+    pub(crate) pattern: String,
+    /// The route file as it is shown to people, relative to the project.
+    pub(crate) file: String,
+    /// The runtime that it asks for.
+    pub(crate) runtime: Runtime,
+    /// `maxDuration`, in seconds.
+    pub(crate) max_duration: Option<u32>,
+    /// Its module, or why it could not be bundled.
+    pub(crate) entry: Result<Entry, String>,
+}
+
+/// A module as V8 loads it.
+#[derive(Debug, Clone)]
+pub(crate) struct Chunk {
+    /// The code.
+    pub(crate) code: Arc<str>,
+    /// Leads back to the user's files.
+    pub(crate) map: SourceMap,
+}
+
+impl Chunk {
+    /// The source map, as JSON.
+    pub(crate) fn source_map(&self) -> Option<Cow<'_, [u8]>> {
+        let map = self.map.read()?;
+        Some(alignment::complete(&map, &self.code).map_or(map, Cow::Owned))
+    }
+}
+
+/// Where a source map is; most are never looked at.
+#[derive(Debug, Clone)]
+pub(crate) enum SourceMap {
+    Absent,
+    Memory(Arc<str>),
+    Kept(KeptMap),
+}
+
+impl SourceMap {
+    /// The map as JSON, without places in packages.
+    pub(crate) fn read(&self) -> Option<Cow<'_, [u8]>> {
+        match self {
+            Self::Absent => None,
+            Self::Memory(map) => Some(Cow::Borrowed(map.as_bytes())),
+            Self::Kept(map) => map.read().map(Cow::Owned),
+        }
+    }
+}
+
+/// The entry module of a route.
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+pub(crate) struct Entry {
+    /// Its specifier.
+    pub(crate) specifier: String,
+    /// The methods it exports.
+    pub(crate) methods: MethodSet,
+}
+
+/// `path` as it is seen from the folder `root`; both are absolute.
+pub(crate) fn relative(root: &Path, path: &Path) -> PathBuf {
+    let shared = root.components().zip(path.components()).take_while(|(one, other)| one == other).count();
+    let up = root.components().skip(shared).map(|_| Component::ParentDir);
+    up.chain(path.components().skip(shared)).collect()
+}
+
+/// The absolute path for one that is seen from the folder `root`.
+pub(crate) fn absolute(root: &Path, path: &Path) -> PathBuf {
+    let mut absolute = root.to_owned();
+    for part in path.components() {
+        match part {
+            Component::ParentDir => {
+                absolute.pop();
+            }
+            part => absolute.push(part),
+        }
+    }
+    absolute
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_lead_back_from_another_folder() {
+        let root = Path::new("/work/shop/web");
+        for (path, from_root) in [
+            ("/work/shop/node_modules", "../node_modules"),
+            ("/work/shop/web/lib", "lib"),
+            ("/opt/x", "../../../opt/x"),
+        ] {
+            assert_eq!(relative(root, Path::new(path)), Path::new(from_root));
+            assert_eq!(absolute(root, Path::new(from_root)), Path::new(path));
+        }
+        assert_eq!(
+            absolute(Path::new("/srv/a"), Path::new("../node_modules")),
+            Path::new("/srv/node_modules")
+        );
+    }
+}

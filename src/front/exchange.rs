@@ -1,0 +1,149 @@
+//! One request on its way through the stages.
+
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Instant;
+
+use bytes::Bytes;
+use edgehost_ext::message::{
+    BodyPolicy, BoxError, Origin, Patience, Presence, RequestBody, RequestHead, RequestId, linger,
+};
+use http::header::EXPECT;
+use http::request::Parts;
+use http::{HeaderValue, Request};
+use http_body::Body;
+use http_body_util::BodyExt;
+use http_body_util::combinators::UnsyncBoxBody;
+
+use super::access;
+use super::respond::Refusal;
+use crate::isolate::Invocation;
+use crate::limits::Limits;
+use crate::project::{Method, Params};
+use crate::shard::Share;
+use crate::version::{ServedRoute, Version};
+
+/// Who is at the other end of a connection.
+#[derive(Clone)]
+pub(crate) struct Peer {
+    /// The address, unless the request came through the library.
+    pub(crate) address: Option<std::net::IpAddr>,
+    /// Whether the connection is encrypted.
+    pub(crate) secure: bool,
+    /// Whether it is still there.
+    pub(crate) presence: Presence,
+    /// What its connection may take of the permits for handlers, if it carries several requests.
+    pub(crate) share: Option<Rc<Share>>,
+}
+
+/// A request, made before it is known which route answers. It owns head and body, so that
+/// a stage can look at either and hand it on.
+pub(super) struct Exchange {
+    pub(super) parts: Parts,
+    /// None where nothing comes.
+    pub(super) body: Option<UnsyncBoxBody<Bytes, BoxError>>,
+    /// The body's length, where it is known.
+    pub(super) length: Option<u64>,
+    pub(super) origin: Origin,
+    /// Why scheme and authority could not be settled.
+    pub(super) unsettled: Option<Refusal>,
+    pub(super) id: RequestId,
+    /// `x-request-id` as the client sent it, where it is well-formed.
+    pub(super) x_request_id: Option<HeaderValue>,
+    pub(super) started: Instant,
+    pub(super) client: Presence,
+    pub(super) share: Option<Rc<Share>>,
+    /// The path, where normalisation changed it.
+    pub(super) path: Option<String>,
+    pub(super) route: Option<usize>,
+    pub(super) params: Params,
+    pub(super) method: Option<Method>,
+}
+
+impl Exchange {
+    pub(super) fn new<B>(request: Request<B>, peer: Peer, is_trusted: bool) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let started = Instant::now();
+        let (parts, body) = request.into_parts();
+        Self {
+            length: body.size_hint().exact(),
+            body: (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync()),
+            origin: Origin {
+                authority: None,
+                scheme: if peer.secure { "https" } else { "http" },
+                peer: peer.address,
+                trusted: is_trusted,
+            },
+            unsettled: None,
+            id: RequestId::next(),
+            x_request_id: access::well_formed_id(&parts.headers),
+            started,
+            client: peer.presence,
+            share: peer.share,
+            path: None,
+            route: None,
+            params: Params::new(),
+            method: None,
+            parts,
+        }
+    }
+
+    /// The path as it is matched.
+    pub(super) fn path(&self) -> &str {
+        self.path.as_deref().unwrap_or_else(|| self.parts.uri.path())
+    }
+
+    /// The route that a stage found.
+    pub(super) fn route<'a>(&self, version: &'a Version) -> Option<&'a ServedRoute> {
+        version.routes.get(self.route?)
+    }
+
+    /// Whether what has arrived of the body is read before the handler is called: not where
+    /// the client waits for the handler to want it.
+    pub(super) fn reads_ahead(&self) -> bool {
+        self.body.is_some() && self.has_body() && !self.parts.headers.contains_key(EXPECT)
+    }
+
+    fn has_body(&self) -> bool {
+        !matches!(self.parts.method, http::Method::GET | http::Method::HEAD)
+    }
+
+    /// Reads what comes of a body that nobody wants, within limits, so that an answer
+    /// reaches the client.
+    pub(super) fn linger(&mut self) {
+        if let Some(body) = self.body.take() {
+            tokio::task::spawn_local(linger(body));
+        }
+    }
+
+    /// The call of a handler that the stages decided on.
+    pub(super) fn into_invocation(self, version: Arc<Version>) -> Option<Invocation> {
+        let (route, method) = (self.route?, self.method?);
+        let body = match self.body {
+            _ if matches!(self.parts.method, http::Method::GET | http::Method::HEAD) => RequestBody::Empty,
+            Some(body) => RequestBody::stream(body, policy(&version.limits)),
+            None => RequestBody::Whole(Bytes::new()),
+        };
+        let head = RequestHead {
+            method: self.parts.method,
+            uri: self.parts.uri,
+            path: self.path,
+            origin: self.origin,
+            raw_headers: self.parts.headers,
+            params: self.params,
+            route,
+            id: self.id,
+            x_request_id: self.x_request_id,
+            clean: false,
+        };
+        Some(Invocation { version, head, body, method, started: self.started, client: self.client })
+    }
+}
+
+fn policy(limits: &Limits) -> BodyPolicy {
+    let patience = Patience { silence: limits.body_idle, rate: limits.min_rate };
+    BodyPolicy { max_bytes: limits.request_body, patience }
+}

@@ -1,0 +1,338 @@
+//! An app as programs describe it: where it comes from, and what it runs with.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crate::bundle::{self, Bundled, Conditions, Problem};
+use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
+use crate::enforcer::Guard;
+use crate::error::Error;
+use crate::instances::Instances;
+use crate::limits::Limits;
+use crate::permissions::Permissions;
+use crate::project::{Environment, MethodSet, Project};
+use crate::registry::{HostName, Names};
+use crate::telemetry::Observer;
+use crate::version::{Settings, Version};
+
+/// What happens while a host is built, for those who want to show it.
+#[derive(Debug)]
+#[non_exhaustive]
+pub enum Progress<'a> {
+    /// The routes were found.
+    Found {
+        /// How many.
+        routes: usize,
+        /// Remarks about the files, full sentences.
+        hints: &'a [String],
+    },
+    /// No bundle of last time can be used: this many routes are being bundled.
+    Bundling {
+        /// How many.
+        routes: usize,
+    },
+    /// The bundle is there.
+    Bundled {
+        /// How many routes are in it.
+        routes: usize,
+        /// How many packages of `node_modules` are in it.
+        packages: usize,
+        /// Whether it is that of last time.
+        cached: bool,
+        /// How long it took.
+        took: Duration,
+        /// Complaints about the user's own files that stop nobody.
+        warnings: &'a [Problem],
+        /// Mistakes that keep routes from being bundled; these routes answer 500.
+        errors: &'a [Problem],
+    },
+}
+
+/// A route as it is shown to people.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct RouteSummary {
+    /// The pattern, such as `/items/[id]`.
+    pub pattern: String,
+    /// Exported methods.
+    pub methods: Vec<&'static str>,
+    /// The route file, relative to the project.
+    pub file: String,
+    /// `nodejs` or `edge`.
+    pub runtime: &'static str,
+    /// The wall limit of a route that exports `maxDuration`, as it applies.
+    pub max_duration: Option<Duration>,
+    /// Why the route cannot be bundled, if so: it answers 500, whatever the method.
+    pub error: Option<String>,
+}
+
+/// An app, to be deployed on a host.
+#[must_use = "an app does nothing until it is deployed"]
+pub struct App {
+    pub(super) dir: PathBuf,
+    pub(super) name: Option<String>,
+    pub(super) hosts: Vec<String>,
+    pub(super) is_default: bool,
+    pub(super) limits: Option<Limits>,
+    pub(super) permissions: Permissions,
+    pub(super) conditions: Conditions,
+    pub(super) instances: Instances,
+    pub(super) ignore_middleware: bool,
+    pub(super) environment: Environment,
+    pub(super) public_origin: Option<String>,
+    pub(super) draft_secret: Option<String>,
+    pub(super) progress: Box<dyn FnMut(Progress<'_>) + Send>,
+}
+
+impl fmt::Debug for App {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("App")
+            .field("dir", &self.dir)
+            .field("name", &self.name)
+            .field("hosts", &self.hosts)
+            .field("limits", &self.limits)
+            .field("instances", &self.instances)
+            .finish_non_exhaustive()
+    }
+}
+
+impl App {
+    /// The app of the project in `dir`. Its environment has what `.env` files of the project
+    /// say, and nothing of this process.
+    pub fn from_dir(dir: impl Into<PathBuf>) -> Self {
+        Self {
+            dir: dir.into(),
+            name: None,
+            hosts: Vec::new(),
+            is_default: false,
+            limits: None,
+            permissions: Permissions::default(),
+            conditions: Conditions::default(),
+            instances: Instances::default(),
+            ignore_middleware: false,
+            environment: Environment::empty(),
+            public_origin: None,
+            draft_secret: None,
+            progress: Box::new(|_| {}),
+        }
+    }
+
+    /// What the host and its log call it. Every app of a host needs another one.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// The hosts that mean it: `shop.example.com`, or `*.example.com` for every name below.
+    /// The exact name comes before the nearest wildcard. An app without hosts gets what no
+    /// other is asked for by; a host has one such app at most.
+    pub fn hosts<T: Into<String>>(mut self, hosts: impl IntoIterator<Item = T>) -> Self {
+        self.hosts.extend(hosts.into_iter().map(Into::into));
+        self
+    }
+
+    /// Whether it gets what no other is asked for by, beside its hosts.
+    pub fn default(mut self, is_default: bool) -> Self {
+        self.is_default = is_default;
+        self
+    }
+
+    /// Ceilings; those of the host otherwise. What concerns connections is the host's alone.
+    pub fn limits(mut self, limits: Limits) -> Self {
+        self.limits = Some(limits);
+        self
+    }
+
+    /// What user code may reach; [`Permissions::default`] otherwise.
+    pub fn permissions(mut self, permissions: Permissions) -> Self {
+        self.permissions = permissions;
+        self
+    }
+
+    /// Which variants of packages routes of the Node runtime get, by the names of
+    /// conditional exports; `node`, `module`, `react-server` and `production` otherwise.
+    pub fn conditions<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.conditions.node = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// As [`Self::conditions`] for edge routes; `edge-light`, `browser`, `module`,
+    /// `react-server` and `production` otherwise.
+    pub fn edge_conditions<T: Into<String>>(mut self, names: impl IntoIterator<Item = T>) -> Self {
+        self.conditions.edge = names.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// On how many threads of the host it runs, each with modules of its own: a number, or
+    /// [`Instances::Auto`] for all; one otherwise.
+    pub fn instances(mut self, instances: impl Into<Instances>) -> Self {
+        self.instances = instances.into();
+        self
+    }
+
+    /// Serves a project that has a `middleware` or `proxy` file, which does not run.
+    ///
+    /// Without this such a project is refused: what the file checks, as often who may see
+    /// what, would not be checked.
+    pub fn ignore_middleware(mut self, ignore: bool) -> Self {
+        self.ignore_middleware = ignore;
+        self
+    }
+
+    /// Variables that come before those of `.env` files; none otherwise.
+    pub fn env(mut self, environment: Environment) -> Self {
+        self.environment = environment;
+        self
+    }
+
+    /// Scheme and host that `request.url` shows, such as `https://example.com`.
+    pub fn public_origin(mut self, origin: impl Into<String>) -> Self {
+        self.public_origin = Some(origin.into());
+        self
+    }
+
+    /// What draft mode is made sure with: the same for all machines that serve a project,
+    /// at least 16 bytes that nobody guesses. Otherwise one is kept in `.edgehost/`.
+    pub fn draft_secret(mut self, secret: impl Into<String>) -> Self {
+        self.draft_secret = Some(secret.into());
+        self
+    }
+
+    /// Is told what happens while the app is read and bundled.
+    pub fn on_progress(mut self, progress: impl FnMut(Progress<'_>) + Send + 'static) -> Self {
+        self.progress = Box::new(progress);
+        self
+    }
+
+    /// Whether the settings can work. [`EdgeHost::deploy`](super::EdgeHost::deploy) asks as well.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Settings`] names every one that cannot.
+    pub fn validate(&self) -> Result<(), Error> {
+        let problems = self.problems();
+        if problems.is_empty() { Ok(()) } else { Err(Error::Settings(problems)) }
+    }
+
+    /// What its hosts are.
+    pub(super) fn names(&self) -> Result<Names, Error> {
+        let hosts: Result<Arc<[HostName]>, String> =
+            self.hosts.iter().map(|host| HostName::parse(host)).collect();
+        let hosts = hosts.map_err(|problem| Error::Settings(vec![problem]))?;
+        Ok(Names { is_default: self.is_default || hosts.is_empty(), hosts })
+    }
+
+    /// A sentence for each setting that cannot work.
+    pub(super) fn problems(&self) -> Vec<String> {
+        let mut problems: Vec<String> = self.limits.iter().flat_map(Limits::problems).collect();
+        if self.instances == Instances::Count(0) {
+            problems.push("--instances is 0: it must be at least 1, or auto".to_owned());
+        }
+        // It stands in lines of the log.
+        let is_word = |name: &String| {
+            !name.is_empty()
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.'))
+        };
+        if let Some(name) = self.name.as_ref().filter(|name| !is_word(name)) {
+            problems.push(format!("'{name}' is no name of an app: it has letters, digits, '-', '_' and '.'"));
+        }
+        problems.extend(self.hosts.iter().filter_map(|host| HostName::parse(host).err()));
+        if let Some(Err(problem)) = self.public_origin.as_deref().map(origin) {
+            problems.push(problem);
+        }
+        if self.draft_secret.as_ref().is_some_and(|secret| secret.len() < SHORTEST_DRAFT_SECRET) {
+            problems.push(format!(
+                "--draft-secret is too short to be one: it must have at least {SHORTEST_DRAFT_SECRET} bytes, such as `openssl rand -hex 16` makes"
+            ));
+        }
+        problems
+    }
+
+    /// Reads and bundles the project: a version of the app that is called `name`.
+    pub(super) async fn load(
+        &mut self,
+        name: Option<Arc<str>>,
+        limits: Limits,
+        observer: Arc<dyn Observer>,
+        guard: Arc<Guard>,
+        serves: bool,
+    ) -> Result<Arc<Version>, Error> {
+        let project = Project::open(&self.dir, &self.environment)?;
+        if serves && !self.ignore_middleware {
+            project.refuse_middleware()?;
+        }
+        let routes = project.routes.len();
+        (self.progress)(Progress::Found { routes, hints: &project.hints(&limits) });
+        let began = Instant::now();
+        let progress = &mut self.progress;
+        let Bundled { build, errors, warnings, cached, packages } =
+            bundle::bundle(&project, &self.conditions, |routes| progress(Progress::Bundling { routes }))
+                .await?;
+        let (warnings, errors) = (&warnings, &errors);
+        progress(Progress::Bundled { routes, packages, cached, took: began.elapsed(), warnings, errors });
+        let draft_secret = match &self.draft_secret {
+            Some(configured) => draft_secret_from(configured),
+            None => kept_draft_secret(&project.root)
+                .map_err(|source| Error::System { what: "cannot make a secret for draft mode", source })?,
+        };
+        let settings = Settings {
+            name,
+            limits,
+            permissions: self.permissions.clone(),
+            environment: project.environment,
+            draft_secret,
+            public_origin: self.public_origin.as_deref().and_then(|text| origin(text).ok()),
+            observer,
+            guard,
+        };
+        Version::new(project.root, build, settings).map_err(Error::Permissions)
+    }
+}
+
+/// The form of a public origin: scheme and host, nothing else.
+fn origin(text: &str) -> Result<String, String> {
+    let parse = |text: &str| {
+        let url = url::Url::parse(text).ok().filter(|url| matches!(url.scheme(), "http" | "https"))?;
+        url.has_host().then_some(url)
+    };
+    let refuse = |right: Option<url::Url>| {
+        let right = right.map_or("https://example.com".to_owned(), |url| url.origin().ascii_serialization());
+        format!(
+            "--public-origin is '{text}': it must be a scheme and a host and nothing else, such as {right}"
+        )
+    };
+    let Some(url) = parse(text) else {
+        return Err(refuse(parse(&format!("https://{}", text.trim_start_matches('/')))));
+    };
+    let is_bare = url.path() == "/"
+        && url.query().is_none()
+        && url.fragment().is_none()
+        && url.username().is_empty()
+        && url.password().is_none();
+    if is_bare { Ok(url.origin().ascii_serialization()) } else { Err(refuse(Some(url))) }
+}
+
+pub(super) fn summaries(version: &Version) -> Vec<RouteSummary> {
+    version
+        .routes
+        .iter()
+        .map(|route| RouteSummary {
+            pattern: route.pattern.clone(),
+            methods: method_names(route.methods()),
+            file: route.file.clone(),
+            runtime: route.runtime.name(),
+            max_duration: route.max_duration.map(|_| route.wall),
+            error: route.bundle_error.clone(),
+        })
+        .collect()
+}
+
+fn method_names(methods: MethodSet) -> Vec<&'static str> {
+    crate::project::Method::ALL
+        .into_iter()
+        .filter(|method| methods.contains(*method))
+        .map(crate::project::Method::name)
+        .collect()
+}

@@ -1,0 +1,228 @@
+//! Brings apps to a host, exchanges their versions, and takes them away again.
+
+use std::fmt;
+use std::rc::Rc;
+use std::sync::{Arc, Weak};
+use std::time::Instant;
+
+use bytes::Bytes;
+use edgehost_ext::message::{BoxError, RequestId, ResponseBody};
+use http::{Request, Response};
+use http_body::Body;
+
+use super::app::{App, RouteSummary, summaries};
+use super::{EdgeHost, Shared};
+use crate::error::Error;
+use crate::front::Front;
+use crate::instances::Instances;
+use crate::registry;
+use crate::shard::BackendError;
+use crate::telemetry::{Event, VersionReplaced};
+use crate::version::{AppId, Version};
+
+/// An app of a host, which it does not keep going: when the host is gone, it answers 503.
+#[derive(Clone)]
+pub struct Deployed {
+    host: Weak<Shared>,
+    id: AppId,
+    name: Option<Arc<str>>,
+}
+
+impl fmt::Debug for Deployed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Deployed").field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+impl EdgeHost {
+    /// Reads and bundles an app, and has it answer from now on. Its isolates are started when
+    /// it is asked for.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when its settings cannot work, another app has its name or one of its hosts,
+    /// its project is not in order, or none of its routes can be bundled.
+    pub async fn deploy(&self, app: App) -> Result<Deployed, Error> {
+        let mut app = app;
+        let (id, name) = (AppId::next(), app.name.clone().map(Arc::<str>::from));
+        let version = self.0.load(name.clone(), &mut app).await?;
+        let names = app.names()?;
+        let placing = self.0.placing.lock();
+        let shards = self.0.place(app.instances);
+        let entry = registry::App { id, name: name.clone(), names, version, shards };
+        self.0.registry.add(entry).map_err(|problem| Error::Settings(vec![problem]))?;
+        drop(placing);
+        Ok(Deployed { host: Arc::downgrade(&self.0), id, name })
+    }
+
+    /// The app of this name.
+    pub fn app(&self, name: &str) -> Option<Deployed> {
+        self.apps().into_iter().find(|app| app.name() == Some(name))
+    }
+
+    /// Every app, in the order in which they came.
+    pub fn apps(&self) -> Vec<Deployed> {
+        let (_, directory) = self.0.registry.directory();
+        let host = Arc::downgrade(&self.0);
+        let deployed =
+            |app: &registry::App| Deployed { host: host.clone(), id: app.id, name: app.name.clone() };
+        directory.apps().iter().map(deployed).collect()
+    }
+
+    /// Takes an app away. Requests in flight are answered; those that come are not. Tells
+    /// whether there was one.
+    pub async fn remove(&self, name: &str) -> bool {
+        let Some(app) = self.app(name) else { return false };
+        let removed = self.0.registry.remove(app.id).is_some();
+        self.0.refresh().await;
+        removed
+    }
+}
+
+impl Deployed {
+    pub(super) fn host(&self) -> Option<Arc<Shared>> {
+        self.host.upgrade()
+    }
+
+    pub(super) fn id(&self) -> AppId {
+        self.id
+    }
+
+    /// What the host calls it.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// Every route of its current version, in order of precedence.
+    pub fn routes(&self) -> Vec<RouteSummary> {
+        self.host
+            .upgrade()
+            .and_then(|host| host.app(self.id))
+            .map_or(Vec::new(), |app| summaries(&app.version))
+    }
+
+    /// Answers one request, whatever host it names.
+    ///
+    /// Every failure is a response; there is no error to handle.
+    pub async fn call<B>(&self, request: Request<B>) -> Response<ResponseBody>
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        let Some(host) = self.host.upgrade() else { return crate::front::shutting_down(RequestId::next()) };
+        let shards = host.app(self.id).map(|app| app.shards);
+        host.call(request, shards.as_deref(), Some(self.id)).await
+    }
+
+    /// Puts another version into the place of the current one. Name and instances stay as they
+    /// are, and so do hosts where `app` has none; all else is what `app` says.
+    ///
+    /// The new version is bundled, its isolates are started, and the modules that the current
+    /// one has loaded are loaded in them; then it gets every new request. Requests in flight
+    /// and streams that are open finish on the version that they began with.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] as with [`EdgeHost::deploy`], and [`Error::Version`] when a route is broken,
+    /// or its module does not load, that the current version serves: that one goes on.
+    pub async fn replace(&self, app: App) -> Result<(), Error> {
+        let began = Instant::now();
+        let gone = || Error::Version("the app has been removed".to_owned());
+        let host = self.host.upgrade().ok_or_else(gone)?;
+        let current = host.app(self.id).ok_or_else(gone)?;
+        let mut app = app;
+        let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };
+        let version = host.load(self.name.clone(), &mut app).await?;
+        if let Some(problem) = broken(&current.version, &version) {
+            return Err(Error::Version(problem));
+        }
+        let prepared = host.prepare(&current, &version).await;
+        let replaced =
+            prepared.and_then(|()| host.registry.replace(self.id, &current.version, version.clone(), names));
+        if replaced.is_err() {
+            host.give_up(&current.shards, &version).await;
+        }
+        if replaced.is_ok() {
+            let (app, took) = (self.name.as_deref(), began.elapsed());
+            host.observer.observe(Event::Version(VersionReplaced { app, took }));
+        }
+        host.refresh().await;
+        replaced.map_err(Error::Version)
+    }
+}
+
+/// What `next` breaks that `current` serves.
+fn broken(current: &Version, next: &Version) -> Option<String> {
+    let broken = next.routes.iter().filter_map(|route| {
+        let error = route.bundle_error.as_deref()?;
+        let is_sound = |other: &&crate::version::ServedRoute| {
+            other.pattern == route.pattern && other.bundle_error.is_none()
+        };
+        current.routes.iter().find(is_sound)?;
+        Some(format!("{} cannot be bundled any more: {error}", route.pattern))
+    });
+    let broken: Vec<String> = broken.collect();
+    (!broken.is_empty()).then(|| broken.join("\n\n"))
+}
+
+impl Shared {
+    async fn load(&self, name: Option<Arc<str>>, app: &mut App) -> Result<Arc<Version>, Error> {
+        app.validate()?;
+        let mut limits = app.limits.clone().unwrap_or_else(|| self.limits.clone());
+        limits.memory = limits.memory.min(self.limits.memory);
+        app.load(name, limits, self.observer.clone(), self.guard.clone(), true).await
+    }
+
+    fn app(&self, id: AppId) -> Option<registry::App> {
+        let (_, directory) = self.registry.directory();
+        directory.position(id).map(|index| directory.apps()[index].clone())
+    }
+
+    /// Chooses shards for an app: those with the fewest instances.
+    fn place(&self, instances: Instances) -> Arc<[usize]> {
+        let (_, directory) = self.registry.directory();
+        let mut taken: Vec<(usize, usize)> = (0..self.lanes.len()).map(|index| (0, index)).collect();
+        for index in directory.apps().iter().flat_map(|app| app.shards.iter()) {
+            taken[*index].0 += 1;
+        }
+        taken.sort_unstable();
+        let wanted = instances.threads(Some(taken.len()));
+        let mut shards: Vec<usize> = taken.into_iter().take(wanted).map(|(_, index)| index).collect();
+        shards.sort_unstable();
+        shards.into()
+    }
+
+    /// Makes a version ready on every shard that has an instance of its app.
+    async fn prepare(&self, app: &registry::App, version: &Arc<Version>) -> Result<(), String> {
+        for index in app.shards.iter() {
+            let Some(lane) = self.lanes.get(*index) else { continue };
+            let (next, current) = (version.clone(), app.version.clone());
+            let prepared =
+                lane.run(move |front: Rc<Front>| async move { front.prepare(&next, &current).await });
+            match prepared.await {
+                Ok(prepared) => prepared?,
+                // It serves nothing any more.
+                Err(BackendError::Wedged) => {}
+                Err(_) => return Err("the host has ended".to_owned()),
+            }
+        }
+        Ok(())
+    }
+
+    async fn give_up(&self, shards: &[usize], version: &Arc<Version>) {
+        for lane in shards.iter().filter_map(|index| self.lanes.get(*index)) {
+            let version = version.clone();
+            lane.start(move |front: Rc<Front>| async move { front.give_up(&version) }).await;
+        }
+    }
+
+    /// Has all shards notice that there is another directory, also those that nobody asks.
+    async fn refresh(&self) {
+        for lane in self.lanes.all().iter().filter(|lane| !lane.wedge().is_wedged()) {
+            tokio::select! {
+                () = lane.start(|front: Rc<Front>| async move { front.refresh() }) => {}
+                () = lane.wedge().wedged() => {}
+            }
+        }
+    }
+}

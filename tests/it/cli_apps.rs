@@ -1,0 +1,168 @@
+//! `edgehost serve` with several apps, and new versions at SIGHUP.
+
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use super::cli::{Served, run, stderr, stdout};
+use super::harness::{Project, program, project};
+
+fn tells(what: &str) -> String {
+    format!(
+        "export const GET = () => new Response(`{what} ${{process.env.SECRET ?? 'without'}} ${{process.env.OF_PROCESS ?? 'apart'}}`);"
+    )
+}
+
+fn body(answer: &str) -> &str {
+    answer.split("\r\n\r\n").nth(1).unwrap_or_default()
+}
+
+fn at(served: &Served, host: &str) -> String {
+    served.ask(&format!("GET / HTTP/1.1\r\nhost: {host}\r\n"))
+}
+
+/// Waits until an answer ends like this.
+fn becomes(served: &Served, host: &str, expected: &str) {
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    loop {
+        let answer = at(served, host);
+        if body(&answer) == expected {
+            return;
+        }
+        assert!(std::time::Instant::now() < until, "never '{expected}': {answer}\n{}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn several_folders_are_several_apps() {
+    let parent = project()
+        .file("Shop Nr.1/app/route.ts", tells("shop"))
+        .file("Shop Nr.1/.env", "SECRET=of the shop")
+        .file("blog/app/route.ts", tells("blog"))
+        .file(
+            "blog/edgehost.toml",
+            "name = \"journal\"\nhosts = [\"blog.example\", \"*.blog.example\"]\ndefault = true",
+        );
+    let mut command = Command::new(program());
+    command.current_dir(parent.path()).args(["serve", "Shop Nr.1", "blog", "--port", "0"]);
+    command.env("OF_PROCESS", "seen").stdout(Stdio::piped()).stderr(Stdio::piped());
+    let served = Served::launch(command);
+    assert_eq!(body(&at(&served, "shop-nr-1.localhost")), "shop of the shop apart");
+    for host in ["blog.example", "x.blog.example", "anything.else"] {
+        assert_eq!(body(&at(&served, host)), "blog without apart", "{host}");
+    }
+    let banner = served.banner.join("\n");
+    for said in ["shop-nr-1 shop-nr-1.localhost", "journal blog.example *.blog.example", "2 apps on "] {
+        assert!(banner.contains(said), "{said}: {banner}");
+    }
+    let log = served.log();
+    assert!(log.contains(r#""app":"journal""#) || log.contains(" journal GET"), "{log}");
+    let folder = |name: &str| parent.path().join(name).display().to_string();
+    let routes = run(&["routes", &folder("blog"), &folder("Shop Nr.1")]);
+    let shown = stdout(&routes);
+    assert!(
+        shown.contains("journal")
+            && shown.contains("shop-nr-1")
+            && shown.matches("app/route.ts").count() == 2,
+        "{shown}"
+    );
+}
+
+fn two_apps() -> Project {
+    project()
+        .file("one/app/route.ts", tells("one"))
+        .file("two/app/route.ts", tells("two"))
+        .file("two/app/loop/route.ts", "export const GET = () => { for (;;); };")
+        .file("secrets/one.env", "SECRET=kept\n")
+        .file(
+            "edgehost.toml",
+            "limit-cpu = \"5s\"\n[[app]]\nname = \"one\"\ndir = \"one\"\nhosts = [\"one.example\"]\nenv-file = \"secrets/one.env\"\n\
+             [[app]]\nname = \"two\"\ndir = \"two\"\nhosts = [\"two.example\"]\nlimit-cpu = \"200ms\"\nport = 0\n",
+        )
+}
+
+#[test]
+fn apps_are_tables_of_the_file() {
+    let project = two_apps();
+    let served = Served::start(&project.path(), &[], |_| {});
+    // The first line is that of the app with a port of its own.
+    assert!(served.banner.last().expect("a line").contains(" for two"), "{:?}", served.banner);
+    assert_eq!(body(&at(&served, "whatever")), "two without apart");
+    let began = std::time::Instant::now();
+    let answer = served.ask("GET /loop HTTP/1.1\r\nhost: h\r\n");
+    assert!(answer.contains("CPU_LIMIT") && began.elapsed() < Duration::from_secs(4), "{answer}");
+}
+
+#[test]
+fn files_that_cannot_be_meant_are_refused() {
+    for (file, problem) in [
+        ("[[app]]\nname = \"x\"", "has no `dir`"),
+        ("[[app]]\ndir = \"one\"\nhost = \"::\"", "`host` is the server's"),
+        ("[[app]]\ndir = \"one\"\nhots = [\"a\"]", "did you mean `hosts`?"),
+        ("[[app]]\ndir = \"one\"\n[[app]]\ndir = \"one\"", "there is an app called one already"),
+        ("[[app]]\ndir = \"one\"\nhosts = [\"a:80\"]", "'a:80' is no host name"),
+        ("[[app]]\ndir = \"none\"", "none"),
+    ] {
+        let project = two_apps().file("edgehost.toml", file);
+        let output = run(&["serve", &project.path().display().to_string(), "--port", "0"]);
+        assert_eq!(output.status.code(), Some(2), "{file}: {}", stderr(&output));
+        assert!(stderr(&output).contains(problem), "{file}: {}", stderr(&output));
+    }
+}
+
+#[test]
+fn hangup_reads_all_again() {
+    let project = project().file("app/route.ts", tells("first"));
+    let served = Served::start(&project.path(), &[], |_| {});
+    assert!(body(&served.get("/")).starts_with("first"));
+    let project = project.file("app/route.ts", tells("second")).file(".env", "SECRET=new");
+    served.signal("HUP");
+    becomes(&served, "h", "second new apart");
+    // What breaks a route that is served takes no effect.
+    let project = project.file("app/route.ts", "export const GET = () => {");
+    served.signal("HUP");
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while !served.log().contains("the app goes on as it was") {
+        assert!(std::time::Instant::now() < until, "{}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(served.log().contains("app/route.ts:1:27"), "{}", served.log());
+    assert_eq!(body(&served.get("/")), "second new apart");
+    // Settings are read again as well.
+    let _project = project
+        .file("app/route.ts", "export const GET = () => { for (;;); };")
+        .file("edgehost.toml", "limit-cpu = \"150ms\"");
+    served.signal("HUP");
+    let began = std::time::Instant::now();
+    while !served.get("/").contains("CPU_LIMIT") {
+        assert!(began.elapsed() < Duration::from_secs(30), "{}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+#[test]
+fn hangup_brings_apps_and_takes_them_away() {
+    let project = project()
+        .file("one/app/route.ts", tells("one"))
+        .file("two/app/route.ts", tells("two"))
+        .file("edgehost.toml", "[[app]]\ndir = \"one\"\nhosts = [\"one.example\"]");
+    let served = Served::start(&project.path(), &[], |_| {});
+    becomes(&served, "one.example", "one without apart");
+    assert!(at(&served, "two.example").contains("UNKNOWN_HOST"));
+    let project = project.file(
+        "edgehost.toml",
+        "[[app]]\ndir = \"one\"\nhosts = [\"eins.example\"]\n[[app]]\ndir = \"two\"\nhosts = [\"two.example\"]",
+    );
+    served.signal("HUP");
+    becomes(&served, "two.example", "two without apart");
+    becomes(&served, "eins.example", "one without apart");
+    assert!(at(&served, "one.example").contains("UNKNOWN_HOST"));
+    let _project = project.file("edgehost.toml", "[[app]]\ndir = \"two\"\nhosts = [\"two.example\"]");
+    served.signal("HUP");
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while !at(&served, "eins.example").contains("UNKNOWN_HOST") {
+        assert!(std::time::Instant::now() < until, "{}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert_eq!(body(&at(&served, "two.example")), "two without apart");
+}
