@@ -126,6 +126,26 @@ const MENDED: &[(&str, &str, &str)] = &[
         "    core.reportUnhandledException(error);",
         "    internals.edgehost.reportUncaught(error);",
     ),
+    // There may be no room for the bytes of a large text, or for it in one piece.
+    (
+        "ext:deno_node/internal/buffer.mjs",
+        "  const length = MathTrunc(byteLength(string, encoding));",
+        "  const length = MathTrunc(byteLength(__bootstrap.internals.edgehost.ceilings.roomy(string), encoding));",
+    ),
+    // What native code keeps for it counts.
+    (
+        "ext:deno_node/zlib.js",
+        "  const handle = new binding.Zlib(mode);",
+        "  const handle = new binding.Zlib(mode);
+  // Modes of compressors are odd.
+  __bootstrap.internals.edgehost.ceilings.weigh(handle, mode % 2 === 1 ? 280 * 1024 : 48 * 1024);",
+    ),
+    (
+        "ext:deno_node/zlib.js",
+        "    : new binding.BrotliEncoder(mode);",
+        "    : new binding.BrotliEncoder(mode);
+  __bootstrap.internals.edgehost.ceilings.weigh(handle, mode === BROTLI_DECODE ? 64 * 1024 : 256 * 1024);",
+    ),
     // One native step over all of a large input could not be interrupted: brotli at its
     // best takes a second for a megabyte. Zero is "more to come" for zlib, brotli and zstd.
     (

@@ -342,7 +342,7 @@ const noop = () => {};
           (controller) =>
             bodies.provide(
               controller,
-              typeof body === \"string\" ? core.encode(body) : TypedArrayPrototypeSlice(body),
+              typeof body === \"string\" ? core.ops.op_edgehost_encode(body) : TypedArrayPrototypeSlice(body),
             ),
           noopAsync,
         );",
@@ -1847,6 +1847,71 @@ defineEventHandler(MessagePort.prototype, \"close\");
     enumerable: true,
 ",
     ),
+    // There may be no room for the bytes of a large text, which native code makes in one step.
+    ("ext:deno_web/05_base64.js", "    return op_base64_atob(data);", "    return op_base64_atob(core.loadExtScript(\"ext:edgehost/00_ceilings.js\").roomy(data));"),
+    ("ext:deno_web/05_base64.js", "    return op_base64_btoa(data);", "    return op_base64_btoa(core.loadExtScript(\"ext:edgehost/00_ceilings.js\").roomy(data));"),
+    ("ext:deno_web/08_text_encoding.js", "    return core.encode(input);", "    return ceilings.encode(input);"),
+    ("ext:deno_web/08_text_encoding.js", "controller.enqueue(core.encode(chunk));", "controller.enqueue(ceilings.encode(chunk));"),
+    (
+        "ext:deno_web/08_text_encoding.js",
+        "class TextEncoder {
+",
+        "const ceilings = core.loadExtScript(\"ext:edgehost/00_ceilings.js\");
+class TextEncoder {
+",
+    ),
+    ("ext:deno_web/09_file.js", "const chunk = core.encode(", "const chunk = core.loadExtScript(\"ext:edgehost/00_ceilings.js\").encode("),
+    (
+        "ext:deno_fetch/22_body.js",
+        "core.encode(chunk) : chunk;",
+        "core.loadExtScript(\"ext:edgehost/00_ceilings.js\").encode(chunk) : chunk;",
+    ),
+    ("ext:deno_fetch/26_fetch.js", "reqBody = core.encode(body);", "reqBody = core.loadExtScript(\"ext:edgehost/00_ceilings.js\").encode(body);"),
+    // What native code keeps for it counts.
+    (
+        "ext:deno_web/14_compression.js",
+        "    const rid = op_compression_new(format, false);
+",
+        "    const rid = op_compression_new(format, false);
+    core.loadExtScript(\"ext:edgehost/00_ceilings.js\").weighCompressor(this, format);
+",
+    ),
+    // Messages that the other end does not take stay with the native code.
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "emitWebSocketFrame(this, \"frameSent\",",
+        "internals.edgehost.ceilings.sending(this[_rid]);
+        emitWebSocketFrame(this, \"frameSent\",",
+    ),
+    (
+        "ext:deno_websocket/01_websocket.js",
+        "const string = String(data);",
+        "const string = internals.edgehost.ceilings.roomy(String(data));",
+    ),
+    (
+        "ext:deno_web/00_url.js",
+        "op_url_stringify_search_params(this[_list])",
+        "op_url_stringify_search_params(core.loadExtScript(\"ext:edgehost/00_ceilings.js\").roomyPairs(this[_list]))",
+    ),
+    // The log shows the beginning of a text.
+    (
+        "ext:deno_web/01_console.js",
+        "...new SafeArrayIterator(args)",
+        "...new SafeArrayIterator(internals.edgehost.ceilings.shortened(args))",
+    ),
+    (
+        "ext:deno_web/01_console.js",
+        "  return op_console_inspect_args(intrinsics, args, {",
+        "  return op_console_inspect_args(intrinsics, internals.edgehost.ceilings.shortened(args), {",
+    ),
+    // The values of a JSON text may be 20 times as large as the text.
+    (
+        "ext:deno_fetch/22_body.js",
+        "JSONParse(chunkToString(bytes))",
+        "JSONParse(bodies.parseable(chunkToString(bytes)))",
+    ),
+    // Nobody else listens: an isolate has a bus of its own, which would keep the last 256 messages.
+    ("ext:deno_web/01_broadcast_channel.js", "    op_broadcast_send(rid, this[_name], data, sabId);\n", ""),
     // What is read for an isolate counts, and so do its blobs.
     (
         "ext:deno_web/06_streams.js",

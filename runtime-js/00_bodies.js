@@ -19,6 +19,7 @@ const {
   ObjectHasOwn,
   Promise,
   PromisePrototypeThen,
+  RangeError,
   ReflectDeleteProperty,
   RegExpPrototypeExec,
   SafeArrayIterator,
@@ -204,7 +205,7 @@ function bytesOfView(view) {
  * @returns {Uint8Array}
  */
 function copyOf(chunk) {
-  if (typeof chunk === "string") return core.encode(chunk);
+  if (typeof chunk === "string") return core.ops.op_edgehost_encode(chunk);
   if (ArrayBufferIsView(chunk)) return new Uint8Array(bytesOfView(/** @type {ArrayBufferView} */ (chunk)));
   if (core.isAnyArrayBuffer(chunk)) return new Uint8Array(new Uint8Array(/** @type {ArrayBuffer} */ (chunk)));
   throw new TypeError(`A body must yield bytes or strings, but yielded ${typeof chunk}`);
@@ -326,7 +327,7 @@ function verified(response, request, InnerBody, networkError) {
   return PromisePrototypeThen(response, async (/** @type {any} */ inner) => {
     if (inner.type === "error" || inner.aborted) return inner;
     const read = inner.body === null ? new Uint8Array() : unsealed(await inner.body.consume());
-    const bytes = typeof read === "string" ? core.encode(read) : read;
+    const bytes = typeof read === "string" ? core.ops.op_edgehost_encode(read) : read;
     if (!core.ops.op_edgehost_is_integral(integrity, bytes)) {
       return networkError(`the body does not match the integrity "${integrity}"`);
     }
@@ -522,6 +523,17 @@ function unsealed(bytes) {
   return bytes;
 }
 
+/** Characters of JSON whose values are of no concern. */
+const LARGE_JSON = 2 ** 18;
+
+/** JSON whose values the isolate has room for. @param {string} text */
+function parseable(text) {
+  if (text.length > LARGE_JSON && !core.ops.op_edgehost_fits_json(text)) {
+    throw new RangeError("The values of this JSON take more memory than the isolate has left");
+  }
+  return text;
+}
+
 /** All that a resource still gives, which counts as it arrives. @param {number} rid */
 function readAll(rid) {
   return core.ops.op_edgehost_read_all(rid);
@@ -546,6 +558,7 @@ return {
   isOfEncoding,
   keepPart,
   markStream,
+  parseable,
   provide,
   rangeOf,
   readAll,

@@ -3,8 +3,12 @@
 (function () {
 const { core, internals, primordials } = __bootstrap;
 const {
+  ArrayFrom,
   ArrayPrototype,
   Error,
+  MapPrototypeDelete,
+  MapPrototypeGet,
+  MapPrototypeSet,
   MathCeil,
   MathMax,
   MathMin,
@@ -19,9 +23,13 @@ const {
   RangeError,
   ReflectApply,
   SafeArrayIterator,
+  SafeMap,
+  SafeMapIterator,
+  SafeWeakMap,
   StringPrototype,
   StringPrototypeIndexOf,
   TypeError,
+  WeakMapPrototypeSet,
 } = primordials;
 
 /** Sockets of the Node layer that are open. */
@@ -223,7 +231,7 @@ function sound(bytes) {
 
 /** A copy of a value. @param {unknown} value */
 function cloned(value) {
-  return core.deserialize(sound(core.serialize(value)), { __proto__: null, deserializers: core.getCloneableDeserializers() });
+  return core.deserialize(sound(core.serialize(roomy(value))), { __proto__: null, deserializers: core.getCloneableDeserializers() });
 }
 
 /** Most parts of one list: for more, V8 ends the process on purpose. */
@@ -303,6 +311,96 @@ function guardLists() {
   replace(ArrayPrototype, { __proto__: null, sort: bounded, toSorted: bounded });
 }
 
+/** Characters up to which native code takes a text as it is. */
+const LARGE = 2 ** 20;
+
+/**
+ * A text that native code may copy: there is room for it, else the turn ends.
+ * @template T @param {T} text @returns {T}
+ */
+function roomy(text) {
+  if (typeof text === "string" && text.length > LARGE) core.ops.op_edgehost_need_text(text);
+  return text;
+}
+
+/** The bytes of a text, if there is room for them. @param {string} text */
+function encode(text) {
+  return text.length > LARGE ? core.ops.op_edgehost_encode(text) : core.encode(text);
+}
+
+/** Characters of a text that the log shows at the most. */
+const SHOWN = 2 ** 17;
+
+/** Arguments of `console`, of which the log shows the beginning. @param {unknown[]} args */
+function shortened(args) {
+  for (let i = 0; i < args.length; i++) {
+    const text = args[i];
+    if (typeof text === "string" && text.length > LARGE) args[i] = core.ops.op_edgehost_prefix(text, SHOWN);
+  }
+  return args;
+}
+
+/** Names and values of search parameters that there is room for. @param {[string, string][]} list */
+function roomyPairs(list) {
+  for (let i = 0; i < list.length; i++) {
+    roomy(list[i][0]);
+    roomy(list[i][1]);
+  }
+  return list;
+}
+
+/** Bytes that a socket may have to send before it is looked at, and after that again. */
+const UNSENT = 2 ** 18;
+
+/** Sockets with more, and how much that was when they were looked at. */
+const slow = new SafeMap();
+
+/** @param {number} socket */
+function unsentBy(socket) {
+  try {
+    return core.ops.op_ws_get_buffered_amount(socket);
+  } catch {
+    return 0; // It is closed.
+  }
+}
+
+/** Ends the turn if there is no room for what the other ends of sockets do not take. @param {number} socket */
+function sending(socket) {
+  const unsent = unsentBy(socket);
+  if (unsent < UNSENT || unsent < (MapPrototypeGet(slow, socket) ?? 0) + UNSENT) return;
+  MapPrototypeSet(slow, socket, unsent);
+  let all = 0;
+  for (const other of new SafeArrayIterator(ArrayFrom(new SafeMapIterator(slow)))) {
+    const now = unsentBy(other[0]);
+    all += now;
+    if (now < UNSENT) MapPrototypeDelete(slow, other[0]);
+  }
+  core.ops.op_edgehost_need_memory(all);
+}
+
+/** What native code keeps for an object, as long as the object is there. */
+const weights = new SafeWeakMap();
+
+/** @param {object} target @param {number} bytes */
+function weigh(target, bytes) {
+  WeakMapPrototypeSet(weights, target, core.ops.op_edgehost_weight(bytes));
+}
+
+/** @param {object} stream a CompressionStream @param {string} format */
+function weighCompressor(stream, format) {
+  weigh(stream, format === "brotli" ? 2 ** 20 : 320 * 1024);
+}
+
+/** Has messages counted that nobody has taken yet. */
+function countMessages() {
+  const { ops } = core;
+  ops.op_message_port_create_entangled = ops.op_edgehost_create_entangled;
+  ops.op_message_port_post_message = ops.op_edgehost_post_message;
+  ops.op_message_port_post_message_raw = ops.op_edgehost_post_message_raw;
+  ops.op_message_port_recv_message = ops.op_edgehost_recv_message;
+  ops.op_message_port_recv_message_sync = ops.op_edgehost_recv_message_sync;
+}
+
 /** As `roomError`, thrown. @param {string} syscall @param {boolean} isSocket */
 function needRoom(syscall, isSocket) {
   const full = roomError(syscall, isSocket);
@@ -310,8 +408,11 @@ function needRoom(syscall, isSocket) {
 }
 
 return {
+  LARGE,
   ROUND,
   cloned,
+  countMessages,
+  encode,
   free,
   guardLists,
   guardWebCrypto,
@@ -323,8 +424,14 @@ return {
   refuseLongWork,
   refuseManyHeaders,
   roomError,
+  roomy,
+  roomyPairs,
+  sending,
+  shortened,
   sound,
   webSocket,
+  weigh,
+  weighCompressor,
   whenFree,
 };
 })();

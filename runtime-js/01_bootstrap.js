@@ -81,6 +81,9 @@ internals.__telemetryUtil = {
 const web = (/** @type {string} */ name) => core.loadExtScript(`ext:deno_web/${name}.js`);
 const fetchScript = (/** @type {string} */ name) => core.loadExtScript(`ext:deno_fetch/${name}.js`);
 
+// Scripts take their ops when they are loaded.
+const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
+ceilings.countMessages();
 const abortSignal = web("03_abort_signal");
 const base64 = web("05_base64");
 const broadcastChannel = web("01_broadcast_channel");
@@ -99,7 +102,6 @@ const url = web("00_url");
 const { URLPattern } = web("01_urlpattern");
 const cryptoScript = core.loadExtScript("ext:deno_crypto/00_crypto.js");
 const { Cache, CacheStorage, createCaches } = core.loadExtScript("ext:edgehost/00_caches.js");
-const ceilings = core.loadExtScript("ext:edgehost/00_ceilings.js");
 const interfaces = core.loadExtScript("ext:edgehost/00_interfaces.js");
 // Its fields are assigned: an accessor of that name on `Object.prototype` would be given
 // the bodies of all requests.

@@ -2,7 +2,7 @@
 // `console` and reports of uncaught errors, on their way to the host's log.
 (function () {
 const { core, internals, primordials } = __bootstrap;
-const { op_edgehost_log } = core.ops;
+const { op_edgehost_log, op_edgehost_prefix } = core.ops;
 const {
   ArrayIsArray,
   ArrayPrototypeFilter,
@@ -23,7 +23,6 @@ const {
   SetPrototypeGetSize,
   SetPrototypeHas,
   StringPrototypeIncludes,
-  StringPrototypeSlice,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeTrimStart,
@@ -44,7 +43,8 @@ const MOST_TEXT = 128 * 1024;
 /** @param {string} text */
 function bounded(text) {
   if (text.length <= MOST_TEXT) return text;
-  return `${StringPrototypeSlice(text, 0, MOST_TEXT)} ... ${text.length - MOST_TEXT} more characters`;
+  // A slice would make one piece of all of the text first.
+  return `${op_edgehost_prefix(text, MOST_TEXT)} ... ${text.length - MOST_TEXT} more characters`;
 }
 
 /** @param {number} level @param {string} text */
@@ -108,9 +108,10 @@ function isFrame(line) {
 function partsOf(error) {
   const name = read(error, "name");
   const message = read(error, "message");
-  const stack = read(error, "stack");
-  const shownName = typeof name === "string" ? name : "Error";
-  const shownMessage = typeof message === "string" ? message : show(message);
+  // V8 makes it of the message, several times over.
+  const stack = typeof message === "string" && message.length > MOST_TEXT ? "" : read(error, "stack");
+  const shownName = typeof name === "string" ? bounded(name) : "Error";
+  const shownMessage = bounded(typeof message === "string" ? message : show(message));
   const text = shownMessage === "" ? shownName : shownName === "" ? shownMessage : `${shownName}: ${shownMessage}`;
   if (typeof stack !== "string" || stack === "") return { head: text, message: shownMessage, frames: [] };
   const lines = StringPrototypeSplit(stack, "\n");

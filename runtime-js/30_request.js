@@ -39,6 +39,7 @@ const { AbortController } = core.loadExtScript("ext:deno_web/03_abort_signal.js"
 const { readableStreamForRid } = core.loadExtScript("ext:deno_web/06_streams.js");
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const { fromInnerRequest, Request, RequestPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
+const { parseable } = core.loadExtScript("ext:edgehost/00_bodies.js");
 const { append, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { RequestCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
 const { NextURL, validate } = core.loadExtScript("ext:edgehost/22_next_url.js");
@@ -247,7 +248,7 @@ class NextRequest extends Request {
     try {
       if (this.bodyUsed) return unusable();
       const text = this[kInner].consumeTextBody?.();
-      return text === null || text === undefined ? super.json() : PromiseResolve(JSONParse(text));
+      return text === null || text === undefined ? super.json() : PromiseResolve(JSONParse(parseable(text)));
     } catch (error) {
       return PromiseReject(error);
     }

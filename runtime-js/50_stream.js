@@ -10,10 +10,14 @@ const {
 } = core.ops;
 const {
   ArrayBufferIsView,
+  MathMin,
   ObjectPrototypeIsPrototypeOf,
   Promise,
   PromisePrototypeThen,
   TypeError,
+  TypedArrayPrototypeGetBuffer,
+  TypedArrayPrototypeGetByteLength,
+  TypedArrayPrototypeGetByteOffset,
   TypedArrayPrototypeGetSymbolToStringTag,
   Uint8Array,
   uncurryThis,
@@ -23,6 +27,7 @@ const { acquireReadableStreamDefaultReader, readableStreamCancel, ReadableStream
 const { report } = core.loadExtScript("ext:edgehost/20_console.js");
 const { ResponseAborted } = core.loadExtScript("ext:edgehost/30_request.js");
 const { watch } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { encode } = core.loadExtScript("ext:edgehost/00_ceilings.js");
 
 const read = uncurryThis(ReadableStreamDefaultReader.prototype.read);
 const cancel = uncurryThis(ReadableStreamDefaultReader.prototype.cancel);
@@ -36,7 +41,7 @@ const FIRST_CHUNK_GRACE_MS = 10;
  * @returns {Uint8Array}
  */
 function bytesOf(chunk) {
-  if (typeof chunk === "string") return core.encode(chunk);
+  if (typeof chunk === "string") return encode(chunk);
   if (TypedArrayPrototypeGetSymbolToStringTag(chunk) === "Uint8Array") return /** @type {Uint8Array} */ (chunk);
   if (ArrayBufferIsView(chunk)) {
     const view = /** @type {ArrayBufferView} */ (chunk);
@@ -67,6 +72,27 @@ function withinGrace(promise) {
   });
 }
 
+/** Bytes of a chunk that are copied at once. */
+const PIECE = 256 * 1024;
+
+/**
+ * Sends a large chunk as its reader takes it. False when nobody reads any more.
+ * @param {number} handle @param {Uint8Array} bytes
+ */
+async function sendInPieces(handle, bytes) {
+  const length = TypedArrayPrototypeGetByteLength(bytes);
+  for (let at = 0; at < length; at += PIECE) {
+    // Fails if the buffer was taken away in between.
+    const piece = new Uint8Array(
+      TypedArrayPrototypeGetBuffer(bytes),
+      TypedArrayPrototypeGetByteOffset(bytes) + at,
+      MathMin(PIECE, length - at),
+    );
+    if (!op_edgehost_stream_write(handle, piece) && !(await op_edgehost_stream_ready(handle))) return false;
+  }
+  return true;
+}
+
 /**
  * Sends head and stream. Resolves to false if there was no head to send, with
  * the error that the stream ended with before its first chunk.
@@ -94,7 +120,13 @@ async function sendStream(scope, stream, status, reason, headers) {
   try {
     result ??= await first;
     while (!result.done) {
-      if (!op_edgehost_stream_write(handle, bytesOf(result.value)) && !(await op_edgehost_stream_ready(handle))) {
+      const bytes = bytesOf(result.value);
+      if (TypedArrayPrototypeGetByteLength(bytes) <= PIECE) {
+        if (!op_edgehost_stream_write(handle, bytes) && !(await op_edgehost_stream_ready(handle))) {
+          scope.cancelBody(new ResponseAborted());
+          return;
+        }
+      } else if (!(await sendInPieces(handle, bytes))) {
         scope.cancelBody(new ResponseAborted());
         return;
       }

@@ -66,6 +66,7 @@ const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.l
   "ext:edgehost/30_request.js",
 );
 const { owe, runTasks, workingFor } = core.loadExtScript("ext:edgehost/32_after.js");
+const { LARGE } = core.loadExtScript("ext:edgehost/00_ceilings.js");
 const { isDecoded, isOfEncoding } = core.loadExtScript("ext:edgehost/00_bodies.js");
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
@@ -196,7 +197,8 @@ function respond(scope, response) {
       const kind = response[serveFastHeaderKindKey];
       const type = kind === SERVE_FAST_HEADER_CONTENT_TYPE ? response[serveFastContentTypeKey] : "";
       const isSent = typeof body === "string"
-        ? op_edgehost_respond_text(scope.handle, kind, type, body)
+        // Whether there is room for the bytes of a larger one is found out below.
+        ? body.length <= LARGE && op_edgehost_respond_text(scope.handle, kind, type, body)
         : TypedArrayPrototypeGetSymbolToStringTag(body) === "Uint8Array" &&
           op_edgehost_respond_bytes(scope.handle, kind, type, body);
       if (isSent) {

@@ -35,7 +35,7 @@ const {
   Uint8Array,
 } = primordials;
 const { node, ceilings } = internals.edgehost;
-const { primeSeconds, refuseLargeResult, refuseLongWork } = ceilings;
+const { primeSeconds, refuseLargeResult, refuseLongWork, roomy } = ceilings;
 const { ops } = core;
 
 /**
@@ -220,6 +220,12 @@ fence(["op_node_create_hash", "op_node_hash_clone"], (_from, bytes) => {
 });
 fence(["op_node_fill_random_async"], (bytes) => refuseLargeResult("So much randomness", bytes));
 fence(["op_node_scrypt_async"], (_password, _salt, bytes) => refuseLargeResult("A key of this length", bytes));
+
+// Copies of texts.
+
+fence(["op_node_hash_update_str"], (_hash, text) => {
+  roomy(text);
+});
 
 // Objects that native code keeps something for.
 

@@ -40,6 +40,11 @@ impl Guard {
         Arc::new(Self { budget, ended: Mutex::default(), gave_up: Mutex::default() })
     }
 
+    /// Whether the process does nothing else than run isolates.
+    pub(super) fn is_of_process(&self) -> bool {
+        self.budget.is_of_process()
+    }
+
     /// Has isolates ended that nobody has used for the longest time, until `bytes` are free.
     /// What they hold comes back a moment later.
     fn give_up_idle<'a>(&self, slots: impl Iterator<Item = &'a Arc<Slot>>, bytes: u64, now: Instant) {

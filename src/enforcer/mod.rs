@@ -27,7 +27,7 @@ pub(crate) use budget::Guard;
 pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use queries::guard_queries;
-pub(crate) use watchdog::{Behalf, Budget, Cause, OnWedge, Slot, Verdict, is_turn_over};
+pub(crate) use watchdog::{Behalf, Budget, Cause, OnWedge, Slot, Verdict, has_room, is_turn_over, run_out};
 pub use wedge::contain_panics;
 pub(crate) use wedge::{HeldSocket, Wedge};
 

@@ -5,16 +5,17 @@
 //! and how it sleeps. The program around the host may use it as well: what is put there acts
 //! on threads of isolates alone.
 
-use std::cell::Cell;
-use std::ffi::{c_char, c_int, c_void};
+use std::cell::{Cell, RefCell};
+use std::ffi::{CStr, c_char, c_int, c_void};
 use std::ptr::null_mut;
 use std::sync::atomic::{AtomicPtr, Ordering};
 use std::sync::{Once, OnceLock};
 
 use libsqlite3_sys::{
-    SQLITE_LIMIT_LENGTH, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQLITE_OK, sqlite3, sqlite3_api_routines,
-    sqlite3_auto_extension, sqlite3_exec, sqlite3_limit, sqlite3_progress_handler, sqlite3_vfs,
-    sqlite3_vfs_find,
+    SQLITE_DBSTATUS_CACHE_USED, SQLITE_FCNTL_FILE_POINTER, SQLITE_FCNTL_VFS_POINTER, SQLITE_LIMIT_LENGTH,
+    SQLITE_LIMIT_LIKE_PATTERN_LENGTH, SQLITE_OK, sqlite3, sqlite3_api_routines, sqlite3_auto_extension,
+    sqlite3_db_name, sqlite3_db_status64, sqlite3_exec, sqlite3_file, sqlite3_file_control, sqlite3_limit,
+    sqlite3_progress_handler, sqlite3_set_clientdata, sqlite3_vfs, sqlite3_vfs_find,
 };
 
 use super::{functions, watchdog};
@@ -32,9 +33,79 @@ const PATTERN: c_int = 256;
 type Sleep = unsafe extern "C" fn(*mut sqlite3_vfs, c_int) -> c_int;
 static SLEEP: OnceLock<Sleep> = OnceLock::new();
 
+/// Bytes that a database takes at the least, mostly for small allocations to come.
+const LEAST: u64 = 64 * 1024;
+
+/// A database that is open, and the isolate that opened it.
+struct Database {
+    handle: *mut sqlite3,
+    owner: usize,
+}
+
 thread_local! {
     /// Whether databases that this thread opens are those of user code.
     static IS_GUARDED: Cell<bool> = const { Cell::new(false) };
+    /// Databases of user code that this thread has opened.
+    static OPEN: RefCell<Vec<Database>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes of memory that the databases of an isolate take: what they have read or not yet
+/// written, and all of those that are in no file. On the thread that opened them.
+#[allow(unsafe_code, reason = "what it calls takes a pointer")]
+pub(super) fn memory_of(owner: usize) -> u64 {
+    OPEN.with_borrow(|open| {
+        // SAFETY: a database leaves this list before it is freed.
+        let memory = |database: &Database| unsafe { memory(database.handle) };
+        open.iter().filter(|database| database.owner == owner).map(memory).sum()
+    })
+}
+
+/// # Safety
+///
+/// The database is open, and used by this thread alone.
+#[allow(unsafe_code, reason = "these are C functions")]
+unsafe fn memory(database: *mut sqlite3) -> u64 {
+    let (mut cached, mut most) = (0, 0);
+    // SAFETY: as the caller says; the numbers outlive the call.
+    unsafe {
+        sqlite3_db_status64(database, SQLITE_DBSTATUS_CACHE_USED, &raw mut cached, &raw mut most, 0);
+    }
+    let schemas = (0..).map_while(|index| {
+        // SAFETY: as the caller says; what is beyond the last schema has no name.
+        let name = unsafe { sqlite3_db_name(database, index) };
+        (!name.is_null()).then_some(name)
+    });
+    // SAFETY: as the caller says, and these are names of its schemas.
+    let deserialized: u64 = schemas.map(|name| unsafe { size_in_memory(database, name) }).sum();
+    LEAST + u64::try_from(cached).unwrap_or(0) + deserialized
+}
+
+/// Bytes of a schema that was deserialized, or is shared by name: they are no cache, the
+/// file itself is in memory.
+///
+/// # Safety
+///
+/// As for [`memory`]; the name is that of one of its schemas.
+#[allow(unsafe_code, reason = "these are C functions")]
+unsafe fn size_in_memory(database: *mut sqlite3, name: *const c_char) -> u64 {
+    let mut vfs: *mut sqlite3_vfs = null_mut();
+    let mut file: *mut sqlite3_file = null_mut();
+    let mut size = 0;
+    // SAFETY: as the caller says. SQLite fills in a pointer, valid while the database is
+    // open, or leaves it null; a file that is not open has no methods.
+    unsafe {
+        sqlite3_file_control(database, name, SQLITE_FCNTL_VFS_POINTER, (&raw mut vfs).cast());
+        if vfs.is_null() || CStr::from_ptr((*vfs).zName) != c"memdb" {
+            return 0;
+        }
+        sqlite3_file_control(database, name, SQLITE_FCNTL_FILE_POINTER, (&raw mut file).cast());
+        if let Some(methods) = file.as_ref().and_then(|file| file.pMethods.as_ref())
+            && let Some(ask) = methods.xFileSize
+        {
+            ask(file, &raw mut size);
+        }
+    }
+    u64::try_from(size).unwrap_or(0)
 }
 
 /// Puts every database that this thread opens from now on under the limits of the turn
@@ -78,7 +149,13 @@ unsafe extern "C" fn on_open(
         // A file that is cut short while it is mapped ends the process. What would map it later
         // is refused by runtime-js/node/02_sqlite.js.
         sqlite3_exec(database, c"PRAGMA mmap_size = 0".as_ptr(), None, null_mut(), null_mut());
-        sqlite3_progress_handler(database, STEPS, Some(is_over), null_mut());
+        sqlite3_progress_handler(database, STEPS, Some(is_over), database.cast());
+        // Its destructor is called when the database is closed.
+        let code = sqlite3_set_clientdata(database, c"edgehost".as_ptr(), database.cast(), Some(closed));
+        if code != SQLITE_OK {
+            return code;
+        }
+        OPEN.with_borrow_mut(|open| open.push(Database { handle: database, owner: watchdog::running() }));
         sqlite3_limit(database, SQLITE_LIMIT_LENGTH, LENGTH);
         sqlite3_limit(database, SQLITE_LIMIT_LIKE_PATTERN_LENGTH, PATTERN);
         functions::register(database)
@@ -95,8 +172,16 @@ unsafe extern "C" fn sleep_unless_over(vfs: *mut sqlite3_vfs, micros: c_int) -> 
     SLEEP.get().map_or(0, |sleep| unsafe { sleep(vfs, micros) })
 }
 
+#[allow(unsafe_code, reason = "SQLite calls this from C")]
+unsafe extern "C" fn closed(database: *mut c_void) {
+    // A thread that ends may have no list any more.
+    let _ = OPEN.try_with(|open| open.borrow_mut().retain(|other| other.handle.cast() != database));
+}
+
 /// What is not zero interrupts the query.
 #[allow(unsafe_code, reason = "SQLite calls this from C")]
-unsafe extern "C" fn is_over(_: *mut c_void) -> c_int {
-    c_int::from(watchdog::is_turn_over())
+unsafe extern "C" fn is_over(database: *mut c_void) -> c_int {
+    // SAFETY: SQLite calls this for the database that it was registered with, while it runs.
+    let memory = unsafe { memory(database.cast()) };
+    c_int::from(watchdog::is_turn_over() || watchdog::is_too_much(memory))
 }

@@ -24,8 +24,9 @@ use parking_lot::Mutex;
 use super::budget::Guard;
 use super::clock::{self, ThreadClock};
 use super::external::Quota;
-use super::{ScopeKey, Sighting};
+use super::{ScopeKey, Sighting, queries};
 use crate::limits::Exceeded;
+use crate::memory::give_back;
 
 /// How often running isolates are looked at. A turn may pass its budget by about twice this.
 const TICK: Duration = Duration::from_millis(5);
@@ -50,7 +51,7 @@ const BARELY: Duration = Duration::from_millis(50);
 /// How long whoever is found running at somebody else's deadline goes on unasked.
 const ASK_AGAIN: Duration = Duration::from_millis(20);
 
-/// Every how many ticks the memory of a long turn is measured.
+/// Every how many ticks the memory of the process is measured. That of an isolate is at each.
 const MEMORY_EVERY: u64 = 4;
 
 /// How much garbage there may be beyond the limit before it is collected once more.
@@ -61,6 +62,10 @@ const IDLE_TICKS: u32 = 20;
 
 /// What the rest of the process may grow by during one turn.
 const RUNAWAY_MARGIN: u64 = 64 * 1024 * 1024;
+
+/// What is in no account may come to over many turns, beyond what an isolate may hold: some
+/// of it is the code of the program, and what the allocator keeps.
+const OUTGROWN_MARGIN: u64 = 32 * 1024 * 1024;
 
 /// In place of a route's index: the turn runs for no request in particular.
 const NOBODY: usize = usize::MAX;
@@ -133,9 +138,18 @@ pub(crate) struct Slot {
     unmeasured: AtomicBool,
     /// What was measured last, in bytes.
     measured: AtomicU64,
+    /// The same with garbage, and of that the heap alone.
+    mapped: AtomicU64,
+    heap: AtomicU64,
+    /// What the process has had in RAM beside all isolates, at the least since this one began.
+    floor: AtomicU64,
+    /// What it has beyond that, which is in no account.
+    unexplained: AtomicU64,
     /// Garbage is collected before an isolate counts as full, but not again and again:
     /// only when it holds more than this.
     collect_above: AtomicU64,
+    /// The same for what is in no account.
+    clean_above: AtomicU64,
     /// Set when the isolate is to be replaced whatever it does.
     condemned: AtomicBool,
     /// When it was seen last to have run.
@@ -225,7 +239,12 @@ impl Slot {
             memory,
             unmeasured: AtomicBool::new(false),
             measured: AtomicU64::new(0),
+            mapped: AtomicU64::new(0),
+            heap: AtomicU64::new(0),
+            floor: AtomicU64::new(u64::MAX),
+            unexplained: AtomicU64::new(0),
             collect_above: AtomicU64::new(memory),
+            clean_above: AtomicU64::new(0),
             condemned: AtomicBool::new(false),
             used_ns: AtomicU64::new(since_epoch(Instant::now())),
             may_rest: AtomicBool::new(false),
@@ -238,6 +257,9 @@ impl Slot {
     pub(crate) fn watch(self: &Arc<Self>, isolate: v8::IsolateHandle) {
         let _ = self.isolate.set(isolate);
         register(self);
+        if self.guard.is_of_process() {
+            self.reckon();
+        }
     }
 
     /// What makes an idle isolate take a turn, so that it notices that it is condemned.
@@ -295,7 +317,8 @@ impl Slot {
     /// What the isolate is known to hold, in bytes. From any thread.
     pub(super) fn holds(&self) -> u64 {
         let outside = (self.quota.used() + self.held.bytes()) as u64;
-        self.measured.load(Ordering::Relaxed).max(outside)
+        let known = self.measured.load(Ordering::Relaxed).max(outside);
+        known + self.unexplained.load(Ordering::Relaxed)
     }
 
     /// Arms the limits; they are disarmed by [`Turn::end`].
@@ -415,10 +438,8 @@ impl Slot {
             control.asked = Some(turn);
             self.interrupt();
         }
-        if tick.is_multiple_of(MEMORY_EVERY) {
-            control.measure = Some(turn);
-            self.interrupt();
-        }
+        control.measure = Some(turn);
+        self.interrupt();
         true
     }
 
@@ -429,9 +450,9 @@ impl Slot {
         (route != NOBODY).then_some(Behalf { route, request })
     }
 
-    /// Whether this turn has made the process grow by more than an isolate may hold.
-    /// That is WebAssembly memory, which V8 does not report: heaps and buffers are
-    /// stopped before. The thread's own page faults tell whose growth it is.
+    /// Whether this turn has made the process grow by more than an isolate may hold. That is
+    /// what native code keeps in no account: everything else is stopped before. The thread's
+    /// own page faults tell whose growth it is.
     fn is_running_away(&self, seen: &Seen) -> bool {
         let most = self.memory.saturating_add(RUNAWAY_MARGIN);
         clock::resident_memory().saturating_sub(seen.resident) > most
@@ -494,16 +515,54 @@ impl Slot {
     /// Whether the isolate holds more than it may, garbage left aside.
     fn is_full(&self, isolate: &mut v8::Isolate) -> bool {
         let mut bytes = self.memory_of(isolate);
+        let mut is_full = false;
         if bytes > self.collect_above.load(Ordering::Relaxed) {
             isolate.low_memory_notification();
             bytes = self.memory_of(isolate);
             let slack = (self.memory / 8).min(MOST_SLACK);
             self.collect_above.store(self.memory.max(bytes.saturating_add(slack)), Ordering::Relaxed);
-            self.measured.store(bytes, Ordering::Relaxed);
-            return bytes > self.memory;
+            is_full = bytes > self.memory;
         }
         self.measured.store(bytes, Ordering::Relaxed);
-        false
+        is_full || self.guard.is_of_process() && self.has_outgrown(isolate)
+    }
+
+    /// Whether the process has grown by what is in no account, such as keys or compressors that
+    /// native code keeps for objects: as far as nobody knows whose it is, it counts for the
+    /// isolate that runs. On its own thread.
+    fn has_outgrown(&self, isolate: &mut v8::Isolate) -> bool {
+        let most = self.memory.saturating_add(OUTGROWN_MARGIN);
+        let held = || self.measured.load(Ordering::Relaxed) + self.reckon();
+        if held() <= self.clean_above.load(Ordering::Relaxed).max(most) {
+            return false;
+        }
+        // What objects held that are garbage, pages that V8 keeps, and what the allocator does.
+        isolate.low_memory_notification();
+        give_back();
+        let bytes = self.memory_of(isolate);
+        self.measured.store(bytes, Ordering::Relaxed);
+        let bytes = held();
+        let slack = (self.memory / 8).min(MOST_SLACK);
+        self.clean_above.store(bytes.saturating_add(slack), Ordering::Relaxed);
+        bytes > most
+    }
+
+    /// Reckons what the process has in RAM beside all isolates and what it had before this one
+    /// began. Each isolate is taken to have an equal part in it.
+    fn reckon(&self) -> u64 {
+        let slots: Vec<_> = SLOTS.lock().iter().filter_map(Weak::upgrade).collect();
+        let of_all = |part: fn(&Slot) -> &AtomicU64| -> u64 {
+            slots.iter().map(|slot| part(slot).load(Ordering::Relaxed)).sum()
+        };
+        let (mapped, heaps) = (of_all(|slot| &slot.mapped), of_all(|slot| &slot.heap));
+        let resident = clock::resident_memory();
+        // Buffers count before they are touched: they must not make the floor too low.
+        let rest = resident.saturating_sub(heaps);
+        let floor = self.floor.fetch_min(rest, Ordering::Relaxed).min(rest);
+        let grown = resident.saturating_sub(mapped).saturating_sub(floor);
+        let unexplained = grown / slots.len().max(1) as u64;
+        self.unexplained.store(unexplained, Ordering::Relaxed);
+        unexplained
     }
 
     /// What the isolate holds, garbage left aside, if that is near to what it may.
@@ -526,10 +585,34 @@ impl Slot {
         }
     }
 
-    /// What an isolate holds, in bytes: heap, buffers, and what native code holds for it.
+    /// Whether the isolate may hold so many bytes more, garbage left aside. On its own thread.
+    fn has_room(&self, isolate: &mut v8::Isolate, bytes: u64) -> bool {
+        let fits = |held: u64| held.saturating_add(bytes) <= self.memory;
+        if fits(self.memory_of(isolate)) {
+            return true;
+        }
+        // What would never fit is no reason to look for garbage.
+        bytes <= self.memory && {
+            isolate.low_memory_notification();
+            fits(self.memory_of(isolate))
+        }
+    }
+
+    /// What an isolate holds, in bytes: heap, buffers, WebAssembly memories, databases, and
+    /// what else native code holds for it. On its own thread.
     fn memory_of(&self, isolate: &mut v8::Isolate) -> u64 {
         let statistics = isolate.get_heap_statistics();
-        (statistics.used_heap_size() + statistics.external_memory() + self.held.bytes()) as u64
+        let heap = statistics.used_heap_size() as u64;
+        // What V8 knows of outside of its heap; its statistics have only the buffers of that.
+        let external = isolate.adjust_amount_of_external_allocated_memory(0);
+        // Buffers that are shared are missing there.
+        let external = u64::try_from(external).unwrap_or(0).max(self.quota.used() as u64);
+        let outside =
+            external + self.held.bytes() as u64 + queries::memory_of(std::ptr::from_ref(self).addr());
+        let physical = statistics.total_physical_size() as u64;
+        self.heap.store(physical, Ordering::Relaxed);
+        self.mapped.store(physical + outside, Ordering::Relaxed);
+        heap + outside
     }
 
     /// The quota on buffers.
@@ -550,6 +633,35 @@ pub(crate) fn is_turn_over() -> bool {
     let turn = slot.turn.load(Ordering::SeqCst);
     let decided = slot.control.lock().decided;
     !turn.is_multiple_of(2) && decided.is_some_and(|(decided, ..)| decided == turn)
+}
+
+/// Names the isolate that runs on this thread.
+pub(super) fn running() -> usize {
+    LATEST.with_borrow(|slot| slot.as_ptr().addr())
+}
+
+/// Ends the turn that runs on this thread if the isolate cannot hold so many bytes beside
+/// its buffers; true if so. For native code that asks now and then.
+pub(super) fn is_too_much(bytes: u64) -> bool {
+    let Some(slot) = LATEST.with_borrow(Weak::upgrade) else { return false };
+    let is_too_much = bytes + (slot.quota.used() + slot.held.bytes()) as u64 > slot.memory;
+    if is_too_much {
+        slot.out_of_memory();
+    }
+    is_too_much
+}
+
+/// Whether the isolate that runs on this thread may hold so many bytes more.
+pub(crate) fn has_room(isolate: &mut v8::Isolate, bytes: usize) -> bool {
+    let slot = LATEST.with_borrow(Weak::upgrade);
+    slot.is_none_or(|slot| slot.has_room(isolate, bytes as u64))
+}
+
+/// Ends the turn that runs on this thread: its isolate is out of memory.
+pub(crate) fn run_out() {
+    if let Some(slot) = LATEST.with_borrow(Weak::upgrade) {
+        slot.out_of_memory();
+    }
 }
 
 /// The request whose scope is current. Only reads plain data properties.
@@ -596,7 +708,12 @@ impl Turn<'_> {
             }
             _ => elapsed,
         };
-        TurnEnd { used, verdict: control.verdict.take() }
+        // Memory may have run out in the last native call, which no interrupt came after.
+        let is_full = control
+            .decided
+            .is_some_and(|(turn, exceeded, _)| turn == self.number && exceeded == Exceeded::Memory);
+        let full = Verdict { cause: Cause::Exceeded(Exceeded::Memory), culprit: None };
+        TurnEnd { used, verdict: control.verdict.take().or(is_full.then_some(full)) }
     }
 }
 

@@ -92,7 +92,7 @@ impl EdgeHost {
 
     fn start(settings: HostBuilder) -> Result<Self, Error> {
         let HostBuilder { limits, memory_budget, shards, trusted, observer } = settings;
-        isolate::init_platform(limits.memory);
+        isolate::init_platform(limits.memory, memory_budget.is_of_process());
         let (registry, lanes) = (Registry::new(), Lanes::new());
         let trusted: Arc<[IpNet]> = trusted.into();
         let count = shards.unwrap_or_else(|| Instances::Auto.threads(None));

@@ -20,7 +20,8 @@ use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::report::without_host_frames;
 use crate::enforcer::{
-    Cause, OnWedge, Quota, ScopeKey, Sighting, Slot, Verdict, Wedge, guard_heap, guard_queries, is_turn_over,
+    Cause, OnWedge, Quota, ScopeKey, Sighting, Slot, Verdict, Wedge, guard_heap, guard_queries, has_room,
+    is_turn_over, run_out,
 };
 use crate::limits::Exceeded;
 use crate::project::Runtime;
@@ -66,7 +67,10 @@ const START: &str = r#"(() => {
 /// Loop unrolling drops the interrupt check of some endless loops, such as
 /// `while (true) list.push(new Array(1000))`: neither a limit nor a termination
 /// would ever reach them.
-const V8_FLAGS: &str = "--no-turboshaft-loop-unrolling";
+///
+/// Pages of an isolate that has ended are given back at once. V8 would keep them for the next
+/// one, as many as the largest had.
+const V8_FLAGS: &str = "--no-turboshaft-loop-unrolling --no-memory-pool-share-memory-on-teardown";
 
 /// What a WebAssembly memory may have in any case, for hosts that are started later.
 const LEAST_WASM_MEMORY: u64 = 512 * 1024 * 1024;
@@ -76,14 +80,16 @@ const WASM_PAGE: u64 = 64 * 1024;
 const MOST_WASM_PAGES: u64 = 64 * 1024;
 
 /// Starts V8's platform. A WebAssembly memory may be as large as `memory`, which the first
-/// caller settles for the process: the limit of each isolate holds besides. Wants to be called before the threads that run isolates
-/// are started, so that they inherit the rights to its protected memory.
-pub(crate) fn init_platform(memory: u64) {
+/// caller settles for the process, or larger if it is not the only one: the limit of each
+/// isolate holds besides. Wants to be called before the threads that run isolates are started,
+/// so that they inherit the rights to its protected memory.
+pub(crate) fn init_platform(memory: u64, is_only: bool) {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
         v8::V8::set_flags_from_string(V8_FLAGS);
         // A single instruction fills a memory, and nothing interrupts it.
-        let pages = (memory.max(LEAST_WASM_MEMORY) / WASM_PAGE).min(MOST_WASM_PAGES);
+        let memory = if is_only { memory } else { memory.max(LEAST_WASM_MEMORY) };
+        let pages = (memory / WASM_PAGE).min(MOST_WASM_PAGES);
         v8::V8::set_flags_from_string(&format!("--wasm-max-mem-pages={pages}"));
         // deno_fetch asks rustls for the provider of the process. Where several are
         // compiled in, rustls cannot choose and panics, inside an op, which aborts.
@@ -140,6 +146,8 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
                 sockets: limits.sockets as f64,
             },
             is_over: is_turn_over,
+            has_room,
+            run_out,
             explain: {
                 let version = version.clone();
                 Rc::new(move |kind, target| version.access.explain(kind, target))

@@ -41,6 +41,10 @@ pub struct AppFacts {
     pub ceilings: Ceilings,
     /// Whether the turn that runs on this thread is to end.
     pub is_over: fn() -> bool,
+    /// Whether the isolate may hold so many bytes more. May collect garbage.
+    pub has_room: fn(&mut v8::Isolate, usize) -> bool,
+    /// Ends the turn that runs on this thread: the isolate is out of memory.
+    pub run_out: fn(),
     /// Says why something was refused, from its kind and what was asked for.
     pub explain: Explain,
 }

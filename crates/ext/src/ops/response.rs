@@ -11,6 +11,7 @@ use deno_error::JsErrorBox;
 use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
+use super::held::{LARGE, flat, need};
 use super::{Panicked, SharedExchanges, contained};
 use crate::message::{Answer, Failure, Handle, ResponseBody, StreamEnd, StreamWriter, response_stream};
 
@@ -67,6 +68,7 @@ pub(crate) fn op_edgehost_respond_text(
 }
 
 /// Answers 200 with a byte body and at most a content type. As `op_edgehost_respond_text`.
+/// What is large is left to `op_edgehost_respond`, which looks for room.
 #[op2(fast)]
 pub(crate) fn op_edgehost_respond_bytes(
     state: &OpState,
@@ -76,6 +78,9 @@ pub(crate) fn op_edgehost_respond_bytes(
     #[buffer] body: &[u8],
 ) -> Result<bool, Panicked> {
     contained(|| {
+        if body.len() > LARGE {
+            return false;
+        }
         let Some(headers) = content_type(kind, value) else { return false };
         answer(state, handle, || Answer {
             status: StatusCode::OK,
@@ -156,9 +161,16 @@ pub(crate) fn op_edgehost_respond(
     contained(|| {
         let headers = header_map(scope, headers)?;
         let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
+            if text.length() > LARGE {
+                flat(&state, scope, text)?;
+            }
             ResponseBody::whole(text.to_rust_string_lossy(scope))
         } else if let Ok(view) = v8::Local::<v8::ArrayBufferView>::try_from(body) {
-            let mut bytes = vec![0; view.byte_length()];
+            let length = view.byte_length();
+            if length > LARGE {
+                need(&state, scope, length)?;
+            }
+            let mut bytes = vec![0; length];
             view.copy_contents(&mut bytes);
             ResponseBody::whole(bytes)
         } else {
