@@ -2,7 +2,7 @@
 // `console` and reports of uncaught errors, on their way to the host's log.
 (function () {
 const { core, internals, primordials } = __bootstrap;
-const { op_edgehost_log, op_edgehost_prefix } = core.ops;
+const { op_edgehost_log, op_edgehost_log_rejection, op_edgehost_prefix } = core.ops;
 const {
   ArrayIsArray,
   ArrayPrototypeFilter,
@@ -36,6 +36,9 @@ const { append, current } = core.loadExtScript("ext:edgehost/10_scope.js");
 
 const ERROR = 3;
 const UNCAUGHT = 4;
+
+/** How the report of a rejection begins that nobody handles. */
+const REJECTED = "Uncaught (in promise) ";
 
 /** Longest text that is handed over: the log would cut it anyway. */
 const MOST_TEXT = 128 * 1024;
@@ -237,7 +240,8 @@ function report(prefix, error, handle) {
   } catch {
     text = show(error);
   }
-  op_edgehost_log(UNCAUGHT, by, bounded(prefix + text));
+  if (prefix === REJECTED) op_edgehost_log_rejection(by, bounded(prefix + text), error);
+  else op_edgehost_log(UNCAUGHT, by, bounded(prefix + text));
 }
 
 function install() {
@@ -272,5 +276,5 @@ function install() {
   });
 }
 
-return { install, log, markReported, report, show };
+return { REJECTED, install, log, markReported, report, show };
 })();

@@ -9,6 +9,8 @@ const {
   op_edgehost_respond,
   op_edgehost_respond_bytes,
   op_edgehost_respond_text,
+  op_edgehost_thrown,
+  op_set_format_exception_callback,
 } = core.ops;
 const {
   ArrayFrom,
@@ -70,7 +72,7 @@ const { LARGE } = core.loadExtScript("ext:edgehost/00_ceilings.js");
 const { isDecoded, isOfEncoding } = core.loadExtScript("ext:edgehost/00_bodies.js");
 const { discard, sendStream } = core.loadExtScript("ext:edgehost/50_stream.js");
 const processScript = core.loadExtScript("ext:edgehost/40_process.js");
-const { report } = consoleScript;
+const { REJECTED, report } = consoleScript;
 
 const SENT = 0;
 const TIMED_OUT = 2;
@@ -493,7 +495,7 @@ core.setUnhandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promis
   const rejection = new event.PromiseRejectionEvent("unhandledrejection", { __proto__: null, cancelable: true, promise, reason });
   // `process.on("unhandledRejection")`.
   if (globalThis.dispatchEvent(rejection)) internals.nodeProcessUnhandledRejectionCallback?.(rejection);
-  if (!rejection.defaultPrevented) report("Uncaught (in promise) ", reason);
+  if (!rejection.defaultPrevented) report(REJECTED, reason);
   if (!op_edgehost_is_handled(promise)) WeakSetPrototypeAdd(outstanding, promise);
   return true;
 });
@@ -501,6 +503,10 @@ core.setHandledPromiseRejectionHandler((/** @type {Promise<unknown>} */ promise,
   const handled = new event.PromiseRejectionEvent("rejectionhandled", { __proto__: null, promise, reason });
   if (WeakSetPrototypeDelete(outstanding, promise)) globalThis.dispatchEvent(handled);
   internals.nodeProcessRejectionHandledCallback?.(handled);
+});
+// The text of an error stays what it is; the host only sees which value it is made of.
+op_set_format_exception_callback((/** @type {unknown} */ thrown) => {
+  op_edgehost_thrown(thrown);
 });
 internals.edgehost.reportException = (/** @type {unknown} */ error) => {
   let message = "";

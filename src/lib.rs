@@ -47,7 +47,7 @@ mod version;
 
 pub use bundle::{BundleError, Problem};
 pub use edgehost_ext::message::{BoxError, ResponseBody};
-pub use enforcer::contain_panics;
+pub use enforcer::{contain_fatal_errors, contain_panics};
 pub use error::Error;
 pub use host::{App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Progress, RouteSummary};
 pub use instances::Instances;

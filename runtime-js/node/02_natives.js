@@ -143,6 +143,13 @@ fence(
 fence(["op_node_dh_compute_secret"], (prime, one, other) => checkGroup(prime, [one, other]));
 fence(["op_node_dh_check"], (prime, generator) => checkGroup(prime, [generator]));
 
+const { op_node_x509_public_key } = ops;
+ops.op_node_x509_public_key = (/** @type {unknown} */ certificate) => {
+  const key = op_node_x509_public_key(certificate);
+  ops.op_edgehost_check_key(key);
+  return key;
+};
+
 fence(
   ["op_node_generate_secret_key", "op_node_generate_secret_key_async"],
   (bytes) => refuseLargeResult("A key of this length", bytes),

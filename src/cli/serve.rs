@@ -169,6 +169,7 @@ fn start_log(options: &Options) -> anyhow::Result<Log> {
     output::use_logs(log.clone()).context("cannot use standard output")?;
     log_panics();
     edgehost::contain_panics();
+    edgehost::contain_fatal_errors();
     Ok(log)
 }
 

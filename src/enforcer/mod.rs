@@ -28,8 +28,8 @@ pub(crate) use external::Quota;
 pub(crate) use heap::guard_heap;
 pub(crate) use queries::guard_queries;
 pub(crate) use watchdog::{Behalf, Budget, Cause, OnWedge, Slot, Verdict, has_room, is_turn_over, run_out};
-pub use wedge::contain_panics;
 pub(crate) use wedge::{HeldSocket, Wedge};
+pub use wedge::{contain_fatal_errors, contain_panics};
 
 /// Who was found running in the midst of a turn.
 #[derive(Debug, Clone, Copy)]

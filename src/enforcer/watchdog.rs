@@ -5,9 +5,8 @@
 //! otherwise. It reads the CPU clock of a shard's thread from outside, so no
 //! signal and no timer is set anywhere.
 //!
-//! The abort fence: a turn ends under the same lock under which the watchdog
-//! decides, and every decision carries the number of its turn. An interrupt that
-//! arrives late finds another number and does nothing.
+//! A turn ends behind the abort fence ([`edgehost_fence`]): an interrupt that arrives
+//! late finds that nothing was decided about the turn that runs, and does nothing.
 
 use std::cell::RefCell;
 use std::ffi::c_void;
@@ -19,6 +18,7 @@ use std::time::{Duration, Instant};
 use deno_core::v8;
 use edgehost_ext::Held;
 use edgehost_ext::message::{Handle, RequestId};
+use edgehost_fence::{Fence, Turn as Number};
 use parking_lot::Mutex;
 
 use super::budget::Guard;
@@ -115,9 +115,8 @@ pub(crate) struct Verdict {
 
 /// An isolate as the watchdog sees it.
 pub(crate) struct Slot {
-    /// Odd while a turn runs; the number of the turn.
-    turn: AtomicU64,
-    /// The number at the last look, to tell a busy isolate from an idle one.
+    fence: Fence<Decision, Verdict, Watch>,
+    /// The count of turns at the last look, to tell a busy isolate from an idle one.
     looked: AtomicU64,
     cpu_budget_ns: AtomicU64,
     due_ns: AtomicU64,
@@ -127,7 +126,6 @@ pub(crate) struct Slot {
     route: AtomicUsize,
     request: AtomicU64,
     on_wedge: OnWedge,
-    control: Mutex<Control>,
     clock: ThreadClock,
     isolate: OnceLock<v8::IsolateHandle>,
     quota: Arc<Quota>,
@@ -161,10 +159,27 @@ pub(crate) struct Slot {
     wake: OnceLock<Box<dyn Fn() + Send + Sync>>,
 }
 
+/// What was decided about a turn, and when.
+#[derive(Debug, Clone, Copy)]
+struct Decision {
+    exceeded: Exceeded,
+    at: Instant,
+}
+
+impl Decision {
+    fn now(exceeded: Exceeded) -> Self {
+        Self { exceeded, at: Instant::now() }
+    }
+
+    fn verdict(&self, culprit: Option<Handle>) -> Verdict {
+        Verdict { cause: Cause::Exceeded(self.exceeded), culprit }
+    }
+}
+
 /// What was found at the first look at a turn.
-#[derive(Clone, Copy)]
+#[derive(Debug, Clone, Copy)]
 struct Seen {
-    turn: u64,
+    turn: Number,
     cpu: Duration,
     /// Resident memory of the process, in bytes.
     resident: u64,
@@ -172,29 +187,27 @@ struct Seen {
     touched: u64,
 }
 
-#[derive(Default)]
-struct Control {
+/// What the watchdog knows of turns, each with the turn that it is about.
+#[derive(Debug, Default)]
+struct Watch {
     /// First look at the running turn.
     seen: Option<Seen>,
-    /// What was decided about which turn, and when.
-    decided: Option<(u64, Exceeded, Instant)>,
-    /// The turn of the last decision, and the thread's CPU time when it was first seen.
-    cpu_at_decision: Option<(u64, Duration)>,
+    /// The thread's CPU time when the last decision was first seen.
+    cpu_at_decision: Option<(Number, Duration)>,
     /// Whether the thread was reported as wedged.
     wedged: bool,
-    /// Turn of which the interrupt callback is to find out who runs.
-    asked: Option<u64>,
-    /// CPU time of the thread when that was found out last, and in which turn.
-    sighted: Option<(u64, Duration)>,
-    /// Turn whose memory the interrupt callback is to measure.
-    measure: Option<u64>,
-    verdict: Option<Verdict>,
+    /// The interrupt callback is to find out who runs.
+    asked: Option<Number>,
+    /// CPU time of the thread when that was found out last.
+    sighted: Option<(Number, Duration)>,
+    /// The interrupt callback is to measure the memory.
+    measure: Option<Number>,
 }
 
 /// Armed while JavaScript runs.
 pub(crate) struct Turn<'a> {
     slot: &'a Slot,
-    number: u64,
+    number: Number,
     started: Instant,
 }
 
@@ -221,7 +234,7 @@ impl Slot {
         on_wedge: OnWedge,
     ) -> Arc<Self> {
         Arc::new(Self {
-            turn: AtomicU64::new(0),
+            fence: Fence::new(Watch::default()),
             looked: AtomicU64::new(0),
             cpu_budget_ns: AtomicU64::new(u64::MAX),
             due_ns: AtomicU64::new(u64::MAX),
@@ -230,7 +243,6 @@ impl Slot {
             route: AtomicUsize::new(NOBODY),
             request: AtomicU64::new(0),
             on_wedge,
-            control: Mutex::default(),
             clock: ThreadClock::current(),
             isolate: OnceLock::new(),
             quota,
@@ -278,9 +290,7 @@ impl Slot {
     /// Ends the isolate as one that is out of memory, now if it runs, else as soon as it can.
     pub(super) fn condemn(&self) {
         self.condemned.store(true, Ordering::SeqCst);
-        if !self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
-            self.out_of_memory();
-        }
+        self.out_of_memory();
         self.measure_soon();
     }
 
@@ -291,7 +301,7 @@ impl Slot {
 
     /// Since when it has not run, if it may be given up and is not to be already.
     pub(super) fn rests_since(&self) -> Option<u64> {
-        let is_idle = self.turn.load(Ordering::SeqCst).is_multiple_of(2);
+        let is_idle = self.fence.latest().is_none();
         let may = self.may_rest.load(Ordering::Relaxed) && !self.unwanted.load(Ordering::Relaxed);
         (is_idle && may).then(|| self.used_ns.load(Ordering::Relaxed))
     }
@@ -335,18 +345,14 @@ impl Slot {
         self.until_ns.store(since_epoch(budget.until), Ordering::Relaxed);
         self.route.store(behalf.map_or(NOBODY, |behalf| behalf.route), Ordering::Relaxed);
         self.request.store(behalf.map_or(0, |behalf| behalf.request.to_bits()), Ordering::Relaxed);
-        let number = self.turn.load(Ordering::Relaxed) + 1;
-        self.turn.store(number, Ordering::SeqCst);
+        let number = self.fence.begin();
         wake_if_parked();
         Turn { slot: self, number, started: now }
     }
 
     /// Called by the memory guards: the running turn is to be ended.
     pub(super) fn out_of_memory(&self) {
-        let turn = self.turn.load(Ordering::SeqCst);
-        let mut control = self.control.lock();
-        if control.decided.is_none_or(|(decided, ..)| decided != turn) {
-            control.decided = Some((turn, Exceeded::Memory, Instant::now()));
+        if self.fence.lock().decide(Decision::now(Exceeded::Memory)) {
             self.interrupt();
         }
     }
@@ -362,8 +368,8 @@ impl Slot {
 
     /// Looks at the isolate; true if it has run since the last look.
     fn inspect(&self, tick: u64, now: Instant) -> bool {
-        let turn = self.turn.load(Ordering::SeqCst);
-        let ran = self.looked.swap(turn, Ordering::Relaxed) != turn;
+        let count = self.fence.count();
+        let ran = self.looked.swap(count, Ordering::Relaxed) != count;
         if ran {
             self.used_ns.store(since_epoch(now), Ordering::Relaxed);
             self.unmeasured.store(true, Ordering::Relaxed);
@@ -373,36 +379,32 @@ impl Slot {
 
     /// Holds the running turn against its budget; true if there is one.
     fn look(&self, tick: u64, now: Instant) -> bool {
-        if self.turn.load(Ordering::SeqCst).is_multiple_of(2) {
+        if self.fence.latest().is_none() {
             return false;
         }
-        let mut control = self.control.lock();
-        let turn = self.turn.load(Ordering::SeqCst);
-        if turn.is_multiple_of(2) {
-            return false;
-        }
+        let mut watch = self.fence.lock();
+        let Some(turn) = watch.turn() else { return false };
         let cpu = self.clock.read();
-        let Some(seen) = control.seen.filter(|seen| seen.turn == turn) else {
+        let Some(seen) = watch.seen.filter(|seen| seen.turn == turn) else {
             let (resident, touched) = (clock::resident_memory(), self.clock.touched());
-            control.seen = Some(Seen { turn, cpu, resident, touched });
-            if self.shared.load(Ordering::Relaxed) && control.asked != Some(turn) {
-                control.asked = Some(turn);
+            watch.seen = Some(Seen { turn, cpu, resident, touched });
+            if self.shared.load(Ordering::Relaxed) && watch.asked != Some(turn) {
+                watch.asked = Some(turn);
                 self.interrupt();
             }
             return true;
         };
-        if let Some((decided, exceeded, at)) = control.decided
-            && decided == turn
-        {
+        if let Some(&Decision { exceeded, at }) = watch.decision() {
             // Again and again: native code that builds an error may swallow a termination.
-            // The turn cannot end in between, it takes the same lock.
             if now.duration_since(at) >= PATIENCE {
-                control.verdict.get_or_insert(Verdict { cause: Cause::Exceeded(exceeded), culprit: None });
-                if let Some(isolate) = self.isolate.get() {
-                    isolate.terminate_execution();
-                }
+                let terminate = || {
+                    if let Some(isolate) = self.isolate.get() {
+                        isolate.terminate_execution();
+                    }
+                };
+                watch.strike(|decision| decision.verdict(None), terminate);
             }
-            let since = control.cpu_at_decision.get_or_insert((turn, cpu));
+            let since = watch.cpu_at_decision.get_or_insert((turn, cpu));
             if since.0 != turn {
                 *since = (turn, cpu);
             }
@@ -410,8 +412,8 @@ impl Slot {
             let patience = if exceeded == Exceeded::Memory { WEDGED_CPU_MEMORY } else { WEDGED_CPU };
             let is_waiting = spent < BARELY && now.duration_since(at) >= WEDGED_WALL;
             let is_wedged = spent >= patience || is_waiting;
-            if is_wedged && !std::mem::replace(&mut control.wedged, true) {
-                drop(control);
+            if is_wedged && !std::mem::replace(&mut watch.wedged, true) {
+                drop(watch);
                 (self.on_wedge)(exceeded, self.behalf());
             }
             return true;
@@ -427,18 +429,18 @@ impl Slot {
             None
         };
         if let Some(exceeded) = exceeded {
-            control.decided = Some((turn, exceeded, now));
+            watch.decide(Decision { exceeded, at: now });
             self.interrupt();
             return true;
         }
         // Who runs can only be found out on the isolate's own thread.
         let is_due =
             self.shared.load(Ordering::Relaxed) || since_epoch(now) >= self.due_ns.load(Ordering::Relaxed);
-        if is_due && control.asked != Some(turn) {
-            control.asked = Some(turn);
+        if is_due && watch.asked != Some(turn) {
+            watch.asked = Some(turn);
             self.interrupt();
         }
-        control.measure = Some(turn);
+        watch.measure = Some(turn);
         self.interrupt();
         true
     }
@@ -461,38 +463,38 @@ impl Slot {
 
     /// What the interrupt asks for, on the isolate's own thread.
     fn answer(&self, isolate: &mut v8::Isolate) {
-        let turn = self.turn.load(Ordering::SeqCst);
-        let (decided, measure, asked) = {
-            let mut control = self.control.lock();
-            (
-                control.decided.filter(|(decided, ..)| *decided == turn),
-                control.measure.take() == Some(turn),
-                control.asked.take() == Some(turn),
-            )
+        let (turn, decided, measure, asked) = {
+            let mut watch = self.fence.lock();
+            let Some(turn) = watch.turn() else { return };
+            let decided = watch.decision().copied();
+            (turn, decided, watch.measure.take() == Some(turn), watch.asked.take() == Some(turn))
         };
         let found = match decided {
-            Some((_, exceeded, _)) => Some((exceeded, None)),
-            None if measure && self.is_full(isolate) => Some((Exceeded::Memory, None)),
-            None if asked => self.sight(isolate, turn),
+            Some(decision) => Some((decision, None)),
+            None if measure && self.is_full(isolate) => Some((Decision::now(Exceeded::Memory), None)),
+            None if asked => {
+                self.sight(isolate, turn).map(|(exceeded, known)| (Decision::now(exceeded), known))
+            }
             None => None,
         };
-        if let Some((exceeded, known)) = found {
+        if let Some((decision, known)) = found {
             let culprit = known.or_else(|| culprit(isolate));
-            let mut control = self.control.lock();
-            control.decided.get_or_insert((turn, exceeded, Instant::now()));
-            control.verdict.get_or_insert(Verdict { cause: Cause::Exceeded(exceeded), culprit });
-            drop(control);
-            isolate.terminate_execution();
+            let mut watch = self.fence.lock();
+            watch.decide(decision);
+            let terminate = || {
+                isolate.terminate_execution();
+            };
+            watch.strike(|_| decision.verdict(culprit), terminate);
         }
     }
 
     /// Looks who runs; tells the limit that is passed, and by whom.
-    fn sight(&self, isolate: &mut v8::Isolate, turn: u64) -> Option<(Exceeded, Option<Handle>)> {
+    fn sight(&self, isolate: &mut v8::Isolate, turn: Number) -> Option<(Exceeded, Option<Handle>)> {
         let (cpu, now) = (self.clock.read(), Instant::now());
         let (since, began) = {
-            let mut control = self.control.lock();
-            let began = control.seen.filter(|seen| seen.turn == turn).map_or(cpu, |seen| seen.cpu);
-            let last = control.sighted.replace((turn, cpu)).filter(|(sighted, _)| *sighted == turn);
+            let mut watch = self.fence.lock();
+            let began = watch.seen.filter(|seen| seen.turn == turn).map_or(cpu, |seen| seen.cpu);
+            let last = watch.sighted.replace((turn, cpu)).filter(|(sighted, _)| *sighted == turn);
             (last.map(|(_, cpu)| cpu), began)
         };
         // A turn is seen about as often as it is long: each first look stands for one tick.
@@ -630,9 +632,7 @@ thread_local! {
 /// that asks now and then.
 pub(crate) fn is_turn_over() -> bool {
     let Some(slot) = LATEST.with_borrow(Weak::upgrade) else { return false };
-    let turn = slot.turn.load(Ordering::SeqCst);
-    let decided = slot.control.lock().decided;
-    !turn.is_multiple_of(2) && decided.is_some_and(|(decided, ..)| decided == turn)
+    slot.fence.lock().decision().is_some()
 }
 
 /// Names the isolate that runs on this thread.
@@ -699,31 +699,28 @@ pub(crate) struct TurnEnd {
 impl Turn<'_> {
     /// Disarms the limits.
     pub(crate) fn end(self, now: Instant) -> TurnEnd {
-        let mut control = self.slot.control.lock();
-        self.slot.turn.store(self.number + 1, Ordering::SeqCst);
         let elapsed = now.saturating_duration_since(self.started);
-        let used = match control.seen {
+        let used = |watch: &mut Watch| match watch.seen {
             Some(seen) if seen.turn == self.number => {
                 (self.slot.clock.read().saturating_sub(seen.cpu) + TICK).min(elapsed)
             }
             _ => elapsed,
         };
         // Memory may have run out in the last native call, which no interrupt came after.
-        let is_full = control
-            .decided
-            .is_some_and(|(turn, exceeded, _)| turn == self.number && exceeded == Exceeded::Memory);
+        let is_full =
+            |decision: Option<&Decision>| decision.is_some_and(|it| it.exceeded == Exceeded::Memory);
+        let close = |watch: &mut Watch, decision: Option<&Decision>| (used(watch), is_full(decision));
+        let ((used, is_full), verdict) = self.slot.fence.end(self.number, close);
         let full = Verdict { cause: Cause::Exceeded(Exceeded::Memory), culprit: None };
-        TurnEnd { used, verdict: control.verdict.take().or(is_full.then_some(full)) }
+        TurnEnd { used, verdict: verdict.or(is_full.then_some(full)) }
     }
 }
 
 impl Drop for Turn<'_> {
     /// A turn that did not come to its end, because something panicked, ends all the same.
     fn drop(&mut self) {
-        if self.slot.turn.load(Ordering::Relaxed) == self.number {
-            let mut control = self.slot.control.lock();
-            self.slot.turn.store(self.number + 1, Ordering::SeqCst);
-            control.verdict = None;
+        if self.slot.fence.is_running(self.number) {
+            let _ = self.slot.fence.end(self.number, |_, _| ());
         }
     }
 }
@@ -801,11 +798,7 @@ fn run() {
         }
         // Announce first, look second: a turn that begins in between sees the announcement.
         PARKED.store(true, Ordering::SeqCst);
-        let begun = SLOTS
-            .lock()
-            .iter()
-            .filter_map(Weak::upgrade)
-            .any(|slot| slot.turn.load(Ordering::SeqCst) % 2 == 1);
+        let begun = SLOTS.lock().iter().filter_map(Weak::upgrade).any(|slot| slot.fence.latest().is_some());
         if !begun {
             // Wakes now and then all the same, to notice that the last isolate is gone.
             std::thread::park_timeout(Duration::from_millis(250));

@@ -6,10 +6,10 @@
 //! *wedged*: it answers nobody any more, but others can be told, and its clients need not
 //! wait for it.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use deno_core::v8;
 use parking_lot::Mutex;
@@ -31,6 +31,8 @@ struct Sockets {
 thread_local! {
     /// That of the calling thread, if it is a shard's.
     static OWN: RefCell<Option<Arc<Wedge>>> = const { RefCell::new(None) };
+    /// Whether V8 has found its own state wrong on it.
+    static IS_CORRUPT: Cell<bool> = const { Cell::new(false) };
 }
 
 impl Wedge {
@@ -137,6 +139,62 @@ pub fn contain_panics() {
             stop_here("a native function panicked");
         }
     }));
+}
+
+/// Keeps V8 from ending the process where it gives up on purpose, as it does where a list
+/// would have more parts than a list can have.
+///
+/// V8 tells errors of no consequence to security from those by which it finds its own state
+/// wrong. After one of the former the thread on which it happened is stopped, as by
+/// [`contain_panics`]; the latter end the process as ever. V8 ends it by a trap, so
+/// this sets a handler for `SIGTRAP`; traps on other threads go to the one that was there before.
+///
+/// Handlers of signals belong to the process, so the library sets none by itself; `edgehost
+/// serve` does.
+#[allow(unsafe_code, reason = "libc has no safe wrapper for this call")]
+pub fn contain_fatal_errors() {
+    v8::V8::set_fatal_error_handler(on_fatal_error);
+    BEFORE.get_or_init(|| {
+        let handler: extern "C" fn(libc::c_int, *mut libc::siginfo_t, *mut libc::c_void) = on_trap;
+        // SAFETY: all zeros are a valid `sigaction`, without a handler and with an empty mask.
+        let (mut action, mut before) = unsafe { std::mem::zeroed::<(libc::sigaction, libc::sigaction)>() };
+        action.sa_sigaction = handler as libc::sighandler_t;
+        // While it is handled, others of its kind are not held back: V8 has other threads.
+        action.sa_flags = libc::SA_SIGINFO | libc::SA_NODEFER;
+        // SAFETY: both outlive the call.
+        let failed = unsafe { libc::sigaction(libc::SIGTRAP, &raw const action, &raw mut before) };
+        if failed == 0 { Before(Some(before)) } else { Before(None) }
+    });
+}
+
+/// What happened at a trap before.
+struct Before(Option<libc::sigaction>);
+
+static BEFORE: OnceLock<Before> = OnceLock::new();
+
+/// V8 is about to end the process because it finds its own state wrong. Errors without that
+/// meaning do not come by here.
+fn on_fatal_error(_file: &str, _line: i32, _message: &str) {
+    IS_CORRUPT.set(true);
+}
+
+/// A trap is a place in the code: whatever the thread did is not in the midst of something that
+/// this needs, such as an allocation.
+#[allow(unsafe_code, reason = "the system calls this")]
+extern "C" fn on_trap(signal: libc::c_int, info: *mut libc::siginfo_t, _context: *mut libc::c_void) {
+    // SAFETY: the system hands over what it knows of the signal.
+    let is_trap = unsafe { info.as_ref() }.is_some_and(|info| info.si_code > 0);
+    if is_trap && !IS_CORRUPT.get() {
+        stop_here("V8 gave up, for the reason above");
+    }
+    // SAFETY: what was set before is set again, and takes the same signal.
+    unsafe {
+        match BEFORE.get() {
+            Some(Before(Some(before))) => libc::sigaction(signal, before, std::ptr::null_mut()),
+            _ => libc::sigaction(signal, &std::mem::zeroed(), std::ptr::null_mut()),
+        };
+        libc::raise(signal);
+    }
 }
 
 #[cfg(test)]

@@ -4,14 +4,13 @@
 //! rest to a backend, and turn what comes back into a response.
 //! Key types: [`Front`], [`Peer`].
 //! Where to look: `pipeline` is the whole way, `exchange` a request on it, `stages` what is
-//! decided, in order, `authority` and `path` normalise, `apps` knows what answers for an app,
+//! decided, in order, `path` normalises, `apps` knows what answers for an app,
 //! `forward` hands over to another thread, `respond` holds the table of failures, `access`
 //! tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
 mod access;
 mod apps;
-mod authority;
 mod exchange;
 mod forward;
 mod path;

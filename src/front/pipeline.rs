@@ -5,14 +5,13 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use edgehost_ext::message::{Answer, BodyFault, BoxError, ResponseBody};
+use edgehost_ext::message::{Answer, BodyFault, BoxError, ResponseBody, settle_authority, settled_host};
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
 
 use super::access::{self, Access};
 use super::apps::{Apps, Served};
-use super::authority;
 use super::exchange::{Exchange, Peer};
 use super::respond::{self, Refusal};
 use super::stages::{self, Answered};
@@ -114,10 +113,10 @@ impl Front {
     {
         let is_trusted = peer.address.is_some_and(|ip| self.trusted.iter().any(|net| net.contains(&ip)));
         let mut exchange = Exchange::new(request, peer, is_trusted);
-        exchange.unsettled = authority::settle(&exchange.parts, &mut exchange.origin).err();
+        exchange.unsettled = settle_authority(&exchange.parts, &mut exchange.origin).err().map(Refusal::from);
         let host = || match exchange.unsettled {
             Some(_) => None,
-            None => authority::host(&exchange.parts, &exchange.origin),
+            None => settled_host(&exchange.parts, &exchange.origin),
         };
         let served = self.apps.find(app, host);
         let mut access = self.logs_access.then(|| {

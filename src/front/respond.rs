@@ -1,6 +1,6 @@
 //! From answers to responses: the table of failures, and how answers go out.
 
-use edgehost_ext::message::{Answer, BodyFault, RequestId, ResponseBody};
+use edgehost_ext::message::{Answer, BodyFault, MalformedHost, RequestId, ResponseBody};
 use http::header::Entry;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -164,8 +164,13 @@ impl Refusal {
                 | Self::HeadersTooLarge
                 | Self::UrlTooLong
                 | Self::Overloaded { elsewhere: true }
+                | Self::IsolateReset
+                | Self::CpuLimit
+                | Self::MemoryLimit
+                | Self::Panicked
         ) {
-            // What is left of the request is not read; or the next one had better go elsewhere.
+            // What is left of the request is not read, or an isolate has it that has ended; or the
+            // next one had better go elsewhere.
             headers.insert(CONNECTION, HeaderValue::from_static("close"));
         }
         response
@@ -193,6 +198,12 @@ impl From<BackendError> for Refusal {
                 CallError::Startup(_) => Self::StartupTimeout,
             },
         }
+    }
+}
+
+impl From<MalformedHost> for Refusal {
+    fn from(MalformedHost: MalformedHost) -> Self {
+        Self::MalformedHost
     }
 }
 

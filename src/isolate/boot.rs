@@ -154,6 +154,10 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
             },
         },
         console: console(version.clone(), rejections.clone()),
+        thrown: {
+            let rejections = rejections.clone();
+            Rc::new(move |value| rejections.saw(value))
+        },
         exchanges: exchanges.clone(),
         root_certificates: Some(Arc::new(SystemCertificates)),
         permissions: version.access.checks(&sys),
@@ -281,7 +285,9 @@ fn judge(exchanges: SharedExchanges) -> Box<dyn Fn(Sighting) -> Option<Verdict>>
 /// Writes what user code prints into the host's log.
 fn console(version: Arc<Version>, rejections: Rc<Rejections>) -> edgehost_ext::ConsoleSink {
     Rc::new(move |line: &ConsoleLine<'_>| {
-        if line.level == Level::Uncaught && line.request.is_none() && !rejections.is_news(line.text) {
+        if let (Some(reason), None) = (&line.reason, &line.request)
+            && !rejections.is_news(reason, line.text)
+        {
             return;
         }
         let level = match line.level {

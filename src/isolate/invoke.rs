@@ -93,8 +93,11 @@ pub(crate) struct Isolate {
     pub(super) rejections: Rc<Rejections>,
     pub(super) ends: Arc<Ends>,
     pub(super) modules: RefCell<Vec<ModuleState>>,
-    /// How many of them are loaded.
+    /// How many of them are loaded, and how many wait in a top-level `await`.
     pub(super) loaded: Cell<usize>,
+    pub(super) loading: Cell<usize>,
+    /// Whether the turn that runs is that of a module that loads.
+    pub(super) is_load: Cell<bool>,
     pub(super) verdict: Cell<Option<Verdict>>,
     pub(super) condemned: Cell<bool>,
     pub(super) retiring: Cell<bool>,
@@ -132,6 +135,8 @@ impl Isolate {
             ends: Arc::default(),
             modules: RefCell::new(version.routes.iter().map(|_| ModuleState::Unloaded).collect()),
             loaded: Cell::new(0),
+            loading: Cell::new(0),
+            is_load: Cell::new(false),
             verdict: Cell::new(None),
             condemned: Cell::new(false),
             retiring: Cell::new(false),

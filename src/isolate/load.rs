@@ -6,14 +6,14 @@ use std::rc::Rc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use deno_core::{ModuleSpecifier, v8};
+use deno_core::{JsRuntime, ModuleSpecifier, v8};
 use edgehost_ext::message::RequestId;
 use futures::FutureExt;
 use tokio::sync::Notify;
 
 use super::Isolate;
 use super::report::text_of;
-use crate::enforcer::{Budget, Cause};
+use crate::enforcer::{Budget, Cause, Verdict};
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
 use crate::telemetry::{Event, ModuleFailed, Printed};
@@ -32,9 +32,16 @@ struct RouteFacts<'a> {
 /// How far a route module is.
 pub(super) enum ModuleState {
     Unloaded,
-    Loading(Rc<Notify>),
+    Loading(Loading),
     Ready,
     Failed,
+}
+
+/// A module that waits in a top-level `await`.
+pub(super) struct Loading {
+    done: Rc<Notify>,
+    /// Who asked for it first.
+    request: Option<RequestId>,
 }
 
 /// Why a route module is not there.
@@ -48,54 +55,64 @@ pub(crate) enum LoadError {
 /// How many reports are held back at most.
 const MOST_HELD: usize = 64;
 
+/// A value of JavaScript, by its identity.
+type Thrown = v8::Global<v8::Value>;
+
 /// Tells rejections of modules that failed to load from others. deno_core reports such an
-/// error twice: to who loads the module, and as a promise that nobody caught.
+/// error twice: to who loads the module, and as a promise that nobody caught. Whatever its
+/// text, it is the same value both times.
 #[derive(Default)]
 pub(super) struct Rejections {
     /// Modules that wait in a top-level `await`; a rejection may be that of one of them.
     waiting: Cell<usize>,
     /// Reports that came meanwhile.
-    held: RefCell<Vec<String>>,
-    /// Modules that failed, whose rejection has not come yet: the first lines of their errors.
-    failed: RefCell<Vec<String>>,
+    held: RefCell<Vec<(Thrown, String)>>,
+    /// What modules threw that failed, whose rejection has not come yet.
+    failed: RefCell<Vec<Thrown>>,
+    /// Set while a module is asked for its exports, or for what it threw.
+    asks: Cell<bool>,
+    /// What it threw: of an error with causes, the outermost comes first.
+    thrown: RefCell<Option<Thrown>>,
 }
 
 impl Rejections {
-    const PREFIX: &str = "Uncaught (in promise) ";
-
-    /// The same for both ways; strings that were thrown have quotes in one of them.
-    fn first_line(error: &str) -> &str {
-        error.lines().next().unwrap_or_default().trim_matches(['"', '\'', '`'])
-    }
-
-    /// Whether a report of an uncaught error, outside of any request, belongs into the log now.
-    pub(super) fn is_news(&self, report: &str) -> bool {
-        let Some(error) = report.strip_prefix(Self::PREFIX) else { return true };
+    /// Whether a report of a rejection, outside of any request, belongs into the log now.
+    pub(super) fn is_news(&self, reason: &Thrown, report: &str) -> bool {
         let mut failed = self.failed.borrow_mut();
-        if let Some(at) = failed.iter().position(|line| line == Self::first_line(error)) {
+        if let Some(at) = failed.iter().position(|thrown| thrown == reason) {
             failed.swap_remove(at);
             return false;
         }
         if self.waiting.get() > 0 && self.held.borrow().len() < MOST_HELD {
-            self.held.borrow_mut().push(report.to_owned());
+            self.held.borrow_mut().push((reason.clone(), report.to_owned()));
             return false;
         }
         true
     }
 
-    /// The module of a route threw this.
-    fn expect(&self, error: &str) {
-        let line = Self::first_line(error);
-        let mut held = self.held.borrow_mut();
-        let came = held.iter().position(|report| {
-            report.strip_prefix(Self::PREFIX).is_some_and(|error| Self::first_line(error) == line)
-        });
-        match came {
-            Some(at) => {
-                held.remove(at);
-            }
-            None => self.failed.borrow_mut().push(line.to_owned()),
+    /// A value becomes an error.
+    pub(super) fn saw(&self, value: Thrown) {
+        if self.asks.get() {
+            self.thrown.borrow_mut().get_or_insert(value);
         }
+    }
+
+    /// Asks a module for its exports. Its rejection is expected where it failed.
+    fn ask<T, E>(&self, exports: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
+        self.asks.set(true);
+        let result = exports();
+        self.asks.set(false);
+        let thrown = self.thrown.take();
+        if let (Err(_), Some(thrown)) = (&result, thrown) {
+            let mut held = self.held.borrow_mut();
+            match held.iter().position(|(reason, _)| *reason == thrown) {
+                Some(at) => {
+                    held.remove(at);
+                }
+                None => self.failed.borrow_mut().push(thrown),
+            }
+        }
+        result
     }
 
     fn wait(&self) {
@@ -105,7 +122,10 @@ impl Rejections {
     /// What was held back, once no module waits any more.
     fn waited(&self) -> Vec<String> {
         self.waiting.set(self.waiting.get() - 1);
-        if self.waiting.get() == 0 { self.held.take() } else { Vec::new() }
+        if self.waiting.get() > 0 {
+            return Vec::new();
+        }
+        self.held.take().into_iter().map(|(_, report)| report).collect()
     }
 }
 
@@ -124,8 +144,8 @@ impl Isolate {
                     let limit = self.version.routes[route].startup_failed();
                     return Err(limit.map_or(LoadError::Failed, LoadError::Exceeded));
                 }
-                ModuleState::Loading(notify) => Some(notify.clone()),
-                ModuleState::Unloaded => None,
+                ModuleState::Loading(loading) => Some(loading.done.clone()),
+                ModuleState::Unloaded => self.in_the_way_of(route),
             };
             if self.condemned.get() {
                 return Err(LoadError::IsolateOver);
@@ -136,6 +156,37 @@ impl Isolate {
                     // The isolate may end while the module loads; nobody notifies then.
                     let _ = tokio::time::timeout(Duration::from_millis(50), notify.notified()).await;
                 }
+            }
+        }
+    }
+
+    /// What has to be done before this module may begin to load: where one of two is
+    /// suspect, they load one after the other.
+    fn in_the_way_of(&self, route: usize) -> Option<Rc<Notify>> {
+        let is_suspect = |route: usize| self.version.routes[route].is_suspect();
+        self.modules.borrow().iter().enumerate().find_map(|(other, state)| match state {
+            ModuleState::Loading(loading) if is_suspect(route) || is_suspect(other) => {
+                Some(loading.done.clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// The isolate ends, and it is not known on whose behalf code ran: perhaps it was that of
+    /// a module that waits in a top-level `await`. One that is alone in that is to blame,
+    /// unless requests were in flight as well; then it has a second attempt.
+    pub(super) fn suspect_modules(&self, cause: Cause) {
+        let loading = |(route, state): (usize, &ModuleState)| match state {
+            ModuleState::Loading(loading) => Some((route, loading.request)),
+            _ => None,
+        };
+        let suspects: Vec<_> = self.modules.borrow().iter().enumerate().filter_map(loading).collect();
+        let are_many = suspects.len() > 1;
+        let are_asked = self.exchanges.borrow().live() > 0;
+        for (route, request) in suspects {
+            let was_suspect = self.version.routes[route].suspect();
+            if !are_many && (was_suspect || !are_asked) {
+                self.load_ended(route, request, cause);
             }
         }
     }
@@ -161,6 +212,14 @@ impl Isolate {
         result
     }
 
+    /// A turn of a module that loads: no request is to blame for what happens in it.
+    fn load_turn<R>(&self, budget: Budget, run: impl FnOnce(&mut JsRuntime) -> R) -> Result<R, Verdict> {
+        self.is_load.set(true);
+        let result = self.turn(budget, None, run);
+        self.is_load.set(false);
+        result
+    }
+
     fn begin_load(self: &Rc<Self>, route: usize, request: Option<RequestId>) {
         let of_route = &self.version.routes[route];
         if of_route.startup_failed().is_some() && !self.is_trial.get() {
@@ -170,7 +229,7 @@ impl Isolate {
         let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
-        let evaluation = self.turn(budget, None, |runtime| {
+        let evaluation = self.load_turn(budget, |runtime| {
             {
                 // A dynamic `import()` that ended leaves its request's scope behind.
                 deno_core::scope!(scope, runtime);
@@ -192,12 +251,14 @@ impl Isolate {
             return self.loaded(route, request, module, evaluated.err().map(|error| text_of(&error)));
         }
         // Top-level `await`: goes on while others are served.
-        let notify = Rc::new(Notify::new());
-        self.modules.borrow_mut()[route] = ModuleState::Loading(notify.clone());
+        let done = Rc::new(Notify::new());
+        self.modules.borrow_mut()[route] = ModuleState::Loading(Loading { done: done.clone(), request });
+        self.loading.set(self.loading.get() + 1);
         let isolate = self.clone();
         self.rejections.wait();
         tokio::task::spawn_local(async move {
             let evaluated = tokio::time::timeout_at(until.into(), Pin::new(&mut evaluation)).await;
+            isolate.loading.set(isolate.loading.get() - 1);
             match evaluated {
                 Ok(evaluated) => {
                     isolate.loaded(route, request, module, evaluated.err().map(|error| text_of(&error)))
@@ -228,7 +289,7 @@ impl Isolate {
                     x_request_id: None,
                 }));
             }
-            notify.notify_waiters();
+            done.notify_waiters();
         });
     }
 
@@ -314,8 +375,9 @@ impl Isolate {
         let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
-        let methods = self.turn(budget, None, |runtime| {
-            let namespace = runtime.get_module_namespace(module).map_err(|error| text_of(&error))?;
+        let methods = self.load_turn(budget, |runtime| {
+            let namespace = self.rejections.ask(|| runtime.get_module_namespace(module));
+            let namespace = namespace.map_err(|error| text_of(&error))?;
             deno_core::scope!(scope, runtime);
             v8::tc_scope!(let scope, scope);
             let register = v8::Local::new(scope, &self.functions.register);
@@ -342,10 +404,7 @@ impl Isolate {
                 self.modules.borrow_mut()[route] = ModuleState::Ready;
                 self.weigh();
             }
-            Ok(Err(error)) => {
-                self.rejections.expect(&error);
-                self.load_failed(route, request, &error);
-            }
+            Ok(Err(error)) => self.load_failed(route, request, &error),
             Err(verdict) => self.load_ended(route, request, verdict.cause),
         }
     }
@@ -358,7 +417,7 @@ impl Isolate {
         let limits = &self.version.limits;
         let until = Instant::now() + limits.startup_wall;
         let budget = Budget { cpu: limits.startup_cpu, due: until, until, shared: false };
-        let held = self.turn(budget, None, |runtime| self.slot.nearly_full(runtime.v8_isolate()));
+        let held = self.load_turn(budget, |runtime| self.slot.nearly_full(runtime.v8_isolate()));
         if let Ok(Some(held)) = held
             && !self.version.nearly_full_told.swap(true, Ordering::Relaxed)
         {

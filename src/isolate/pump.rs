@@ -36,13 +36,17 @@ impl Isolate {
         }
         self.end_late_tasks(cx);
         let limits = &self.version.limits;
+        let is_loading = self.loading.get() > 0;
         let (alone, used) = {
             let mut exchanges = self.exchanges.borrow_mut();
-            let alone = exchanges.alone(Instant::now());
+            // What a module does while it loads is charged to none of them.
+            let alone = exchanges.alone(Instant::now()).filter(|_| !is_loading);
             let exchange = alone.and_then(|handle| exchanges.get(handle));
             (alone, exchange.map_or(Duration::ZERO, |exchange| exchange.used))
         };
-        let mut budget = self.budget(limits.cpu.saturating_sub(used), Instant::now() + limits.wall);
+        let is_module_alone = is_loading && self.exchanges.borrow().live() == 0;
+        let cpu = if is_module_alone { limits.startup_cpu } else { limits.cpu };
+        let mut budget = self.budget(cpu.saturating_sub(used), Instant::now() + limits.wall);
         budget.shared = true;
         let polled = self.turn(budget, alone, |runtime| {
             {

@@ -79,8 +79,10 @@ impl Isolate {
             (None, Err(())) => Verdict { cause: Cause::Panicked, culprit: None },
         };
         drop(runtime);
-        verdict.culprit =
-            verdict.culprit.or(on_behalf_of).or_else(|| self.exchanges.borrow().alone(Instant::now()));
+        // Code of requests is known by its scope; that of modules has none.
+        let is_of_module = self.is_load.get() || self.loading.get() > 0;
+        let alone = || self.exchanges.borrow().alone(Instant::now()).filter(|_| !is_of_module);
+        verdict.culprit = verdict.culprit.or(on_behalf_of).or_else(alone);
         self.condemn(verdict, end.used);
         Err(verdict)
     }
@@ -101,6 +103,9 @@ impl Isolate {
         self.condemned.set(true);
         self.verdict.set(Some(verdict));
         let for_all = self.slot.is_condemned();
+        if verdict.culprit.is_none() && !for_all && !self.is_load.get() {
+            self.suspect_modules(verdict.cause);
+        }
         let mut exchanges = self.exchanges.borrow_mut();
         let handles = exchanges.handles();
         let siblings = handles.iter().filter(|handle| Some(**handle) != verdict.culprit).count();

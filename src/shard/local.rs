@@ -20,8 +20,9 @@ use crate::project::Runtime;
 use crate::soon::Soon;
 use crate::version::Version;
 
-/// How often a request that was never started is moved to a successor.
-const MOVES: usize = 3;
+/// How often a request that was never started is moved to a successor: as many modules may
+/// end the isolates that they load in.
+const MOVES: usize = 16;
 
 /// Bytes that are read ahead of a body that is still arriving, for a request that waits
 /// for a permit.
@@ -29,6 +30,9 @@ const GATHERED: usize = 64 * 1024;
 
 /// How long a body may take to arrive whole where no more uploads may wait.
 const GATHERING: Duration = Duration::from_secs(1);
+
+/// How many may do so at once, if the queue is not longer.
+const MOST_GATHERING: usize = 256;
 
 /// What the isolates of a thread have in common.
 pub(crate) struct Shard {
@@ -389,7 +393,7 @@ impl Local {
         if invocation.head.raw_headers.contains_key(EXPECT) {
             return Err(overloaded());
         }
-        let most = half(self.version.limits.queue);
+        let most = self.version.limits.queue.max(MOST_GATHERING);
         let _gathering = Waiting::join(&seat.gathering, most).ok_or_else(overloaded)?;
         let gathered = tokio::time::timeout(GATHERING, invocation.body.gather(GATHERED)).await;
         gathered.map_err(|_elapsed| overloaded())?.map_err(|error| broken(&error))
@@ -433,7 +437,11 @@ impl Local {
                 entered?
             }
         };
+        let deadline = invocation.started + route.first_byte;
         for _ in 0..MOVES {
+            if Instant::now() >= deadline {
+                break;
+            }
             let mut isolate = self.isolate(seat)?;
             if isolate.has_failed(invocation.head.route) && route.begin_retry(Instant::now()) {
                 self.load_again(&isolate, invocation.head.route, invocation.head.id).await;

@@ -36,6 +36,8 @@ pub(crate) struct ServedRoute {
     /// Exported methods: what the bundler saw, then what the module really has.
     methods: AtomicU8,
     setback: Mutex<Setback>,
+    /// Whether an isolate ended while the module loaded, perhaps because of it.
+    suspect: AtomicBool,
     /// What loading the module threw last.
     failure: Mutex<String>,
 }
@@ -92,6 +94,7 @@ impl ServedRoute {
             bundle_error_logged: AtomicBool::new(false),
             methods: AtomicU8::new(entry.methods.bits()),
             setback: Mutex::default(),
+            suspect: AtomicBool::new(false),
             failure: Mutex::default(),
         }
     }
@@ -142,12 +145,25 @@ impl ServedRoute {
 
     /// The module failed to load, perhaps at a limit. Tells when it may be tried again.
     pub(crate) fn load_failed(&self, limit: Option<Exceeded>, now: Instant) -> Duration {
+        self.suspect.store(false, Ordering::Relaxed);
         self.setback.lock().another(limit, now)
     }
 
     /// The module is there after all.
     pub(crate) fn load_succeeded(&self) {
+        self.suspect.store(false, Ordering::Relaxed);
         *self.setback.lock() = Setback::default();
+    }
+
+    /// Whether the module is to be loaded while no other one is, so that it shows whether
+    /// isolates end because of it.
+    pub(crate) fn is_suspect(&self) -> bool {
+        self.suspect.load(Ordering::Relaxed)
+    }
+
+    /// An isolate ended while the module loaded. Whether that is not the first time.
+    pub(crate) fn suspect(&self) -> bool {
+        self.suspect.swap(true, Ordering::Relaxed)
     }
 
     /// Whether it is time to try again to load the module: true once for each pause.

@@ -150,7 +150,7 @@ async fn what_one_app_does_wrong_changes_nothing_for_another() {
     let host = host(1);
     host.deploy(app(&good, "good").hosts(["good.example"])).await.expect("deployed");
     let mut tight = limits();
-    tight.cpu = Duration::from_millis(200);
+    tight.cpu = Duration::from_secs(1);
     tight.startup_wall = Duration::from_millis(300);
     tight.concurrency = 2;
     tight.queue = 1;

@@ -197,6 +197,8 @@ async fn before_next_16_it_is_undefined_with_a_warning() {
         let told: Vec<_> = told.filter(|warning| warning.message.ends_with(": it is undefined")).collect();
         assert!(!told.is_empty() && told.iter().all(|warning| warning.breaks.is_empty()), "{warnings:#?}");
     }
+    let of_package = "\"lost\" is not exported by \"node_modules/p/inner.js\", imported by \"node_modules/p/index.js\": it is undefined";
+    assert!(warnings.iter().any(|warning| warning.message == of_package), "{warnings:#?}");
     // `POST` is handed on twice, and the broken route imports one name more.
     assert_eq!(warnings.len(), names.len() + 2, "each once: {warnings:#?}");
 }
@@ -548,6 +550,50 @@ async fn a_module_that_throws_is_logged_once() {
         [("thrown while loading", 1), ("thrown after waiting", 1), ("nobody waits for it", 1)]
     {
         assert_eq!(log.matches(&format!("Error: {text}")).count(), times, "{text}");
+    }
+}
+
+#[tokio::test]
+async fn rejections_are_told_from_what_a_module_throws_by_what_they_are() {
+    let app = project()
+        .file(
+            "app/route.ts",
+            "const later = (what: unknown) => setTimeout(() => { Promise.reject(what); }, 5);
+later(new Error('in the same words'));
+later('a plain text');
+await new Promise((done) => setTimeout(done, 40));
+
+throw new Error('in the same words');
+export const GET = () => {};",
+        )
+        .file(
+            "app/wrapped/route.ts",
+            "throw new Error('the outer of two', { cause: new Error('the inner of two') });
+export const GET = () => {};",
+        )
+        .file("app/text/route.ts", "throw 'another plain text';\nexport const GET = () => {};")
+        .file(
+            "app/last/route.ts",
+            "export const GET = () => { Promise.reject(new Error('after all of them')); };",
+        )
+        .start()
+        .await;
+    for path in ["/", "/wrapped", "/text", "/last"] {
+        assert_eq!(app.get(path).await.status, 500);
+    }
+    logged(&["Uncaught (in promise) Error: after all of them"]).await;
+    let log = super::harness::log();
+    let uncaught = |text: &str| {
+        log.lines().filter(|line| line.contains("Uncaught (in promise)") && line.contains(text)).count()
+    };
+    // That of the module itself is told as such.
+    assert_eq!(uncaught("in the same words"), 1);
+    let stray = log.split("Uncaught (in promise) Error: in the same words").nth(1).expect("found");
+    assert!(stray.lines().take(6).any(|line| line.contains("app/route.ts:2:7")), "{stray}");
+    assert_eq!(uncaught("a plain text"), 1);
+    for text in ["the outer of two", "the inner of two", "another plain text"] {
+        assert!(log.contains(text));
+        assert_eq!(uncaught(text), 0, "{text}");
     }
 }
 

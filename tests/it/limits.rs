@@ -554,3 +554,17 @@ async fn a_deadline_stops_whose_it_is_and_not_who_runs_at_that_moment() {
     busy.is(200, "done");
     assert_eq!((waits.status.as_u16(), waits.code()), (504, "HANDLER_TIMEOUT"));
 }
+
+#[tokio::test]
+async fn whose_upload_ends_with_an_isolate_is_told_to_take_another_connection() {
+    let app = hostile("export const GET = () => { while (true) {} };")
+        .file("app/upload/route.ts", "export const POST = async (request: Request) => { let size = 0; for await (const chunk of request.body as any) size += chunk.length; return Response.json(size); };")
+        .start()
+        .await;
+    let mut upload = app.connect().await;
+    upload.write("POST /upload HTTP/1.1\r\nhost: h\r\ncontent-length: 10\r\n\r\nhalf.").await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(app.get("/hostile").await.code(), "CPU_LIMIT");
+    let answer = upload.read_until("ISOLATE_RESET\n").await;
+    assert!(answer.starts_with("HTTP/1.1 503") && answer.contains("connection: close"), "{answer}");
+}

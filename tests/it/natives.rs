@@ -118,6 +118,58 @@ async fn primes_that_there_are_not() {
 }
 
 #[tokio::test]
+async fn keys_that_were_made_elsewhere() {
+    // As a program of anybody's may write them (RFC 5280, RFC 5208).
+    let der = "const c = M('crypto');
+        const tlv = (tag, ...parts) => { const b = Buffer.concat(parts); const l = b.length < 128 ? [b.length] : b.length < 256 ? [0x81, b.length] : b.length < 65536 ? [0x82, b.length >> 8, b.length & 255] : [0x83, b.length >> 16, (b.length >> 8) & 255, b.length & 255]; return Buffer.concat([Buffer.from([tag, ...l]), b]); };
+        const int = (n) => { let h = n.toString(16); if (h.length % 2) h = '0' + h; const b = Buffer.from(h, 'hex'); return tlv(2, b[0] > 127 ? Buffer.concat([Buffer.of(0), b]) : b); };
+        const seq = (...parts) => tlv(48, ...parts);
+        const DSA = Buffer.from('06072a8648ce380401', 'hex'), DH = Buffer.from('06092a864886f70d010301', 'hex');
+        const spki = (...all) => seq(seq(all[0], seq(...all.slice(1, -1).map(int))), tlv(3, Buffer.of(0), int(all.at(-1))));
+        const pkcs8 = (...all) => seq(int(0n), seq(all[0], seq(...all.slice(1, -1).map(int))), tlv(4, int(all.at(-1))));
+        const open = (...all) => c.createPublicKey({ key: spki(...all), format: 'der', type: 'spki' });
+        const secret = (...all) => c.createPrivateKey({ key: pkcs8(...all), format: 'der', type: 'pkcs8' });
+        const pem = (...all) => `-----BEGIN PRIVATE KEY-----\\n${pkcs8(...all).toString('base64')}\\n-----END PRIVATE KEY-----\\n`;
+        const P = 2n ** 1024n - 105n;";
+    let dh = json!("ERR_OSSL_DH_BAD_FFC_PARAMETERS");
+    let dsa = json!("ERR_OSSL_DSA_BAD_FFC_PARAMETERS");
+    let cases = [
+        ("c.diffieHellman({ privateKey: secret(DH, 0n, 2n, 3n), publicKey: open(DH, 0n, 2n, 3n) })", dh.clone()),
+        ("c.createPublicKey(secret(DH, 0n, 2n, 3n))", dh.clone()),
+        ("c.createPublicKey(pem(DH, 0n, 2n, 3n))", dh.clone()),
+        ("open(DH, 0n, 2n, 3n)", dh.clone()),
+        ("secret(DH, 2n ** 100000n - 1n, 2n, 3n)", dh.clone()),
+        ("secret(DH, P, 2n, 2n ** 100000n)", dh.clone()),
+        ("open(DH, P, 2n ** 100000n, 3n)", dh),
+        ("c.sign('sha256', Buffer.from('x'), secret(DSA, 7n, 3n, 2n, 1n))", dsa.clone()),
+        ("c.sign('sha256', Buffer.from('x'), secret(DSA, 7n, 3n, 2n, 2n))", dsa.clone()),
+        ("c.sign('sha256', Buffer.from('x'), pem(DSA, 7n, 3n, 2n, 2n))", dsa.clone()),
+        ("secret(DSA, 2n ** 100000n + 1n, 2n ** 99000n + 1n, 2n, 3n)", dsa.clone()),
+        ("open(DSA, 2n ** 100000n + 1n, 2n ** 99000n + 1n, 2n, 3n)", dsa.clone()),
+        ("c.createPublicKey(pem(DSA, 2n ** 100000n + 1n, 2n ** 99000n + 1n, 2n, 3n))", dsa),
+        // What is asked for every day.
+        (
+            "const same = (kind, options) => { const { privateKey, publicKey } = c.generateKeyPairSync(kind, options);
+                const again = c.createPrivateKey({ key: privateKey.export({ format: 'der', type: 'pkcs8' }), format: 'der', type: 'pkcs8' });
+                const text = privateKey.export({ format: 'pem', type: 'pkcs8' });
+                return [again.equals(privateKey), c.createPublicKey(text).equals(publicKey), c.createPublicKey({ key: publicKey.export({ format: 'der', type: 'spki' }), format: 'der', type: 'spki' }).equals(publicKey)].every(Boolean); };
+            return [same('rsa', { modulusLength: 1024 }), same('dsa', { modulusLength: 1024, divisorLength: 160 }), same('ec', { namedCurve: 'P-256' }), same('ed25519')]",
+            json!([true, true, true, true]),
+        ),
+        (
+            "const one = c.generateKeyPairSync('dh', { group: 'modp14' }), two = c.generateKeyPairSync('dh', { group: 'modp14' });
+            return c.diffieHellman({ privateKey: one.privateKey, publicKey: two.publicKey }).equals(c.diffieHellman({ privateKey: two.privateKey, publicKey: one.publicKey }))",
+            json!(true),
+        ),
+    ];
+    let cases: Vec<(String, Value)> =
+        cases.into_iter().map(|(code, answer)| (format!("{der} {code}"), answer)).collect();
+    let cases: Vec<(&str, Value)> =
+        cases.iter().map(|(code, answer)| (code.as_str(), answer.clone())).collect();
+    each_has_its_answer(&cases).await;
+}
+
+#[tokio::test]
 async fn digests_without_end() {
     let none = json!("ERR_OUT_OF_RANGE");
     each_has_its_answer(&[

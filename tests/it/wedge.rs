@@ -83,6 +83,30 @@ fn what_v8_cannot_recover_from_costs_a_thread_not_the_connections_of_others() {
     assert!(served.log().contains("memory"), "{}", served.log());
 }
 
+#[test]
+fn lists_that_v8_gives_up_for_cost_a_thread_not_the_answers_of_others() {
+    let long = "const text = 'a'.repeat(2 ** 28);";
+    let project = stuck()
+        .file("app/by-hand/route.ts", format!("export const GET = () => {{ {long} return Response.json((RegExp.prototype as any)[Symbol.match].call(/a/g, text)); }};"))
+        .file("app/vm/route.ts", "import vm from 'node:vm'; export const GET = () => Response.json(vm.runInNewContext(\"'a'.repeat(2 ** 28).split('')\"));")
+        .file("app/json/route.ts", "export const GET = () => Response.json(JSON.parse(`[${'1,'.repeat(2 ** 27)}1]`));");
+    for path in ["/by-hand", "/vm", "/json"] {
+        let arguments = ["--instances", "2", "--limit-memory", "700MiB"];
+        let mut served = Served::start(&project.path(), &arguments, |_| {});
+        // So many that the other thread has some of them.
+        let slow = [(); 10].map(|()| {
+            std::thread::sleep(Duration::from_millis(20));
+            ask(&served.address, "/slow")
+        });
+        let client = ask(&served.address, path);
+        assert_eq!(served.exit_code(), Some(75), "{path}: {}", served.log());
+        assert_eq!(client.join().expect("no panic").0, "", "{path}");
+        assert!(served.log().contains("V8 gave up"), "{path}: {}", served.log());
+        let answered = slow.into_iter().map(|slow| slow.join().expect("no panic").0);
+        assert!(answered.filter(|answer| answer.ends_with("slow, but there")).count() >= 1, "{path}");
+    }
+}
+
 #[tokio::test]
 async fn the_library_goes_on_with_its_other_threads() {
     // Comes back after a while, so that other tests of this process have their core again.

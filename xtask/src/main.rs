@@ -4,12 +4,14 @@ mod bare;
 mod bench;
 mod debian;
 mod dist;
+mod fuzz;
 mod libclang;
 mod licences;
 mod packages;
 mod process;
 mod projects;
 mod server;
+mod soak;
 mod tools;
 mod v8;
 mod v8_source;
@@ -34,6 +36,10 @@ cargo xtask <command>
   bench --peers         every row on every peer, and benches/RESULTS.md; 40 minutes, 5 with --quick
       --only ROW,..  --binary PATH  --minutes N
   projects DIR.. [--json]  bundle and serve other people's projects, ask every route, tell what failed and why
+  fuzz TARGET [--minutes N]  look for inputs that break a property: authority, headers, answers, chunked, decoding,
+                        multipart; `all` for each of them, 5 minutes long
+  soak [--minutes N]    mixed load and one kill a second for 30 minutes: is the server flat, is every answer right?
+      --instances N  --binary PATH
   licences              may all that is inside be passed on? (cargo-deny); gathers its texts
   dist [--check]        what people install: an archive, npm and Debian packages in target/dist/packages (an hour)
       --binary PATH     of this program, instead of building it
@@ -89,6 +95,8 @@ fn run(arguments: &[String]) -> anyhow::Result<()> {
             set_up()?;
             packages::run(rest)
         }
+        ["fuzz", rest @ ..] => fuzz::run(rest),
+        ["soak", rest @ ..] => soak::run(rest),
         ["licences"] => licences::run(&root().join("target/THIRD-PARTY-LICENSES.txt")),
         ["dist", rest @ ..] => dist::run(rest),
         ["bare", rest @ ..] => bare::run(rest),
@@ -135,11 +143,30 @@ fn serve(rest: &[&str]) -> anyhow::Result<()> {
 
 fn test(rest: &[&str]) -> anyhow::Result<()> {
     set_up()?;
+    if rest.is_empty() {
+        model()?;
+    }
     // The profile of the program that people run: its tests need no second build
     // of the dependencies, and test what is shipped.
     let mut arguments = vec!["test", "--release", "--workspace"];
     arguments.extend(rest);
     cargo(&arguments)
+}
+
+/// Tries the abort fence in all orders of events. Only its crate is compiled for that, in a
+/// folder of its own: cargo would compile everything anew for other flags.
+fn model() -> anyhow::Result<()> {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let status = Command::new(cargo)
+        .args(["test", "--release", "--package", "edgehost_fence", "--lib", "--target-dir", "target/loom"])
+        .env("RUSTFLAGS", "--cfg loom")
+        .current_dir(root())
+        .status()
+        .context("cannot start cargo")?;
+    if !status.success() {
+        bail!("the model of the abort fence failed");
+    }
+    Ok(())
 }
 
 /// Runs cargo in the repository.

@@ -26,6 +26,8 @@ pub struct Settings {
     pub facts: AppFacts,
     /// Where `console.*` goes.
     pub console: ConsoleSink,
+    /// Is handed what was thrown and becomes an error of Rust.
+    pub thrown: ThrownSink,
     /// Requests in flight.
     pub exchanges: SharedExchanges,
     /// Certificates that `fetch` trusts; the system's when absent.
@@ -59,6 +61,7 @@ impl Default for Settings {
                 ceilings: Ceilings { cpu: 0.0, memory: 0.0, sockets: 0.0 },
             },
             console: Rc::new(|_| {}),
+            thrown: Rc::new(|_| {}),
             exchanges: SharedExchanges::default(),
             root_certificates: None,
             permissions: PermissionsContainer::new(Arc::new(parser), Permissions::allow_all()),
@@ -95,6 +98,8 @@ deno_core::extension!(
         op_edgehost_is_production,
         op_edgehost_is_handled,
         op_edgehost_log,
+        op_edgehost_log_rejection,
+        op_edgehost_thrown,
         op_edgehost_user_agent,
         op_edgehost_request_url,
         op_edgehost_request_method,
@@ -181,6 +186,7 @@ deno_core::extension!(
     state = |state, options| {
         state.put(options.settings.facts);
         state.put(options.settings.console);
+        state.put(options.settings.thrown);
         state.put(options.settings.exchanges);
         state.put(options.settings.permissions);
         state.put(options.settings.held);

@@ -2,11 +2,12 @@
 //!
 //! Purpose: the extensions behind `node:` modules, and what stands in for the
 //! parts of Deno's own runtime that they expect.
-//! Where to look: `ops` for what is answered differently here, `require` and `disk` for
+//! Where to look: `ops` for what is answered differently here, `keys` for those that are refused, `require` and `disk` for
 //! modules that are read while the app runs.
 //! Never: which app gets the layer; what user code may reach.
 
 mod disk;
+mod keys;
 mod ops;
 mod require;
 
@@ -26,6 +27,7 @@ use node_resolver::{
 use sys_traits::impls::{CwdSys, RealSys};
 
 pub use self::disk::{DiskModule, DiskModules};
+use self::keys::*;
 use self::ops::*;
 use self::require::{Packages, Require};
 use crate::list::Settings;
@@ -61,6 +63,7 @@ deno_core::extension!(
         op_bootstrap_unstable_args,
         op_create_worker,
         op_current_thread_cpu_usage,
+        op_edgehost_check_key,
         op_edgehost_end_if_over,
         op_edgehost_is_confined,
         op_edgehost_is_pipe,

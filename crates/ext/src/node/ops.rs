@@ -14,6 +14,7 @@ use deno_permissions::{OpenAccessKind, PermissionsContainer};
 use sys_traits::{EnvCurrentDir, EnvSetCurrentDir};
 
 use super::AppSys;
+use super::keys::{op_app_create_private_key, op_app_create_public_key};
 use crate::ops::AppFacts;
 
 /// Ops that fail when they are called: the names of some must exist, others stand in
@@ -326,6 +327,8 @@ pub(super) fn replace(op: OpDecl) -> OpDecl {
         | "op_net_listen_vsock"
         | "op_net_listen_tunnel"
         | "op_quic_endpoint_listen" => op_refused_listen(),
+        "op_node_create_private_key" => op_app_create_private_key(),
+        "op_node_create_public_key" => op_app_create_public_key(),
         "op_node_udp_open" => op_refused_descriptor(),
         "op_tty_check_fd_permission" => op_refused_terminal(),
         _ => return op,

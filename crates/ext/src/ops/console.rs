@@ -24,7 +24,6 @@ pub enum Level {
 }
 
 /// One line that user code printed.
-#[derive(Debug)]
 pub struct ConsoleLine<'a> {
     /// How severe.
     pub level: Level,
@@ -32,6 +31,8 @@ pub struct ConsoleLine<'a> {
     pub text: &'a str,
     /// The request during which it was printed.
     pub request: Option<PrintedBy>,
+    /// What a promise was rejected with, where the line tells of that.
+    pub reason: Option<v8::Global<v8::Value>>,
 }
 
 /// The request during which something was printed.
@@ -47,6 +48,9 @@ pub struct PrintedBy {
 
 /// Where lines go.
 pub type ConsoleSink = Rc<dyn Fn(&ConsoleLine<'_>)>;
+
+/// Is handed every value that was thrown and becomes an error of Rust.
+pub type ThrownSink = Rc<dyn Fn(v8::Global<v8::Value>)>;
 
 /// Whether somebody handles the rejection of a promise by now. Called by
 /// runtime-js/51_dispatch.js.
@@ -70,18 +74,46 @@ pub(crate) fn op_edgehost_log(
         3 => Level::Error,
         _ => Level::Uncaught,
     };
-    contained(|| {
-        let request = if handle < 0.0 {
-            None
-        } else {
-            let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
-            exchanges.get(Handle::from_number(handle)).map(|exchange| PrintedBy {
-                id: exchange.head.id,
-                route: exchange.head.route,
-                x_request_id: exchange.head.x_request_id.clone(),
-            })
-        };
-        let sink = state.borrow::<ConsoleSink>().clone();
-        sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request });
-    })
+    contained(|| print(state, level, handle, text, None))
+}
+
+/// Hands a report of a rejection that nobody handles to the host's log, with what the promise
+/// was rejected with. Called by runtime-js/20_console.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_log_rejection(
+    state: &OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    handle: f64,
+    #[string] text: &str,
+    reason: v8::Local<'_, v8::Value>,
+) -> Result<(), Panicked> {
+    let reason = v8::Global::new(scope, reason);
+    contained(|| print(state, Level::Uncaught, handle, text, Some(reason)))
+}
+
+fn print(state: &OpState, level: Level, handle: f64, text: &str, reason: Option<v8::Global<v8::Value>>) {
+    let request = if handle < 0.0 {
+        None
+    } else {
+        let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
+        exchanges.get(Handle::from_number(handle)).map(|exchange| PrintedBy {
+            id: exchange.head.id,
+            route: exchange.head.route,
+            x_request_id: exchange.head.x_request_id.clone(),
+        })
+    };
+    let sink = state.borrow::<ConsoleSink>().clone();
+    sink(&ConsoleLine { level, text: text.trim_end_matches('\n'), request, reason });
+}
+
+/// Tells the host which value becomes an error of Rust: it may be what a module threw.
+/// Called by runtime-js/51_dispatch.js.
+#[op2(fast)]
+pub(crate) fn op_edgehost_thrown(
+    state: &OpState,
+    scope: &mut v8::PinScope<'_, '_>,
+    value: v8::Local<'_, v8::Value>,
+) {
+    let value = v8::Global::new(scope, value);
+    state.borrow::<ThrownSink>()(value);
 }

@@ -29,7 +29,7 @@ use crate::message::{Exchange, Exchanges, Handle};
 pub(crate) use assets::*;
 pub(crate) use clones::*;
 pub(crate) use console::*;
-pub use console::{ConsoleLine, ConsoleSink, Level, PrintedBy};
+pub use console::{ConsoleLine, ConsoleSink, Level, PrintedBy, ThrownSink};
 pub(crate) use crypto::*;
 pub(crate) use decompress::*;
 pub(crate) use descriptors::*;

@@ -5,10 +5,9 @@ use std::rc::Rc;
 
 use deno_core::{AsyncResult, BufView, CancelHandle, CancelTryFuture, OpState, RcRef, Resource, op2, v8};
 use deno_error::JsErrorBox;
-use http::HeaderMap;
 
 use super::{Gone, SharedExchanges, with};
-use crate::message::{BodyError, BodyFault, Handle, LentBody, ParamValue, RequestBody};
+use crate::message::{BodyError, BodyFault, Handle, LentBody, ParamValue, RequestBody, joined};
 
 fn one_byte<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s, v8::String> {
     v8::String::new_from_one_byte(scope, bytes, v8::NewStringType::Normal)
@@ -33,18 +32,6 @@ pub(crate) fn op_edgehost_request_method(state: &OpState, handle: f64) -> Result
     with(state, handle, "method", |exchange| exchange.head.method.as_str().to_owned())
 }
 
-/// Joins the values of one header as the Fetch standard does (section 2.2.2, "get").
-fn join(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
-    let mut values = headers.get_all(name).iter();
-    let mut joined = values.next()?.as_bytes().to_vec();
-    for value in values {
-        // RFC 9113, section 8.2.3: cookie pairs that HTTP/2 split are joined by "; ".
-        joined.extend_from_slice(if name == "cookie" { b"; " } else { b", " });
-        joined.extend_from_slice(value.as_bytes());
-    }
-    Some(joined)
-}
-
 /// One header's value, or null. Called by runtime-js/30_request.js for `headers.get`.
 #[op2]
 pub(crate) fn op_edgehost_request_header<'s>(
@@ -58,7 +45,7 @@ pub(crate) fn op_edgehost_request_header<'s>(
     } else {
         name.into()
     };
-    let value = with(state, handle, "headers", |exchange| join(exchange.header_map_for(&lower), &lower))?;
+    let value = with(state, handle, "headers", |exchange| joined(exchange.header_map_for(&lower), &lower))?;
     Ok(match value {
         Some(value) => one_byte(scope, &value).into(),
         None => v8::null(scope).into(),
@@ -76,7 +63,7 @@ pub(crate) fn op_edgehost_request_headers<'s>(
         let headers = exchange.headers();
         let mut flat: Vec<v8::Local<'_, v8::Value>> = Vec::with_capacity(headers.len() * 2);
         for name in headers.keys() {
-            if let Some(value) = join(headers, name.as_str()) {
+            if let Some(value) = joined(headers, name.as_str()) {
                 flat.push(one_byte(scope, name.as_str().as_bytes()).into());
                 flat.push(one_byte(scope, &value).into());
             }

@@ -8,21 +8,19 @@ use std::rc::Rc;
 use bytes::Bytes;
 use deno_core::{OpState, op2, v8};
 use deno_error::JsErrorBox;
-use http::header::{CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{CONTENT_TYPE, HeaderValue};
 use http::{HeaderMap, Method, StatusCode};
 
 use super::held::{LARGE, flat, need};
 use super::{Panicked, SharedExchanges, contained};
-use crate::message::{Answer, Failure, Handle, ResponseBody, StreamEnd, StreamWriter, response_stream};
+use crate::message::{
+    Answer, Failure, Handle, Lines, ResponseBody, StreamEnd, StreamWriter, Unsendable, response_stream,
+};
 
 /// Which content type goes with a body that is sent through the fast slots of
 /// deno_fetch's Response. The numbers are those of `23_response.js`.
 const CONTENT_TYPE_NONE: u32 = 0;
 const CONTENT_TYPE_TEXT: u32 = 1;
-
-/// Most header lines of an answer. [`HeaderMap`] has room for some more, which the host
-/// and hyper may need.
-const MOST_LINES: u32 = 10_000;
 
 fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
@@ -105,7 +103,11 @@ fn byte_string(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>
 }
 
 /// A header that HTTP has no form for. Whoever is answered must not miss it in silence.
-fn unsendable(scope: &mut v8::PinScope<'_, '_>, name: v8::Local<'_, v8::Value>, why: &str) -> JsErrorBox {
+fn unsendable(
+    scope: &mut v8::PinScope<'_, '_>,
+    name: v8::Local<'_, v8::Value>,
+    why: Unsendable,
+) -> JsErrorBox {
     let name = name.to_rust_string_lossy(scope);
     JsErrorBox::type_error(format!("The header {name:?} of the answer cannot be sent: {why}"))
 }
@@ -118,30 +120,19 @@ fn header_map(
     scope: &mut v8::PinScope<'_, '_>,
     flat: v8::Local<'_, v8::Array>,
 ) -> Result<HeaderMap, JsErrorBox> {
-    let lines = flat.length() / 2;
-    if lines > MOST_LINES {
-        return Err(JsErrorBox::type_error(format!(
-            "The {lines} headers of the answer cannot be sent: there are too many headers, {MOST_LINES} at most"
-        )));
-    }
-    let mut headers = HeaderMap::with_capacity((flat.length() as usize / 2).min(64));
+    let count = flat.length() / 2;
+    let mut lines = Lines::with_room_for(count as usize).map_err(|why| {
+        JsErrorBox::type_error(format!("The {count} headers of the answer cannot be sent: {why}"))
+    })?;
     for index in (0..flat.length()).step_by(2) {
         let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1))
         else {
             return Err(JsErrorBox::type_error("The headers of the answer cannot be read"));
         };
-        let Some(known) = byte_string(scope, name).and_then(|name| HeaderName::from_bytes(&name).ok()) else {
-            return Err(unsendable(scope, name, "its name is not a token"));
-        };
-        let value = byte_string(scope, value).and_then(|value| HeaderValue::from_bytes(&value).ok());
-        let Some(value) = value else {
-            return Err(unsendable(scope, name, "its value has control characters, or some beyond Latin-1"));
-        };
-        if headers.try_append(known, value).is_err() {
-            return Err(unsendable(scope, name, "there are too many headers"));
-        }
+        let (known, bytes) = (byte_string(scope, name), byte_string(scope, value));
+        lines.add(known.as_deref(), bytes.as_deref()).map_err(|why| unsendable(scope, name, why))?;
     }
-    Ok(headers)
+    Ok(lines.into_map())
 }
 
 /// Answers with any status and headers. The body is null, a string, or a

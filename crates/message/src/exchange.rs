@@ -395,7 +395,7 @@ impl Exchanges {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::Origin;
+    use crate::Origin;
 
     fn head(path: &str) -> RequestHead {
         RequestHead {

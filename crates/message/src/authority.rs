@@ -7,24 +7,32 @@
 use std::borrow::Cow;
 use std::net::Ipv4Addr;
 
-use edgehost_ext::message::Origin;
 use http::header::{HOST, HeaderName};
 use http::request::Parts;
 use http::{HeaderMap, Version};
 use url::Host;
 
-use super::respond::Refusal;
+use crate::Origin;
 
 const FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
 const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
 
+/// The text is not one host and at most one port.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("not one host and at most one port")]
+pub struct MalformedHost;
+
 /// Fills in scheme and authority of a request.
-pub(super) fn settle(parts: &Parts, origin: &mut Origin) -> Result<(), Refusal> {
+///
+/// # Errors
+///
+/// [`MalformedHost`] where what the request says of them could be read in two ways.
+pub fn settle_authority(parts: &Parts, origin: &mut Origin) -> Result<(), MalformedHost> {
     // What a proxy says of the client's side takes the place of what it says of its own.
     if origin.trusted
         && let Some(proto) = forwarded(&parts.headers, &FORWARDED_PROTO)?
     {
-        origin.scheme = scheme(proto).ok_or(Refusal::MalformedHost)?;
+        origin.scheme = scheme(proto).ok_or(MalformedHost)?;
     }
     // Without a peer it came through the library, whose callers need no `Host`.
     let named = named(parts, origin.peer.is_some())?;
@@ -43,7 +51,7 @@ pub(super) fn settle(parts: &Parts, origin: &mut Origin) -> Result<(), Refusal> 
 }
 
 /// The host of a request whose authority was settled, without its port.
-pub(super) fn host<'a>(parts: &'a Parts, origin: &'a Origin) -> Option<&'a str> {
+pub fn settled_host<'a>(parts: &'a Parts, origin: &'a Origin) -> Option<&'a str> {
     let authority = match &origin.authority {
         Some(settled) => settled,
         None => match parts.uri.authority() {
@@ -55,21 +63,21 @@ pub(super) fn host<'a>(parts: &'a Parts, origin: &'a Origin) -> Option<&'a str> 
 }
 
 /// The authority as the client wrote it. None where it was left out, and may be.
-fn named(parts: &Parts, wire: bool) -> Result<Option<&str>, Refusal> {
+fn named(parts: &Parts, wire: bool) -> Result<Option<&str>, MalformedHost> {
     let mut lines = parts.headers.get_all(HOST).iter();
     let line = lines.next();
     if lines.next().is_some() {
-        return Err(Refusal::MalformedHost);
+        return Err(MalformedHost);
     }
     let host = line.map(|value| std::str::from_utf8(value.as_bytes())).transpose();
-    let host = host.map_err(|_| Refusal::MalformedHost)?;
+    let host = host.map_err(|_| MalformedHost)?;
     if parts.uri.scheme_str().is_some_and(|name| scheme(name).is_none()) {
-        return Err(Refusal::MalformedHost);
+        return Err(MalformedHost);
     }
     let Some(target) = parts.uri.authority().map(http::uri::Authority::as_str) else {
         // HTTP/1.0 knows no `Host`.
         let needed = wire && parts.version >= Version::HTTP_11;
-        return if host.is_none() && needed { Err(Refusal::MalformedHost) } else { Ok(host) };
+        return if host.is_none() && needed { Err(MalformedHost) } else { Ok(host) };
     };
     if let Some(host) = host
         && host != target
@@ -79,16 +87,16 @@ fn named(parts: &Parts, wire: bool) -> Result<Option<&str>, Refusal> {
         // header that means nothing is still an error.
         let host = normal(host, "http")?;
         if parts.version == Version::HTTP_2 && host != normal(target, "http")? {
-            return Err(Refusal::MalformedHost);
+            return Err(MalformedHost);
         }
     }
     Ok(Some(target))
 }
 
 /// The first entry of a list that proxies append to.
-fn forwarded<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, Refusal> {
+fn forwarded<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Result<Option<&'a str>, MalformedHost> {
     let Some(value) = headers.get(name) else { return Ok(None) };
-    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| Refusal::MalformedHost)?;
+    let text = std::str::from_utf8(value.as_bytes()).map_err(|_| MalformedHost)?;
     Ok(text.split(',').next().map(str::trim).filter(|first| !first.is_empty()))
 }
 
@@ -104,20 +112,20 @@ fn scheme(name: &str) -> Option<&'static str> {
 
 /// An authority as the URL parser would write it: in lower case, without the scheme's own
 /// port, internationalised names in Punycode, addresses in their short form.
-fn normal<'a>(text: &'a str, scheme: &str) -> Result<Cow<'a, str>, Refusal> {
+fn normal<'a>(text: &'a str, scheme: &str) -> Result<Cow<'a, str>, MalformedHost> {
     let default_port = if scheme == "https" { "443" } else { "80" };
-    let (host, port) = split(text).ok_or(Refusal::MalformedHost)?;
+    let (host, port) = split(text).ok_or(MalformedHost)?;
     if is_plain_host(host) && port.is_none_or(|port| is_plain_port(port) && port != default_port) {
         return Ok(Cow::Borrowed(text));
     }
-    let host = parse_host(host).ok_or(Refusal::MalformedHost)?;
+    let host = parse_host(host).ok_or(MalformedHost)?;
     let port = match port {
         // A colon without a port means none (RFC 9110, section 4.2.3).
         None | Some("") => None,
         Some(digits) if digits.bytes().all(|byte| byte.is_ascii_digit()) => {
-            Some(digits.parse::<u16>().map_err(|_| Refusal::MalformedHost)?.to_string())
+            Some(digits.parse::<u16>().map_err(|_| MalformedHost)?.to_string())
         }
-        Some(_) => return Err(Refusal::MalformedHost),
+        Some(_) => return Err(MalformedHost),
     };
     Ok(Cow::Owned(match port.filter(|port| port != default_port) {
         Some(port) => format!("{host}:{port}"),

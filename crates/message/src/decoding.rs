@@ -292,8 +292,7 @@ mod tests {
         // In small pieces, as from a socket.
         let pieces: Vec<io::Result<bytes::Bytes>> =
             bytes.chunks(7).map(|piece| Ok(bytes::Bytes::copy_from_slice(piece))).collect();
-        let reader: Reader =
-            Box::pin(tokio_util::io::StreamReader::new(deno_core::futures::stream::iter(pieces)));
+        let reader: Reader = Box::pin(tokio_util::io::StreamReader::new(futures::stream::iter(pieces)));
         let mut all = Vec::new();
         decoded(reader, decoders).await?.read_to_end(&mut all).await?;
         Ok(all)

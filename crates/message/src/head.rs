@@ -150,7 +150,7 @@ const FORWARDED: [&str; 4] = ["x-forwarded-host", "x-forwarded-port", "x-forward
 impl RequestHead {
     /// The headers that the handler sees: internal ones removed, `x-forwarded-*`
     /// and `x-real-ip` set by us unless the peer is trusted to.
-    pub(super) fn headers(&mut self, site: &Site) -> &HeaderMap {
+    pub fn headers(&mut self, site: &Site) -> &HeaderMap {
         if !self.clean {
             self.clean = true;
             self.clean_headers(site);
@@ -159,7 +159,7 @@ impl RequestHead {
     }
 
     /// One header as the handler sees it. Most need no seeing to.
-    pub(super) fn header_map_for(&mut self, name: &str, site: &Site) -> &HeaderMap {
+    pub fn header_map_for(&mut self, name: &str, site: &Site) -> &HeaderMap {
         let concerns = |name: &str| {
             name == "host"
                 || name == "x-real-ip"
@@ -219,7 +219,7 @@ impl RequestHead {
     }
 
     /// The absolute URL: public origin if set, else scheme and authority of the client's side.
-    pub(super) fn url(&self, site: &Site) -> String {
+    pub fn url(&self, site: &Site) -> String {
         let mut url = match &site.public {
             Some(public) => public.clone(),
             None => format!("{}://{}", self.origin.scheme, self.host(site)),
@@ -238,6 +238,18 @@ impl RequestHead {
     }
 }
 
+/// Joins the values of one header as the Fetch standard does (section 2.2.2, "get").
+pub fn joined(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
+    let mut values = headers.get_all(name).iter();
+    let mut joined = values.next()?.as_bytes().to_vec();
+    for value in values {
+        // RFC 9113, section 8.2.3: cookie pairs that HTTP/2 split are joined by "; ".
+        joined.extend_from_slice(if name == "cookie" { b"; " } else { b", " });
+        joined.extend_from_slice(value.as_bytes());
+    }
+    Some(joined)
+}
+
 /// A URL as `new URL` writes it, so that it is the same wherever it is read. Nearly all
 /// are sent in that form.
 fn as_parsed(url: String) -> String {
@@ -248,7 +260,7 @@ fn as_parsed(url: String) -> String {
     if !url.bytes().any(is_rewritten) {
         return url;
     }
-    deno_core::url::Url::parse(&url).map_or(url, String::from)
+    url::Url::parse(&url).map_or(url, String::from)
 }
 
 #[cfg(test)]

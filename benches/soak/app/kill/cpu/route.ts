@@ -1,0 +1,4 @@
+export function GET() {
+  let rounds = 0;
+  while (true) rounds++;
+}

@@ -1,0 +1,60 @@
+//! The header lines of an answer, as they come from JavaScript.
+
+use http::HeaderMap;
+use http::header::{HeaderName, HeaderValue};
+
+/// Most header lines of an answer. [`HeaderMap`] has room for some more, which the host
+/// and hyper may need.
+const MOST_LINES: usize = 10_000;
+
+/// Header lines, each of which can be sent.
+#[derive(Debug)]
+pub struct Lines(HeaderMap);
+
+/// Why HTTP has no form for a header line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum Unsendable {
+    /// Of the name.
+    #[error("its name is not a token")]
+    Name,
+    /// Of the value.
+    #[error("its value has control characters, or some beyond Latin-1")]
+    Value,
+    /// Of them all.
+    #[error("there are too many headers, {MOST_LINES} at most")]
+    TooMany,
+}
+
+impl Lines {
+    /// Room for so many lines.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsendable::TooMany`].
+    pub fn with_room_for(count: usize) -> Result<Self, Unsendable> {
+        if count > MOST_LINES {
+            return Err(Unsendable::TooMany);
+        }
+        Ok(Self(HeaderMap::with_capacity(count.min(64))))
+    }
+
+    /// Adds a line. Without bytes there is a character that takes more than one.
+    ///
+    /// # Errors
+    ///
+    /// [`Unsendable`].
+    pub fn add(&mut self, name: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), Unsendable> {
+        if self.0.len() >= MOST_LINES {
+            return Err(Unsendable::TooMany);
+        }
+        let name = name.and_then(|name| HeaderName::from_bytes(name).ok()).ok_or(Unsendable::Name)?;
+        let value = value.and_then(|value| HeaderValue::from_bytes(value).ok()).ok_or(Unsendable::Value)?;
+        self.0.try_append(name, value).map_err(|_| Unsendable::TooMany)?;
+        Ok(())
+    }
+
+    /// All of them.
+    pub fn into_map(self) -> HeaderMap {
+        self.0
+    }
+}
