@@ -656,7 +656,7 @@ impl HostModules {
             self.recorder.asked(self.kind, is_require, Path::new(importer), specifier);
         }
         match found {
-            Ok(resolved) if resolved.id.ends_with(".node") => {
+            Ok(resolved) if resolved.id.ends_with(".node") || edgehost_ext::wants_threads(specifier) => {
                 let importer = args.importer.unwrap_or_default();
                 let package = asking_package(importer, &resolved.id);
                 let shown = self.shown(Some(&resolved.id)).to_owned();

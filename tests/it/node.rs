@@ -552,6 +552,27 @@ async fn native_addons_are_found_and_named() {
 }
 
 #[tokio::test]
+async fn web_assembly_that_wants_threads_is_refused_like_an_addon() {
+    let package = "{\"name\":\"@img/sharp-wasm32\",\"exports\":{\"./sharp.node\":\"./index.cjs\"}}";
+    let app = project()
+        .file("node_modules/@img/sharp-wasm32/package.json", package)
+        .file("node_modules/@img/sharp-wasm32/index.cjs", "module.exports = 'loaded';")
+        .file(
+            "app/route.ts",
+            "import { createRequire } from 'node:module';
+            const atRunTime = createRequire(import.meta.url);
+            const tried = (load: () => unknown) => { try { return load(); } catch (error: any) { return error.code; } };
+            export const GET = () => Response.json([
+                tried(() => require('@img/sharp-wasm32/sharp.node')),
+                tried(() => atRunTime('@img/sharp-wasm32/sharp.node')),
+            ]);",
+        )
+        .start()
+        .await;
+    app.get("/").await.is_json(json!(["ERR_DLOPEN_FAILED", "ERR_DLOPEN_FAILED"]));
+}
+
+#[tokio::test]
 async fn errors_that_nobody_caught_reach_the_listeners_of_process() {
     let app = serve_root(
         "const seen = [];

@@ -15,7 +15,9 @@ mod ops;
 pub use edgehost_message as message;
 pub use held::{Charge, Held};
 pub use list::{Layer, Settings, extensions};
-pub use node::{AppSys, DiskModule, DiskModules, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm};
+pub use node::{
+    AppSys, DiskModule, DiskModules, NODE_VERSION, app_sys, is_builtin, no_stdio, prepare_vm, wants_threads,
+};
 pub use ops::{
     AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, PrintedBy, SharedExchanges, ThrownSink,
     close_upstreams, take_panic,

@@ -29,6 +29,7 @@ use sys_traits::impls::{CwdSys, RealSys};
 pub use self::disk::{DiskModule, DiskModules};
 use self::keys::*;
 use self::ops::*;
+pub use self::require::wants_threads;
 use self::require::{Packages, Require};
 use crate::list::Settings;
 

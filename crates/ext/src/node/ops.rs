@@ -102,7 +102,7 @@ pub(crate) fn op_current_thread_cpu_usage(#[buffer] out: &mut [f64]) {
 #[error("The native addon {path} cannot be loaded: edgehost runs JavaScript and WebAssembly only")]
 #[property("code" = "ERR_DLOPEN_FAILED")]
 pub(crate) struct NoAddons {
-    path: String,
+    pub(super) path: String,
 }
 
 /// `process.dlopen()`, and `require` of a native addon.

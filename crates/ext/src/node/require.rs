@@ -18,6 +18,7 @@ use node_resolver::errors::{
 use node_resolver::{InNpmPackageChecker, NpmPackageFolderResolver, PackageJsonResolverRc, UrlOrPathRef};
 
 use super::AppSys;
+use super::ops::NoAddons;
 
 /// Packages lie in `node_modules` folders, as npm, pnpm and yarn lay them.
 #[derive(Debug, Clone, Copy)]
@@ -57,6 +58,16 @@ impl NpmPackageFolderResolver for Packages {
     ) -> Option<PathBuf> {
         None
     }
+}
+
+/// Packages whose WebAssembly stands in for a native addon, and can do without threads no more
+/// than that can.
+const WANTS_THREADS: [&str; 1] = ["@img/sharp-wasm32/"];
+
+/// Whether what is asked for could only fail once it is used. It is refused as an addon is, so
+/// that whoever asks goes on without it: `next/og` draws with sharp where that loads.
+pub fn wants_threads(specifier: &str) -> bool {
+    WANTS_THREADS.iter().any(|name| specifier.contains(name))
 }
 
 pub(super) struct Require {
@@ -103,6 +114,9 @@ impl NodeRequireLoader for Require {
     }
 
     fn load_text_file_lossy(&self, path: &Path) -> Result<FastString, JsErrorBox> {
+        if wants_threads(&path.to_string_lossy()) {
+            return Err(JsErrorBox::from_err(NoAddons { path: path.display().to_string() }));
+        }
         // Asked of the open file, which nobody can exchange any more.
         // A named pipe would keep its thread until somebody opens the other end.
         let mut options = OpenOptions::new();
