@@ -15,7 +15,7 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::drain::DrainWatch;
-use super::idle::{Heard, Silence, Watch};
+use super::idle::{Silence, Watch};
 use super::line::{Line, Watched};
 use super::listener::{HttpService, ServerSettings};
 use super::named::Named;
@@ -49,8 +49,7 @@ pub(super) async fn serve<S: HttpService>(
     let watch = Watch::new(settings.keep_alive, settings.header_read, settings.taking.silence);
     let line = Line::new();
     let taker: Arc<Taker> = Arc::default();
-    let socket = Heard::new(Watched::new(stream, line.clone()), watch.clone());
-    let socket = Named::new(socket, watch.clone(), peer);
+    let socket = Named::new(Watched::new(stream, line.clone()), watch.clone(), peer);
     let io = TokioIo::new(Stall::new(socket, settings.taking, taker.clone(), Some(held)));
     let (streams, begun) = (Streams::default(), watch.clone());
     let builder = builder(settings, &watch, streams.clone());

@@ -10,7 +10,6 @@
 
 use std::collections::VecDeque;
 use std::future::Future;
-use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
@@ -18,10 +17,7 @@ use std::time::{Duration, Instant};
 
 use hyper::rt;
 use parking_lot::Mutex;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::Sleep;
-
-use super::stall::Outgoing;
 
 /// What an HTTP/2 client says first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -120,7 +116,7 @@ impl Watch {
     }
 
     /// Bytes have come.
-    fn received(&self, bytes: &[u8]) {
+    pub(super) fn received(&self, bytes: &[u8]) {
         let mut state = self.state.lock();
         if let Phase::Opening(known) = state.phase {
             let expected = &PREFACE[known..];
@@ -276,68 +272,5 @@ impl rt::Sleep for ReadingHead {}
 impl Drop for ReadingHead {
     fn drop(&mut self) {
         self.0.head_ends();
-    }
-}
-
-/// A socket that tells when bytes come.
-pub(super) struct Heard<T> {
-    inner: T,
-    watch: Watch,
-}
-
-impl<T> Heard<T> {
-    pub(super) fn new(inner: T, watch: Watch) -> Self {
-        Self { inner, watch }
-    }
-}
-
-impl<T: Outgoing> Outgoing for Heard<T> {
-    fn unconfirmed(&self) -> u64 {
-        self.inner.unconfirmed()
-    }
-
-    fn discard(&self) {
-        self.inner.discard();
-    }
-}
-
-impl<T: AsyncRead + Unpin> AsyncRead for Heard<T> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
-        let before = buf.filled().len();
-        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
-        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
-            self.watch.received(bytes);
-        }
-        polled
-    }
-}
-
-impl<T: AsyncWrite + Unpin> AsyncWrite for Heard<T> {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write(cx, bytes)
-    }
-
-    fn poll_write_vectored(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        slices: &[io::IoSlice<'_>],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.inner).poll_write_vectored(cx, slices)
-    }
-
-    fn is_write_vectored(&self) -> bool {
-        self.inner.is_write_vectored()
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_flush(cx)
-    }
-
-    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_shutdown(cx)
     }
 }

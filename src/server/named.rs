@@ -1,5 +1,6 @@
-//! Gives a name to the answers that hyper makes by itself.
+//! What passes over the socket of a connection, as far as others have to know of it.
 //!
+//! [`Watch`] hears of it, and the answers that hyper makes by itself are given a name.
 //! What is no HTTP/1 hyper answers with 400 or 431 before anybody else hears of it. Such an
 //! answer is the first thing that is written after everything else was, and no request has
 //! come in between: so it cannot be part of anything else, and a header can be added.
@@ -20,7 +21,8 @@ use super::stall::Outgoing;
 const BEGIN: &[u8] = b"HTTP/1.1 4";
 const END: &[u8] = b"\r\n\r\n";
 
-/// A socket on which every answer has an `x-request-id`.
+/// A socket that tells when bytes come and are written, and on which every answer has an
+/// `x-request-id`.
 pub(super) struct Named<T> {
     inner: T,
     watch: Watch,
@@ -76,7 +78,12 @@ impl<T: AsyncRead + Unpin> AsyncRead for Named<T> {
         cx: &mut Context<'_>,
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.inner).poll_read(cx, buf)
+        let before = buf.filled().len();
+        let polled = Pin::new(&mut self.inner).poll_read(cx, buf);
+        if let Some(bytes) = buf.filled().get(before..).filter(|bytes| !bytes.is_empty()) {
+            self.watch.received(bytes);
+        }
+        polled
     }
 }
 
