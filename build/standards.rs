@@ -2,6 +2,31 @@
 //! standards: the file, its text, and the right one. What is new lies in
 //! `runtime-js/00_bodies.js`, `runtime-js/00_interfaces.js` and `runtime-js/00_webcrypto.js`.
 
+/// A method that reads a body whole: it is no constructor.
+macro_rules! body_reader {
+    ($name:literal, $kind:literal) => {
+        (
+            "ext:deno_fetch/22_body.js",
+            concat!(
+                "      value: function ",
+                $name,
+                "() {\n        return consumeBody(this, \"",
+                $kind,
+                "\");\n      },\n"
+            ),
+            concat!(
+                "      value: {\n        ",
+                $name,
+                "() {\n          return consumeBody(this, \"",
+                $kind,
+                "\");\n        },\n      }.",
+                $name,
+                ",\n"
+            ),
+        )
+    };
+}
+
 /// As `MENDED` in `scripts.rs`.
 pub(super) const MENDED: &[(&str, &str, &str)] = &[
     // Marks of decoded bodies go with copies of header lists.
@@ -1633,84 +1658,12 @@ function ownerOf(value, emitter) {
 ",
     ),
     // Operations are no constructors.
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function arrayBuffer() {
-        return consumeBody(this, \"ArrayBuffer\");
-      },
-",
-        "      value: {
-        arrayBuffer() {
-          return consumeBody(this, \"ArrayBuffer\");
-        },
-      }.arrayBuffer,
-",
-    ),
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function blob() {
-        return consumeBody(this, \"Blob\");
-      },
-",
-        "      value: {
-        blob() {
-          return consumeBody(this, \"Blob\");
-        },
-      }.blob,
-",
-    ),
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function bytes() {
-        return consumeBody(this, \"bytes\");
-      },
-",
-        "      value: {
-        bytes() {
-          return consumeBody(this, \"bytes\");
-        },
-      }.bytes,
-",
-    ),
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function formData() {
-        return consumeBody(this, \"FormData\");
-      },
-",
-        "      value: {
-        formData() {
-          return consumeBody(this, \"FormData\");
-        },
-      }.formData,
-",
-    ),
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function json() {
-        return consumeBody(this, \"JSON\");
-      },
-",
-        "      value: {
-        json() {
-          return consumeBody(this, \"JSON\");
-        },
-      }.json,
-",
-    ),
-    (
-        "ext:deno_fetch/22_body.js",
-        "      value: function text() {
-        return consumeBody(this, \"text\");
-      },
-",
-        "      value: {
-        text() {
-          return consumeBody(this, \"text\");
-        },
-      }.text,
-",
-    ),
+    body_reader!("arrayBuffer", "ArrayBuffer"),
+    body_reader!("blob", "Blob"),
+    body_reader!("bytes", "bytes"),
+    body_reader!("formData", "FormData"),
+    body_reader!("json", "JSON"),
+    body_reader!("text", "text"),
     (
         "ext:deno_fetch/22_body.js",
         "      value: function textStream() {
