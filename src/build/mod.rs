@@ -131,10 +131,10 @@ mod tests {
 
     #[test]
     fn paths_lead_back_from_another_folder() {
-        let root = Path::new("/work/shop/web");
+        let root = Path::new("/srv/shop/web");
         for (path, from_root) in [
-            ("/work/shop/node_modules", "../node_modules"),
-            ("/work/shop/web/lib", "lib"),
+            ("/srv/shop/node_modules", "../node_modules"),
+            ("/srv/shop/web/lib", "lib"),
             ("/opt/x", "../../../opt/x"),
         ] {
             assert_eq!(relative(root, Path::new(path)), Path::new(from_root));
