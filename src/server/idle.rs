@@ -40,7 +40,9 @@ struct State {
     phase: Phase,
     /// Since when there is nothing to do.
     since: Instant,
-    /// When the first bytes of the head came.
+    /// Whether bytes of the head have come, and since when it was waited for the others: most
+    /// heads come in one piece, and nobody looks at a clock for them.
+    has_begun: bool,
     begun: Option<Instant>,
     /// HTTP/1: whether everything has been written that belongs to requests.
     is_settled: bool,
@@ -77,6 +79,7 @@ impl Watch {
         let state = State {
             phase: Phase::Opening(0),
             since: Instant::now(),
+            has_begun: false,
             begun: None,
             is_settled: true,
             left_behind: VecDeque::new(),
@@ -127,15 +130,14 @@ impl Watch {
                 state.since = Instant::now();
             }
         }
-        if matches!(state.phase, Phase::Opening(_) | Phase::Head) && state.begun.is_none() {
-            state.begun = Some(Instant::now());
-        }
+        state.has_begun |= matches!(state.phase, Phase::Opening(_) | Phase::Head);
     }
 
     fn head_begins(&self) {
         let mut state = self.state.lock();
         // The first head may have come already, while the version was found out.
         if !matches!(state.phase, Phase::Opening(_)) {
+            state.has_begun = false;
             state.begun = None;
         }
         state.phase = Phase::Head;
@@ -162,18 +164,19 @@ impl Watch {
 
     /// When the connection has been silent for too long, if it goes on as it is.
     fn deadline(&self) -> Option<(Instant, Silence)> {
-        let state = self.state.lock();
+        let mut state = self.state.lock();
         if let Some((_, since)) = state.left_behind.front() {
             return Some((*since + self.write_stall, Silence::Unread));
         }
-        match (state.phase, state.begun) {
-            (Phase::Opening(_) | Phase::Head, Some(begun)) => {
+        match state.phase {
+            Phase::Opening(_) | Phase::Head if state.has_begun => {
+                let begun = *state.begun.get_or_insert_with(Instant::now);
                 Some((begun + self.header_read, Silence::SlowHead))
             }
-            (Phase::Opening(_) | Phase::Head, None) | (Phase::Http2(0), _) => {
+            Phase::Opening(_) | Phase::Head | Phase::Http2(0) => {
                 Some((state.since + self.keep_alive, Silence::Idle))
             }
-            (Phase::Busy | Phase::Http2(_), _) => None,
+            Phase::Busy | Phase::Http2(_) => None,
         }
     }
 }

@@ -26,10 +26,12 @@ pub struct Handle(u64);
 const SLOT_BITS: u32 = 20;
 
 impl Handle {
+    #[inline]
     fn new(slot: usize, generation: u64) -> Self {
         Self((generation << SLOT_BITS) | slot as u64)
     }
 
+    #[inline]
     fn slot(self) -> usize {
         #[allow(clippy::cast_possible_truncation, reason = "20 bits fit")]
         let slot = (self.0 & ((1 << SLOT_BITS) - 1)) as usize;
@@ -37,12 +39,14 @@ impl Handle {
     }
 
     /// The handle as JavaScript holds it.
+    #[inline]
     #[allow(clippy::cast_precision_loss, reason = "handles stay below 2^53")]
     pub fn to_number(self) -> f64 {
         self.0 as f64
     }
 
     /// The handle for a number that came from JavaScript.
+    #[inline]
     #[allow(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -260,7 +264,8 @@ impl Exchanges {
         Handle::new(self.slots.len() - 1, 0)
     }
 
-    /// The exchange, unless it has been forgotten.
+    /// The exchange, unless it has been forgotten. Every op asks for it, from another crate.
+    #[inline]
     pub fn get(&mut self, handle: Handle) -> Option<&mut Exchange> {
         let slot = self.slots.get_mut(handle.slot())?;
         let current = Handle::new(handle.slot(), slot.generation);
@@ -297,18 +302,21 @@ impl Exchanges {
         self.free.push(handle.slot());
     }
 
-    /// The handles of all requests in flight.
-    pub fn handles(&self) -> Vec<Handle> {
-        let live = |(index, slot): (usize, &Slot)| {
+    fn in_order(&self) -> impl Iterator<Item = Handle> {
+        self.slots.iter().enumerate().filter_map(|(index, slot)| {
             let exchange = slot.exchange.as_ref()?;
             (!exchange.over).then(|| Handle::new(index, slot.generation))
-        };
-        self.slots.iter().enumerate().filter_map(live).collect()
+        })
+    }
+
+    /// The handles of all requests in flight.
+    pub fn handles(&self) -> Vec<Handle> {
+        self.in_order().collect()
     }
 
     /// The request in flight, if there is exactly one.
     pub fn only(&self) -> Option<Handle> {
-        if self.live == 1 { self.handles().pop() } else { None }
+        if self.live == 1 { self.in_order().next() } else { None }
     }
 
     /// The exchange, unless its request is over.
