@@ -305,6 +305,8 @@ async fn databases(permissions: edgehost::Profile) -> App {
         .permissions(permissions, |_| {})
         .limits(|limits| {
             limits.cpu = Duration::from_millis(500);
+            // What other tests of this process take meanwhile counts as its growth.
+            limits.memory = 2 << 30;
             // Long enough for that much CPU time on a busy machine.
             limits.wall = Duration::from_secs(5);
             limits.first_byte = Duration::from_secs(5);
