@@ -79,6 +79,9 @@ pub(super) struct Options {
     /// Most threads that serve requests [default: one for each core, or as many as --instances asks for]
     #[arg(long, env = "EDGEHOST_SHARDS", value_name = "N")]
     pub(super) shards: Option<usize>,
+    /// Threads that do not come back from native code until the server ends with code 75; those before are replaced [default: one for each core]
+    #[arg(long, env = "EDGEHOST_MAX_WEDGED", value_name = "N")]
+    pub(super) max_wedged: Option<usize>,
     /// Serve a project that has a middleware or proxy file, without running that file
     #[arg(long, env = "EDGEHOST_IGNORE_MIDDLEWARE", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
     pub(super) ignore_middleware: Option<bool>,

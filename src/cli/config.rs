@@ -67,9 +67,10 @@ const OF_APPS: [&str; 4] = ["name", "hosts", "default", "env-file"];
 /// Keys that only a table `[[app]]` has.
 const OF_TABLES: [&str; 2] = ["dir", "port"];
 /// Settings that are the server's, whatever apps it serves.
-const OF_SERVERS: [&str; 15] = [
+const OF_SERVERS: [&str; 16] = [
     "host",
     "shards",
+    "max-wedged",
     "trust-proxy",
     "log",
     "log-format",
@@ -216,6 +217,7 @@ impl Options {
             host,
             instances,
             shards,
+            max_wedged,
             ignore_middleware,
             public_origin,
             draft_secret,

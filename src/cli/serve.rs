@@ -42,7 +42,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
 
     let threads = threads(&plan);
-    let builder = EdgeHost::for_apps()
+    let mut builder = EdgeHost::for_apps()
         .limits(options.limits())
         .memory_budget(MemoryBudget::of_process(
             options.memory_budget.map_or_else(MemoryBudget::half, |size| size.as_u64()),
@@ -50,6 +50,9 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         .trust_proxies(options.trust_proxy.iter().map(|network| network.0))
         .shards(threads)
         .observer(log);
+    if let Some(threads) = options.max_wedged {
+        builder = builder.max_wedged(threads);
+    }
     builder.validate()?;
     let described: Vec<App> = plan.apps.iter().map(Planned::app).collect::<anyhow::Result<_>>()?;
     described.iter().try_for_each(App::validate)?;

@@ -412,11 +412,13 @@ impl Slot {
             let patience = if exceeded == Exceeded::Memory { WEDGED_CPU_MEMORY } else { WEDGED_CPU };
             let is_waiting = spent < BARELY && now.duration_since(at) >= WEDGED_WALL;
             let is_wedged = spent >= patience || is_waiting;
+            let was_wedged = watch.wedged;
             if is_wedged && !std::mem::replace(&mut watch.wedged, true) {
                 drop(watch);
                 (self.on_wedge)(exceeded, self.behalf());
             }
-            return true;
+            // Nobody waits for one that is written off: it is looked at now and then.
+            return !was_wedged;
         }
         let used = nanos(cpu.saturating_sub(seen.cpu) + TICK);
         let exceeded = if used >= self.cpu_budget_ns.load(Ordering::Relaxed) {

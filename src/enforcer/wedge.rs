@@ -9,23 +9,45 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicI32, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use deno_core::v8;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 
+/// The niceness of a thread that nobody waits for.
+const LEAST_URGENT: libc::c_int = 19;
+
 /// What others may know of a shard's thread without asking it.
 pub(crate) struct Wedge {
     state: watch::Sender<bool>,
     /// Sockets of its clients, which are shut down in its place.
-    sockets: Mutex<Sockets>,
+    sockets: Mutex<Table<RawFd>>,
+    /// What it has of what all threads share, which is given back in its place.
+    lent: Mutex<Table<Box<dyn Send>>>,
+    /// The system's number for the thread.
+    thread: AtomicI32,
 }
 
-#[derive(Default)]
-struct Sockets {
-    held: HashMap<u64, RawFd>,
+struct Table<T> {
+    held: HashMap<u64, T>,
     next: u64,
+}
+
+impl<T> Default for Table<T> {
+    fn default() -> Self {
+        Self { held: HashMap::new(), next: 0 }
+    }
+}
+
+impl<T> Table<T> {
+    fn add(&mut self, value: T) -> u64 {
+        let number = self.next;
+        self.next += 1;
+        self.held.insert(number, value);
+        number
+    }
 }
 
 thread_local! {
@@ -37,21 +59,37 @@ thread_local! {
 
 impl Wedge {
     pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { state: watch::Sender::new(false), sockets: Mutex::default() })
+        Arc::new(Self {
+            state: watch::Sender::new(false),
+            sockets: Mutex::default(),
+            lent: Mutex::default(),
+            thread: AtomicI32::new(0),
+        })
     }
 
     /// The calling thread is the one that this tells of.
+    #[allow(unsafe_code, reason = "gettid is a C function")]
     pub(crate) fn adopt(self: &Arc<Self>) {
+        // SAFETY: it takes nothing and cannot fail.
+        self.thread.store(unsafe { libc::gettid() }, Ordering::Relaxed);
         OWN.set(Some(self.clone()));
     }
 
-    /// The thread will not come back: tells everybody, and closes its connections.
+    /// The thread will not come back: tells everybody, closes its connections, gives back what
+    /// it was lent, and has it run when nobody else wants to.
     pub(crate) fn report(&self) {
         if self.state.send_replace(true) {
             return;
         }
         for descriptor in self.sockets.lock().held.values() {
             shut_down(*descriptor);
+        }
+        // Dropped without the lock: it may wake others.
+        let lent = std::mem::take(&mut self.lent.lock().held);
+        drop(lent);
+        let thread = self.thread.load(Ordering::Relaxed);
+        if thread > 0 {
+            yield_to_others(thread);
         }
     }
 
@@ -69,11 +107,14 @@ impl Wedge {
     /// Puts a connection under the care of those who notice. What is returned must be
     /// dropped before the socket is closed.
     pub(crate) fn hold(self: &Arc<Self>, socket: &impl AsFd) -> HeldSocket {
-        let mut sockets = self.sockets.lock();
-        let number = sockets.next;
-        sockets.next += 1;
-        sockets.held.insert(number, socket.as_fd().as_raw_fd());
+        let number = self.sockets.lock().add(socket.as_fd().as_raw_fd());
         HeldSocket { wedge: self.clone(), number }
+    }
+
+    /// Has something given back when the thread is known not to come back, if not before.
+    pub(crate) fn lend(self: &Arc<Self>, what: impl Send + 'static) -> Lent {
+        let number = self.lent.lock().add(Box::new(what));
+        Lent { wedge: self.clone(), number }
     }
 }
 
@@ -83,6 +124,27 @@ fn shut_down(descriptor: RawFd) {
     // neither can go while the table is locked.
     let socket = unsafe { BorrowedFd::borrow_raw(descriptor) };
     let _ = socket2::SockRef::from(&socket).shutdown(std::net::Shutdown::Both);
+}
+
+/// Gives a thread the least share of the processor.
+#[allow(unsafe_code, reason = "setpriority is a C function")]
+fn yield_to_others(thread: i32) {
+    // SAFETY: it takes plain values. Should the thread be gone, it fails.
+    unsafe { libc::setpriority(libc::PRIO_PROCESS, thread.unsigned_abs(), LEAST_URGENT) };
+}
+
+/// What a thread has of what all share.
+pub(crate) struct Lent {
+    wedge: Arc<Wedge>,
+    number: u64,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // Dropped without the lock: it may wake others.
+        let lent = self.wedge.lent.lock().held.remove(&self.number);
+        drop(lent);
+    }
 }
 
 /// A connection of a shard's thread.
@@ -221,5 +283,16 @@ mod tests {
         wedge.report();
         assert_eq!(client.read(&mut [0; 1]).expect("an end"), 0);
         assert_eq!(wedge.sockets.lock().held.len(), 1);
+    }
+
+    #[test]
+    fn what_is_lent_comes_back_once() {
+        let (wedge, lent) = (Wedge::new(), Arc::new(()));
+        drop(wedge.lend(lent.clone()));
+        assert_eq!(Arc::strong_count(&lent), 1);
+        let held = wedge.lend(lent.clone());
+        wedge.report();
+        assert_eq!(Arc::strong_count(&lent), 1, "although its thread still holds it");
+        drop(held);
     }
 }

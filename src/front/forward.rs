@@ -33,15 +33,12 @@ impl Backend for Forward {
         static TURN: AtomicUsize = AtomicUsize::new(0);
         let turn = TURN.fetch_add(1, Ordering::Relaxed);
         let Some(lanes) = self.lanes.upgrade() else { return Soon::Now(Err(BackendError::Ended)) };
-        let Some(lane) = lanes.choose(&self.shards, turn) else {
-            return Soon::Now(Err(BackendError::Wedged));
-        };
         Soon::Later(Box::pin(async move {
             let _part = match share {
                 Some(share) => share.part().await,
                 None => None,
             };
-            let answered = lane.run(move |front: Rc<Front>| async move {
+            let answered = lanes.run(&self.shards, turn, move |front: Rc<Front>| async move {
                 let local = front.local(&invocation.version);
                 local.call(invocation, None).into_future().await
             });

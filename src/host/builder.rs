@@ -24,6 +24,7 @@ pub struct HostBuilder {
     pub(super) limits: Limits,
     pub(super) memory_budget: MemoryBudget,
     pub(super) shards: Option<usize>,
+    pub(super) max_wedged: Option<usize>,
     pub(super) trusted: Vec<IpNet>,
     pub(super) observer: Arc<dyn Observer>,
 }
@@ -34,6 +35,7 @@ impl HostBuilder {
             limits: Limits::default(),
             memory_budget: MemoryBudget::default(),
             shards: None,
+            max_wedged: None,
             trusted: Vec::new(),
             observer: Arc::new(Tracing),
         }
@@ -59,6 +61,14 @@ impl HostBuilder {
         self
     }
 
+    /// How many threads that do not come back from native code are written off, until the
+    /// last of them is not replaced, and [`EdgeHost::serve`] ends; as many as there are cores
+    /// otherwise. Each goes on to use a core and what it holds.
+    pub fn max_wedged(mut self, threads: usize) -> Self {
+        self.max_wedged = Some(threads);
+        self
+    }
+
     /// Proxies whose `x-forwarded-*` headers are believed.
     pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted.extend(networks);
@@ -77,6 +87,9 @@ impl HostBuilder {
         problems.extend(self.memory_budget.problem());
         if self.shards == Some(0) {
             problems.push("--shards is 0: it must be at least 1".to_owned());
+        }
+        if self.max_wedged == Some(0) {
+            problems.push("--max-wedged is 0: it must be at least 1".to_owned());
         }
         problems
     }
@@ -174,6 +187,12 @@ impl EdgeHostBuilder {
     /// As many as there are cores otherwise, or as instances were asked for.
     pub fn shards(mut self, shards: usize) -> Self {
         self.host.shards = Some(shards);
+        self
+    }
+
+    /// How many threads that do not come back are written off; see [`HostBuilder::max_wedged`].
+    pub fn max_wedged(mut self, threads: usize) -> Self {
+        self.host.max_wedged = Some(threads);
         self
     }
 

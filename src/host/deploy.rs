@@ -201,7 +201,7 @@ impl Shared {
                 lane.run(move |front: Rc<Front>| async move { front.prepare(&next, &current).await });
             match prepared.await {
                 Ok(prepared) => prepared?,
-                // It serves nothing any more.
+                // A thread that takes its place begins with what is current then.
                 Err(BackendError::Wedged) => {}
                 Err(_) => return Err("the host has ended".to_owned()),
             }
@@ -218,11 +218,8 @@ impl Shared {
 
     /// Has all shards notice that there is another directory, also those that nobody asks.
     async fn refresh(&self) {
-        for lane in self.lanes.all().iter().filter(|lane| !lane.wedge().is_wedged()) {
-            tokio::select! {
-                () = lane.start(|front: Rc<Front>| async move { front.refresh() }) => {}
-                () = lane.wedge().wedged() => {}
-            }
+        for lane in self.lanes.all() {
+            lane.start(|front: Rc<Front>| async move { front.refresh() }).await;
         }
     }
 }

@@ -11,14 +11,17 @@ mod builder;
 mod deploy;
 mod serve;
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use edgehost_ext::message::{BoxError, Presence, RequestId, ResponseBody};
@@ -42,7 +45,7 @@ use crate::limits::Limits;
 use crate::project::{Project, ProjectError};
 use crate::registry::Registry;
 use crate::server::Unsent;
-use crate::shard::{BackendError, Lane, Lanes, Load, Shard, ShardThread};
+use crate::shard::{BackendError, Lane, Lanes, Loads, Shard, ShardThread};
 use crate::telemetry::Observer;
 use crate::version::AppId;
 
@@ -58,7 +61,6 @@ struct Shared {
     connections: Arc<Semaphore>,
     /// What waits for clients of all listeners.
     unsent: Arc<Unsent>,
-    threads: Mutex<Vec<ShardThread>>,
     /// Held while shards are chosen for an app.
     placing: Mutex<()>,
 }
@@ -79,6 +81,45 @@ impl fmt::Debug for EdgeHost {
     }
 }
 
+/// What every shard's thread is started with, also one in the place of another.
+struct Start {
+    registry: Arc<Registry>,
+    lanes: Weak<Lanes<Front>>,
+    trusted: Arc<[IpNet]>,
+    loads: Loads,
+    concurrency: usize,
+    queue: usize,
+    grace: Duration,
+    observer: Arc<dyn Observer>,
+}
+
+impl Start {
+    fn thread(&self, index: usize) -> io::Result<(ShardThread, Lane<Front>)> {
+        let settings = FrontSettings {
+            registry: self.registry.clone(),
+            lanes: self.lanes.clone(),
+            index,
+            trusted: self.trusted.clone(),
+            concurrency: self.concurrency,
+            observer: self.observer.clone(),
+        };
+        let wedge = Wedge::new();
+        let (own, load, grace) = (wedge.clone(), self.loads.begin(index), self.grace);
+        let make = move || Front::new(settings, &Shard::new(own, load));
+        let finish = move |front: Rc<Front>| async move {
+            if front.shard().has_given_up() {
+                return;
+            }
+            let done = front.shard().done();
+            if tokio::time::timeout(grace, done).await.is_err() {
+                tracing::warn!(?grace, "grace period is over: cutting answers and tasks after them");
+            }
+        };
+        let (thread, remote) = ShardThread::spawn(index, self.queue, wedge.clone(), make, finish)?;
+        Ok((thread, Lane::new(index, remote, wedge)))
+    }
+}
+
 impl EdgeHost {
     /// Sets up a host with one app, for the project in `dir`.
     pub fn builder(dir: impl Into<PathBuf>) -> EdgeHostBuilder {
@@ -91,38 +132,26 @@ impl EdgeHost {
     }
 
     fn start(settings: HostBuilder) -> Result<Self, Error> {
-        let HostBuilder { limits, memory_budget, shards, trusted, observer } = settings;
+        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, observer } = settings;
         isolate::init_platform(limits.memory, memory_budget.is_of_process());
-        let (registry, lanes) = (Registry::new(), Lanes::new());
-        let trusted: Arc<[IpNet]> = trusted.into();
-        let count = shards.unwrap_or_else(|| Instances::Auto.threads(None));
-        let mut threads = Vec::with_capacity(count);
-        for (index, load) in Load::of(count).enumerate() {
-            let settings = FrontSettings {
+        let registry = Registry::new();
+        let lanes = Arc::new_cyclic(|lanes: &Weak<Lanes<Front>>| {
+            let start = Start {
                 registry: registry.clone(),
-                lanes: Arc::downgrade(&lanes),
-                index,
-                trusted: trusted.clone(),
+                lanes: lanes.clone(),
+                trusted: trusted.into(),
+                loads: Loads::default(),
                 concurrency: limits.concurrency,
+                queue: limits.queue.max(1),
+                grace: limits.grace,
                 observer: observer.clone(),
             };
-            let wedge = Wedge::new();
-            let (own, grace) = (wedge.clone(), limits.grace);
-            let make = move || Front::new(settings, &Shard::new(own, load));
-            let finish = move |front: Rc<Front>| async move {
-                if front.shard().has_given_up() {
-                    return;
-                }
-                let done = front.shard().done();
-                if tokio::time::timeout(grace, done).await.is_err() {
-                    tracing::warn!(?grace, "grace period is over: cutting answers and tasks after them");
-                }
-            };
-            let (thread, remote) =
-                ShardThread::spawn(index, limits.queue.max(1), wedge.clone(), make, finish)
-                    .map_err(|source| Error::System { what: "cannot start a shard thread", source })?;
-            threads.push(thread);
-            lanes.add(Lane::new(remote, wedge));
+            let most = max_wedged.unwrap_or_else(|| Instances::Auto.threads(None));
+            Lanes::new(most, observer.clone(), move |index| start.thread(index))
+        });
+        for _ in 0..shards.unwrap_or_else(|| Instances::Auto.threads(None)) {
+            let failed = |source| Error::System { what: "cannot start a shard thread", source };
+            lanes.add().map_err(failed)?;
         }
         Ok(Self(Arc::new(Shared {
             registry,
@@ -133,7 +162,6 @@ impl EdgeHost {
             limits,
             observer,
             guard: Guard::new(memory_budget),
-            threads: Mutex::new(threads),
             placing: Mutex::default(),
         })))
     }
@@ -183,7 +211,7 @@ impl EdgeHost {
     /// dropped instead, the same happens, and nobody waits for it.
     pub async fn shutdown(self) {
         if let Some(shared) = Arc::into_inner(self.0) {
-            let threads = shared.threads.into_inner();
+            let threads = shared.lanes.take_threads();
             drop(shared.lanes);
             let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(ShardThread::join));
             let _ = joined.await;
@@ -205,12 +233,9 @@ impl Shared {
         B::Error: Into<BoxError>,
     {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let lane = match shards {
-            Some(shards) => self.lanes.choose(shards, turn),
-            None => self.lanes.choose(&(0..self.lanes.len()).collect::<Vec<_>>(), turn),
-        };
-        let Some(lane) = lane else { return crate::front::wedged(RequestId::next()) };
-        let answered = lane.run(move |front: Rc<Front>| async move {
+        let any = || (0..self.lanes.len()).collect::<Vec<_>>().into();
+        let shards: Cow<'_, [usize]> = shards.map_or_else(any, Cow::Borrowed);
+        let answered = self.lanes.run(&shards, turn, move |front: Rc<Front>| async move {
             let peer = Peer { address: None, secure: false, presence: Presence::default(), share: None };
             front.serve(request, peer, app).into_future().await
         });

@@ -1,18 +1,22 @@
 //! A host on a listener.
 
+use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use edgehost_ext::message::{Patience, Presence, ResponseBody};
+use futures::StreamExt;
+use futures::stream::FuturesUnordered;
 use http::{Request, Response};
 use tokio::sync::oneshot;
 
 use super::{Deployed, EdgeHost, Shared};
 use crate::error::Error;
 use crate::front::{Front, Peer};
-use crate::server::{Acceptor, Drain, HttpService, ServerSettings};
-use crate::shard::Share;
+use crate::server::{Acceptor, Drain, DrainWatch, HttpService, ServerSettings};
+use crate::shard::{Lane, Share};
 use crate::soon::Soon;
 use crate::version::AppId;
 
@@ -59,9 +63,11 @@ impl EdgeHost {
     ///
     /// # Errors
     ///
-    /// [`Error::System`] when the listener cannot be used; [`Error::Wedged`] when a thread
-    /// does not come back from native code: its connections were closed, the requests on
-    /// other threads have been answered, and nobody listens any more.
+    /// [`Error::System`] when the listener cannot be used; [`Error::Wedged`] when threads do
+    /// not come back from native code. Their connections were closed, and fresh threads took
+    /// their places, up to [`HostBuilder::max_wedged`](super::HostBuilder::max_wedged): the
+    /// last one ends this before `shutdown` does. The requests on other threads have been
+    /// answered, and nobody listens any more.
     pub async fn serve(
         &self,
         listener: TcpListener,
@@ -89,6 +95,56 @@ impl Deployed {
     }
 }
 
+/// What connections of a listener have in common on all threads.
+struct Common {
+    settings: ServerSettings,
+    drain: DrainWatch,
+    app: Option<AppId>,
+}
+
+/// What became of a thread's share of a listener.
+enum Part {
+    /// It was served to its end.
+    Over(io::Result<()>),
+    /// The thread does not come back.
+    Wedged(Arc<Lane<Front>>),
+}
+
+impl Common {
+    /// Gives a thread a share of the listener, and tells what becomes of it.
+    fn begin(
+        &self,
+        listener: &TcpListener,
+        lane: Arc<Lane<Front>>,
+    ) -> io::Result<impl Future<Output = Part> + use<>> {
+        let (app, mut drain) = (self.app, self.drain.clone());
+        let wedge = lane.wedge().clone();
+        let acceptor = Acceptor::new(listener, self.settings.clone(), wedge.clone(), drain.clone())?;
+        Ok(async move {
+            let (end, ended) = oneshot::channel();
+            lane.start(move |front: Rc<Front>| async move {
+                front.warm();
+                let result = acceptor.run(Rc::new(Service { front: front.clone(), app })).await;
+                // What answers have left to do has the rest of the grace period.
+                tokio::select! {
+                    () = front.shard().settled() => {}
+                    () = drain.cutting() => {}
+                }
+                if drain.has_cut() {
+                    front.shard().give_up();
+                }
+                let _ = end.send(result);
+            })
+            .await;
+            tokio::select! {
+                biased;
+                () = wedge.wedged() => Part::Wedged(lane),
+                result = ended => Part::Over(result.unwrap_or(Ok(()))),
+            }
+        })
+    }
+}
+
 impl Shared {
     async fn serve(
         &self,
@@ -109,75 +165,50 @@ impl Shared {
             connections: self.connections.clone(),
         };
         let (drain, watch) = Drain::new();
-        let lanes = self.lanes.all();
-        let mut ended = Vec::with_capacity(lanes.len());
-        for lane in &lanes {
-            let acceptor = Acceptor::new(&listener, settings.clone(), lane.wedge().clone(), watch.clone())
-                .map_err(failed)?;
-            let mut drain = watch.clone();
-            let (end, wait) = oneshot::channel();
-            lane.start(move |front: Rc<Front>| async move {
-                front.warm();
-                let result = acceptor.run(Rc::new(Service { front: front.clone(), app })).await;
-                // What answers have left to do has the rest of the grace period.
-                tokio::select! {
-                    () = front.shard().settled() => {}
-                    () = drain.cutting() => {}
-                }
-                if drain.has_cut() {
-                    front.shard().give_up();
-                }
-                let _ = end.send(result);
-            })
-            .await;
-            let wedge = lane.wedge();
-            ended.push(async move {
-                tokio::select! {
-                    result = wait => Some(result.unwrap_or(Ok(()))),
-                    () = wedge.wedged() => None,
-                }
-            });
+        let common = Common { settings, drain: watch, app };
+        let mut parts = FuturesUnordered::new();
+        for lane in self.lanes.all() {
+            parts.push(common.begin(&listener, lane).map_err(failed)?);
+        }
+        let mut served = Ok(());
+        let mut may_go_on = true;
+        tokio::pin!(shutdown);
+        while may_go_on {
+            let part = tokio::select! {
+                part = parts.next() => part,
+                () = &mut shutdown => break,
+            };
+            match part {
+                None => break,
+                Some(Part::Over(result)) => served = served.and(result),
+                // Who waits to be accepted is now the fresh thread's.
+                Some(Part::Wedged(lane)) => match self.lanes.replace(&lane) {
+                    Some(fresh) => parts.push(common.begin(&listener, fresh).map_err(failed)?),
+                    None => may_go_on = false,
+                },
+            }
         }
         drop(listener);
-        let all_ended = futures::future::join_all(ended);
-        tokio::pin!(all_ended);
-        let stop = async {
-            tokio::select! {
-                () = shutdown => {}
-                () = self.any_wedged() => {}
-            }
-        };
-        let results = tokio::select! {
-            results = &mut all_ended => Some(results),
-            () = stop => {
-                drain.begin();
-                match tokio::time::timeout(limits.grace, &mut all_ended).await {
-                    Ok(results) => Some(results),
-                    Err(_elapsed) => {
-                        tracing::warn!(grace = ?limits.grace, "grace period is over: cutting what still runs");
-                        drain.cut();
-                        tokio::time::timeout(CUT_PATIENCE, &mut all_ended).await.ok()
-                    }
+        drain.begin();
+        let ending = async {
+            while let Some(part) = parts.next().await {
+                match part {
+                    Part::Over(result) => served = std::mem::replace(&mut served, Ok(())).and(result),
+                    Part::Wedged(lane) => self.lanes.lose(&lane),
                 }
             }
         };
-        let of = lanes.len();
-        let Some(results) = results else { return Err(Error::Wedged { threads: self.wedged().max(1), of }) };
-        let results: Vec<_> = results.into_iter().flatten().collect();
-        match of - results.len() {
-            0 => results.into_iter().collect::<Result<(), _>>().map_err(failed),
-            threads => Err(Error::Wedged { threads, of }),
+        tokio::pin!(ending);
+        if tokio::time::timeout(limits.grace, &mut ending).await.is_err() {
+            tracing::warn!(grace = ?limits.grace, "grace period is over: cutting what still runs");
+            drain.cut();
+            let _ = tokio::time::timeout(CUT_PATIENCE, &mut ending).await;
         }
-    }
-
-    /// How many threads are known not to come back.
-    fn wedged(&self) -> usize {
-        self.lanes.all().iter().filter(|lane| lane.wedge().is_wedged()).count()
-    }
-
-    async fn any_wedged(&self) {
-        let lanes = self.lanes.all();
-        let all = lanes.iter().map(|lane| Box::pin(lane.wedge().wedged()));
-        futures::future::select_all(all).await;
+        // Those that have not ended by now, and those known before not to come back.
+        let lost = if may_go_on { self.lanes.stuck() } else { self.lanes.written_off() };
+        match parts.len() + lost {
+            0 => served.map_err(failed),
+            threads => Err(Error::Wedged { threads, of: self.lanes.threads() }),
+        }
     }
 }

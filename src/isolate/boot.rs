@@ -247,6 +247,10 @@ fn functions(
 fn on_wedge(version: &Arc<Version>, wedge: &Arc<Wedge>) -> OnWedge {
     let (version, wedge) = (version.clone(), wedge.clone());
     Box::new(move |exceeded, behalf| {
+        if wedge.is_wedged() {
+            // Another isolate of the thread, or V8 itself, has told of it.
+            return;
+        }
         let route = behalf.and_then(|behalf| version.routes.get(behalf.route));
         tracing::error!(
             route = route.map_or("", |route| route.pattern.as_str()),

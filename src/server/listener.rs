@@ -104,14 +104,17 @@ impl Acceptor {
                 accept(&listener, &settings).await
             };
             let accepted = tokio::select! {
-                accepted = accepting => accepted,
-                Some(_) = connections.join_next() => continue,
+                biased;
+                // A thread that was written off and has come back takes nothing from the others.
+                () = wedge.wedged() => break,
                 () = drain.draining() => break,
+                Some(_) = connections.join_next() => continue,
+                accepted = accepting => accepted,
             };
             match accepted {
                 Ok((stream, peer, permit)) => {
                     let (service, settings, drain) = (service.clone(), settings.clone(), drain.clone());
-                    let wedge = wedge.clone();
+                    let (wedge, permit) = (wedge.clone(), wedge.lend(permit));
                     connections.spawn_local(async move {
                         connection::serve(stream, peer, service, &settings, &wedge, drain).await;
                         drop(permit);

@@ -19,6 +19,6 @@ mod stall;
 mod taking;
 mod unsent;
 
-pub(crate) use drain::Drain;
+pub(crate) use drain::{Drain, DrainWatch};
 pub(crate) use listener::{Acceptor, HttpService, ServerSettings};
 pub(crate) use unsent::Unsent;

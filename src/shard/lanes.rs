@@ -1,22 +1,31 @@
 //! The threads of a host, as they are seen from others.
+//!
+//! A shard is a place among them, with a thread. Where that does not come back, a fresh one
+//! takes its place: what others had for it and it has not begun goes there, and so does
+//! everything that comes later.
 
+use std::io;
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-use parking_lot::RwLock;
+use parking_lot::{Mutex, RwLock};
 use tokio::sync::oneshot;
 
 use super::backend::BackendError;
-use super::thread::Remote;
+use super::thread::{Remote, ShardThread, Work};
 use crate::enforcer::Wedge;
+use crate::telemetry::{Event, Observer, ThreadWrittenOff};
 
-/// The way to a shard, and what is known of it from outside.
+/// The way to the thread of a shard, and what is known of it from outside.
 pub(crate) struct Lane<S> {
+    index: usize,
     remote: Remote<S>,
     wedge: Arc<Wedge>,
     in_flight: AtomicUsize,
+    /// Whether it is known to have wedged, and no other thread has its place.
+    is_lost: AtomicBool,
 }
 
 /// One more is on its way while this lives.
@@ -35,9 +44,48 @@ impl Drop for Counted<'_> {
     }
 }
 
+/// Work whose result somebody waits for. Until a thread begins with it, it can be given to
+/// another one.
+struct Errand<S, R> {
+    work: Arc<Mutex<Option<Work<S>>>>,
+    result: oneshot::Receiver<R>,
+}
+
+impl<S: 'static, R: Send + 'static> Errand<S, R> {
+    fn new<F: Future<Output = R> + 'static>(work: impl FnOnce(Rc<S>) -> F + Send + 'static) -> Self {
+        let (mut reply, result) = oneshot::channel();
+        let work: Work<S> = Box::new(move |service| {
+            Box::pin(async move {
+                tokio::select! {
+                    result = work(service) => { let _ = reply.send(result); }
+                    () = reply.closed() => {}
+                }
+            })
+        });
+        Self { work: Arc::new(Mutex::new(Some(work))), result }
+    }
+
+    /// What a thread gets: the work, if no other has begun with it.
+    fn ticket(&self) -> Work<S> {
+        let work = self.work.clone();
+        Box::new(move |service| {
+            let work = work.lock().take();
+            match work {
+                Some(work) => work(service),
+                None => Box::pin(std::future::ready(())),
+            }
+        })
+    }
+
+    fn has_begun(&self) -> bool {
+        self.work.lock().is_none()
+    }
+}
+
 impl<S: 'static> Lane<S> {
-    pub(crate) fn new(remote: Remote<S>, wedge: Arc<Wedge>) -> Self {
-        Self { remote, wedge, in_flight: AtomicUsize::new(0) }
+    /// The way to a thread that `wedge` tells of, on the shard of this number.
+    pub(crate) fn new(index: usize, remote: Remote<S>, wedge: Arc<Wedge>) -> Self {
+        Self { index, remote, wedge, in_flight: AtomicUsize::new(0), is_lost: AtomicBool::new(false) }
     }
 
     /// What tells whether its thread comes back.
@@ -46,7 +94,7 @@ impl<S: 'static> Lane<S> {
     }
 
     /// How much from other threads it has not done yet.
-    pub(crate) fn in_flight(&self) -> usize {
+    fn in_flight(&self) -> usize {
         self.in_flight.load(Ordering::Relaxed)
     }
 
@@ -56,58 +104,91 @@ impl<S: 'static> Lane<S> {
         work: impl FnOnce(Rc<S>) -> F + Send + 'static,
     ) {
         let work = move |service| -> Pin<Box<dyn Future<Output = ()>>> { Box::pin(work(service)) };
-        let _ = self.remote.send(Box::new(work)).await;
+        tokio::select! {
+            _ = self.remote.send(Box::new(work)) => {}
+            // Its channel may be full.
+            () = self.wedge.wedged() => {}
+        }
     }
 
-    /// Has work done on the thread. Who stops waiting for it gives it up.
+    /// Has work done on this thread and no other. Who stops waiting for it gives it up.
     ///
     /// # Errors
     ///
     /// [`BackendError::Ended`] and [`BackendError::Wedged`], where the thread is no more.
-    pub(crate) async fn run<R, F>(
+    pub(crate) async fn run<R: Send + 'static, F: Future<Output = R> + 'static>(
         &self,
         work: impl FnOnce(Rc<S>) -> F + Send + 'static,
-    ) -> Result<R, BackendError>
-    where
-        R: Send + 'static,
-        F: Future<Output = R> + 'static,
-    {
+    ) -> Result<R, BackendError> {
+        self.attempt(&mut Errand::new(work)).await
+    }
+
+    async fn attempt<R: Send + 'static>(&self, errand: &mut Errand<S, R>) -> Result<R, BackendError> {
         let _counted = Counted::new(&self.in_flight);
+        let ticket = errand.ticket();
         let running = async {
-            let (reply, result) = oneshot::channel();
-            let work = move |service| -> Pin<Box<dyn Future<Output = ()>>> {
-                Box::pin(async move {
-                    let mut reply = reply;
-                    tokio::select! {
-                        result = work(service) => { let _ = reply.send(result); }
-                        () = reply.closed() => {}
-                    }
-                })
-            };
-            self.remote.send(Box::new(work)).await.map_err(|_closed| BackendError::Ended)?;
-            result.await.map_err(|_dropped| BackendError::Ended)
+            self.remote.send(ticket).await.map_err(|_closed| BackendError::Ended)?;
+            (&mut errand.result).await.map_err(|_dropped| BackendError::Ended)
         };
-        tokio::select! {
+        let ran = tokio::select! {
+            biased;
             result = running => result,
             () = self.wedge.wedged() => Err(BackendError::Wedged),
+        };
+        // A thread that comes back after all lets go of everything.
+        match ran {
+            Err(BackendError::Ended) if self.wedge.is_wedged() => Err(BackendError::Wedged),
+            ran => ran,
         }
     }
 }
 
+/// Starts the thread of a shard.
+type Start<S> = Box<dyn Fn(usize) -> io::Result<(ShardThread, Lane<S>)> + Send + Sync>;
+
 /// All shards of a host.
 pub(crate) struct Lanes<S> {
     all: RwLock<Vec<Arc<Lane<S>>>>,
+    start: Start<S>,
+    threads: Mutex<Threads>,
+    /// How many threads are written off until nothing takes their places any more.
+    most_wedged: usize,
+    observer: Arc<dyn Observer>,
+}
+
+#[derive(Default)]
+struct Threads {
+    serving: Vec<ShardThread>,
+    written_off: Vec<ShardThread>,
 }
 
 impl<S: 'static> Lanes<S> {
-    /// None yet.
-    pub(crate) fn new() -> Arc<Self> {
-        Arc::new(Self { all: RwLock::default() })
+    /// None yet. `start` makes the threads.
+    pub(crate) fn new(
+        most_wedged: usize,
+        observer: Arc<dyn Observer>,
+        start: impl Fn(usize) -> io::Result<(ShardThread, Lane<S>)> + Send + Sync + 'static,
+    ) -> Self {
+        Self {
+            all: RwLock::default(),
+            start: Box::new(start),
+            threads: Mutex::default(),
+            most_wedged,
+            observer,
+        }
     }
 
     /// Adds a shard.
-    pub(crate) fn add(&self, lane: Lane<S>) {
+    ///
+    /// # Errors
+    ///
+    /// When there is no thread to be had.
+    pub(crate) fn add(&self) -> io::Result<()> {
+        let mut threads = self.threads.lock();
+        let (thread, lane) = (self.start)(self.len())?;
+        threads.serving.push(thread);
         self.all.write().push(Arc::new(lane));
+        Ok(())
     }
 
     /// Those that there are.
@@ -125,15 +206,127 @@ impl<S: 'static> Lanes<S> {
         self.all.read().get(index).cloned()
     }
 
-    /// One that comes back, of those with these indices: the freer of two neighbours, of
-    /// which `turn` chooses the first.
-    pub(crate) fn choose(&self, of: &[usize], turn: usize) -> Option<Arc<Lane<S>>> {
-        let all = self.all.read();
-        let lane =
-            |offset: usize| of.get(turn.wrapping_add(offset) % of.len()).and_then(|index| all.get(*index));
-        let mut free = (0..of.len()).filter_map(lane).filter(|lane| !lane.wedge.is_wedged());
-        let (first, second) = (free.next()?, free.next());
-        let freer = second.filter(|second| second.in_flight() < first.in_flight());
-        Some(freer.unwrap_or(first).clone())
+    /// How many threads have been written off.
+    pub(crate) fn written_off(&self) -> usize {
+        self.threads.lock().written_off.len()
+    }
+
+    /// How many of those run to this day.
+    pub(crate) fn stuck(&self) -> usize {
+        self.threads.lock().written_off.iter().filter(|thread| !thread.is_over()).count()
+    }
+
+    /// How many threads have served, those that were written off included.
+    pub(crate) fn threads(&self) -> usize {
+        let threads = self.threads.lock();
+        threads.serving.len() + threads.written_off.len()
+    }
+
+    /// The threads that serve, to be joined.
+    pub(crate) fn take_threads(&self) -> Vec<ShardThread> {
+        std::mem::take(&mut self.threads.lock().serving)
+    }
+
+    /// Writes a thread off that has wedged, and has another one take its place; none where
+    /// that was the last that may be written off. Whoever asks later gets the same.
+    pub(crate) fn replace(&self, wedged: &Arc<Lane<S>>) -> Option<Arc<Lane<S>>> {
+        self.write_off(wedged, true)
+    }
+
+    /// Writes a thread off whose place nobody needs any more.
+    pub(crate) fn lose(&self, wedged: &Arc<Lane<S>>) {
+        self.write_off(wedged, false);
+    }
+
+    fn write_off(&self, wedged: &Arc<Lane<S>>, is_needed: bool) -> Option<Arc<Lane<S>>> {
+        let mut threads = self.threads.lock();
+        let index = wedged.index;
+        let current = self.get(index)?;
+        if !Arc::ptr_eq(&current, wedged) {
+            return Some(current);
+        }
+        if wedged.is_lost.swap(true, Ordering::Relaxed) {
+            return None;
+        }
+        let is_it = |thread: &ShardThread| Arc::ptr_eq(thread.wedge(), &wedged.wedge);
+        if let Some(at) = threads.serving.iter().position(is_it) {
+            let thread = threads.serving.swap_remove(at);
+            threads.written_off.push(thread);
+        }
+        let (count, most) = (threads.written_off.len(), self.most_wedged);
+        let fresh = (is_needed && count < most).then(|| (self.start)(index));
+        let fresh = match fresh {
+            Some(Ok((thread, lane))) => {
+                let lane = Arc::new(lane);
+                threads.serving.push(thread);
+                self.all.write()[index] = lane.clone();
+                Some(lane)
+            }
+            Some(Err(error)) => {
+                tracing::error!(%error, "cannot start a thread in the place of one that does not come back");
+                None
+            }
+            None => None,
+        };
+        drop(threads);
+        let is_replaced = fresh.is_some();
+        if is_replaced {
+            tracing::warn!(
+                shard = index,
+                "a thread is written off, {count} of {most} (--max-wedged): a fresh one takes its place"
+            );
+        } else {
+            tracing::error!(
+                shard = index,
+                "a thread is written off, {count} of {most} (--max-wedged): nothing takes its place"
+            );
+        }
+        self.observer.observe(Event::Thread(ThreadWrittenOff { shard: index, count, most, is_replaced }));
+        fresh
+    }
+
+    /// Has work done on one of the shards with these indices: the freer of two neighbours, of
+    /// which `turn` chooses the first. If its thread turns out to have wedged before it began
+    /// with the work, another one does it. Who stops waiting for it gives it up.
+    ///
+    /// # Errors
+    ///
+    /// [`BackendError::Ended`] and [`BackendError::Wedged`], where there is no thread, or the
+    /// one that began with it is no more.
+    pub(crate) async fn run<R: Send + 'static, F: Future<Output = R> + 'static>(
+        &self,
+        of: &[usize],
+        turn: usize,
+        work: impl FnOnce(Rc<S>) -> F + Send + 'static,
+    ) -> Result<R, BackendError> {
+        let mut errand = Errand::new(work);
+        loop {
+            let lane = self.choose(of, turn).ok_or(BackendError::Wedged)?;
+            match lane.attempt(&mut errand).await {
+                Err(BackendError::Wedged) if !errand.has_begun() => {}
+                result => return result,
+            }
+        }
+    }
+
+    /// One that comes back, if there is one.
+    fn choose(&self, of: &[usize], turn: usize) -> Option<Arc<Lane<S>>> {
+        loop {
+            let chosen = {
+                let all = self.all.read();
+                let lane = |offset: usize| {
+                    of.get(turn.wrapping_add(offset) % of.len()).and_then(|index| all.get(*index))
+                };
+                let is_lost = |lane: &Arc<Lane<S>>| lane.is_lost.load(Ordering::Relaxed);
+                let mut there = (0..of.len()).filter_map(lane).filter(|lane| !is_lost(lane));
+                let (first, second) = (there.next()?, there.next());
+                let freer = second.filter(|second| second.in_flight() < first.in_flight());
+                freer.unwrap_or(first).clone()
+            };
+            if !chosen.wedge.is_wedged() {
+                return Some(chosen);
+            }
+            self.replace(&chosen);
+        }
     }
 }

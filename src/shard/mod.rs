@@ -16,6 +16,6 @@ mod thread;
 
 pub(crate) use backend::{Backend, BackendError};
 pub(crate) use lanes::{Lane, Lanes};
-pub(crate) use load::Load;
+pub(crate) use load::Loads;
 pub(crate) use local::{Local, Shard, Share};
 pub(crate) use thread::ShardThread;

@@ -68,7 +68,7 @@ impl ShardThread {
         let join = thread.spawn(move || {
             own.adopt();
             let local = LocalSet::new();
-            local.block_on(&runtime, async move {
+            let serving = async move {
                 let service = Rc::new(make());
                 let mut running = tokio::task::JoinSet::new();
                 loop {
@@ -82,12 +82,30 @@ impl ShardThread {
                 }
                 while running.join_next().await.is_some() {}
                 finish(service).await;
+            };
+            local.block_on(&runtime, async move {
+                tokio::select! {
+                    biased;
+                    // It has come back, and another has its place.
+                    () = own.wedged() => {}
+                    () = serving => {}
+                }
             });
             // Tasks that still hold isolates are dropped here, on their own thread.
             drop(local);
             drop(runtime);
         })?;
         Ok((Self { join, wedge }, Remote { sender }))
+    }
+
+    /// What tells whether it comes back.
+    pub(super) fn wedge(&self) -> &Arc<Wedge> {
+        &self.wedge
+    }
+
+    /// Whether it has ended.
+    pub(super) fn is_over(&self) -> bool {
+        self.join.is_finished()
     }
 
     /// Waits until the thread has ended, unless it is known never to. Blocks.

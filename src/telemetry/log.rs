@@ -193,7 +193,7 @@ impl Observer for Log {
                 }
             }
             // These come by `tracing`.
-            Event::Isolate(_) | Event::Module(_) | Event::Version(_) => {}
+            Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {}
         }
     }
 }

@@ -18,7 +18,7 @@
 //! | `edgehost` and its modules | | what the host itself has to say: limits, modules that fail |
 //!
 //! The last row comes by `tracing` in either case; an observer gets the values of what is in
-//! it about isolates, modules and versions besides.
+//! it about isolates, modules, versions and threads besides.
 
 #[cfg(feature = "log")]
 mod filter;
@@ -62,6 +62,8 @@ pub enum Event<'a> {
     Module(ModuleFailed<'a>),
     /// Another version of an app has taken over.
     Version(VersionReplaced<'a>),
+    /// A thread does not come back from native code.
+    Thread(ThreadWrittenOff),
 }
 
 /// A request that is over: answered, or given up by its client.
@@ -182,6 +184,20 @@ pub struct VersionReplaced<'a> {
     pub took: Duration,
 }
 
+/// A thread that does not come back from native code: its clients' connections were closed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct ThreadWrittenOff {
+    /// The shard whose thread it was, counted from 0.
+    pub shard: usize,
+    /// How many threads of the host have been written off by now.
+    pub count: usize,
+    /// How many may be.
+    pub most: usize,
+    /// Whether a fresh thread has taken its place.
+    pub is_replaced: bool,
+}
+
 /// Whoever wants to know what happens. Called on the threads that serve requests:
 /// whatever takes time belongs elsewhere.
 pub trait Observer: fmt::Debug + Send + Sync {
@@ -242,7 +258,7 @@ impl Observer for Tracing {
                 }
             }
             // Told by the host itself, with more words.
-            Event::Isolate(_) | Event::Module(_) | Event::Version(_) => {}
+            Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {}
         }
     }
 }
