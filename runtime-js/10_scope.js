@@ -47,6 +47,8 @@ class Scope {
   cancelBody = null;
   /** Requests of `fetch` that have no answer yet, by resource. @type {Set<number> | null} */
   fetches = null;
+  /** What the program gave along with the request, once somebody asked. @type {any} */
+  given = null;
   /** Whether work goes on when the answer is out. */
   outlives = false;
   watched = false;

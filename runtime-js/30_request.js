@@ -5,6 +5,7 @@
 const { core, primordials } = __bootstrap;
 const {
   op_edgehost_request_body,
+  op_edgehost_request_given,
   op_edgehost_request_header,
   op_edgehost_request_headers,
   op_edgehost_request_method,
@@ -150,7 +151,25 @@ class InnerRequest {
     this.url();
     this.method;
     this.scope.head ??= op_edgehost_request_headers(this.scope.handle);
+    givenTo(this.scope);
   }
+}
+
+/** Of requests with which a program gave nothing along. */
+const NOTHING = { __proto__: null, context: null, basePath: null };
+
+/**
+ * What a program gave along with a request that it handed over: JSON for the handler, and the
+ * path under which a router has put the app.
+ * @param {any} scope
+ * @returns {{ context: string | null, basePath: string | null }}
+ */
+function givenTo(scope) {
+  if (scope.given === null) {
+    const given = op_edgehost_request_given(scope.handle);
+    scope.given = given === null ? NOTHING : { __proto__: null, context: given[0], basePath: given[1] };
+  }
+  return scope.given;
 }
 
 /** @param {string[]} flat names, in lower case, and values @param {string} name */
@@ -212,13 +231,19 @@ class NextRequest extends Request {
 
   get nextUrl() {
     const state = stateOf(this);
-    return state.nextUrl ??= new NextURL(this.url);
+    return state.nextUrl ??= new NextURL(this.url, optionsOf(this, state));
   }
 
   get url() {
     const inner = this[kInner];
-    if (ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner)) return inner.url();
+    if (isReceived(inner)) return inner.url();
     return this[kState]?.url ?? super.url;
+  }
+
+  /** The client's address; of requests that were not received, there is none. */
+  get ip() {
+    const inner = this[kInner];
+    return isReceived(inner) ? inner.header("x-real-ip") ?? undefined : undefined;
   }
 
   get page() {
@@ -241,6 +266,8 @@ class NextRequest extends Request {
     const clone = super.clone();
     ObjectSetPrototypeOf(clone, NextRequest.prototype);
     clone[kState] = undefined;
+    const options = optionsOf(this, this[kState]);
+    if (options !== undefined) stateOf(clone).options = options;
     return clone;
   }
 
@@ -292,7 +319,7 @@ ObjectDefineProperty(NextRequest.prototype, kSignal, {
   __proto__: null,
   get() {
     const inner = this[kInner];
-    return ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner)
+    return isReceived(inner)
       ? inner.signal()
       : FunctionPrototypeCall(requestSignal, this);
   },
@@ -305,9 +332,25 @@ function unusable() {
   return PromiseReject(new TypeError("Body is unusable: Body has already been read"));
 }
 
+/** @param {any} inner */
+function isReceived(inner) {
+  return ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner);
+}
+
 /** @param {any} request */
 function stateOf(request) {
-  return request[kState] ??= { __proto__: null, cookies: null, nextUrl: null, url: undefined };
+  return request[kState] ??= { __proto__: null, cookies: null, nextUrl: null, url: undefined, options: undefined };
+}
+
+/**
+ * What the URL of a request is to be read with: the path under which a router has put the app.
+ * @param {any} request @param {any} state
+ */
+function optionsOf(request, state) {
+  const inner = request[kInner];
+  if (!isReceived(inner)) return state?.options;
+  const { basePath } = givenTo(inner.scope);
+  return basePath === null ? undefined : { __proto__: null, nextConfig: { __proto__: null, basePath } };
 }
 
 /**
@@ -364,5 +407,5 @@ function innerOf(request) {
   return request?.[kInner];
 }
 
-return { InnerRequest, NextRequest, ResponseAborted, innerOf, paramsFor, requestFor };
+return { InnerRequest, NextRequest, ResponseAborted, givenTo, innerOf, paramsFor, requestFor };
 })();

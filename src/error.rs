@@ -22,6 +22,9 @@ pub enum Error {
     /// A version of an app cannot take over; the current one goes on.
     #[error("the new version cannot take over: {0}")]
     Version(String),
+    /// The host was shut down.
+    #[error("the host was shut down: it takes no apps, no listeners and no requests any more")]
+    Ended,
     /// Threads run native code that nothing can interrupt: they answer nobody any more.
     /// Start the process afresh.
     #[error("{threads} of {of} threads do not come back from native code: start the process afresh")]

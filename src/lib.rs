@@ -27,7 +27,9 @@
 
 mod build;
 mod bundle;
+mod calling;
 mod draft;
+mod ending;
 mod enforcer;
 mod error;
 mod front;
@@ -46,10 +48,12 @@ pub mod telemetry;
 mod version;
 
 pub use bundle::{BundleError, Problem};
+pub use calling::{Context, ContextError, Mount, Peer};
 pub use edgehost_ext::message::{BoxError, ResponseBody};
+pub use ending::{CutOff, ShutdownReport};
 pub use enforcer::{contain_fatal_errors, contain_panics};
 pub use error::Error;
-pub use host::{App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Progress, RouteSummary};
+pub use host::{App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Mounted, Progress, RouteSummary};
 pub use instances::Instances;
 pub use limits::{Exceeded, Limits};
 pub use memory::MemoryBudget;

@@ -11,6 +11,15 @@ const MIB: u64 = 1024 * KIB;
 const GIB: u64 = 1024 * MIB;
 
 /// Every ceiling of a host.
+///
+/// ```
+/// use std::time::Duration;
+/// use edgehost::Limits;
+///
+/// let mut limits = Limits::default().with_wall(Duration::from_secs(30)).with_memory(256 << 20);
+/// limits.cpu = Duration::from_secs(1);
+/// let builder = edgehost::EdgeHost::builder("./my-project").limits(limits);
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Limits {
@@ -101,6 +110,50 @@ impl Default for Limits {
             recycle_after: 0,
         }
     }
+}
+
+/// A setter for each limit.
+macro_rules! setters {
+    ($($setter:ident: $field:ident, $kind:ty;)*) => {
+        /// Each limit can be set by its field, or one after the other.
+        impl Limits {
+            $(
+                #[doc = concat!("Sets [`Limits::", stringify!($field), "`].")]
+                #[must_use]
+                pub fn $setter(mut self, $field: $kind) -> Self {
+                    self.$field = $field;
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_wall: wall, Duration;
+    with_max_wall: max_wall, Duration;
+    with_first_byte: first_byte, Duration;
+    with_cpu: cpu, Duration;
+    with_after: after, Duration;
+    with_startup_cpu: startup_cpu, Duration;
+    with_startup_wall: startup_wall, Duration;
+    with_memory: memory, u64;
+    with_request_body: request_body, u64;
+    with_body_idle: body_idle, Duration;
+    with_min_rate: min_rate, u64;
+    with_url: url, usize;
+    with_headers: headers, usize;
+    with_header_count: header_count, usize;
+    with_header_read: header_read, Duration;
+    with_keep_alive: keep_alive, Duration;
+    with_write_stall: write_stall, Duration;
+    with_unsent: unsent, u64;
+    with_concurrency: concurrency, usize;
+    with_queue: queue, usize;
+    with_sockets: sockets, usize;
+    with_connections: connections, usize;
+    with_grace: grace, Duration;
+    with_recycle_after: recycle_after, u64;
 }
 
 /// Least time that a limit may be: the watchdog looks every few milliseconds.

@@ -52,6 +52,15 @@ impl FromStr for Profile {
 /// Where the profile grants places (read, write, run), an allow list adds to them.
 /// Where it grants everything (net, env, sys), an allow list narrows it to that list.
 /// What a deny list names is refused in any case.
+///
+/// ```
+/// use edgehost::{Permissions, Profile};
+///
+/// let permissions = Permissions::new(Profile::Strict)
+///     .with_allow_net(["api.example.com", "*.internal:8080"])
+///     .with_allow_env(["DATABASE_URL"]);
+/// let builder = edgehost::EdgeHost::builder("./my-project").permissions(permissions);
+/// ```
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Permissions {
@@ -85,11 +94,48 @@ pub struct Permissions {
 
 impl From<Profile> for Permissions {
     fn from(profile: Profile) -> Self {
-        Self { profile, ..Self::default() }
+        Self::new(profile)
     }
 }
 
+/// A setter for each list.
+macro_rules! setters {
+    ($($setter:ident: $field:ident;)*) => {
+        /// Each list can be set by its field, or one after the other. An empty list means everything.
+        impl Permissions {
+            $(
+                #[doc = concat!("Sets [`Permissions::", stringify!($field), "`].")]
+                #[must_use]
+                pub fn $setter<T: Into<String>>(mut self, list: impl IntoIterator<Item = T>) -> Self {
+                    self.$field = Some(list.into_iter().map(Into::into).collect());
+                    self
+                }
+            )*
+        }
+    };
+}
+
+setters! {
+    with_allow_read: allow_read;
+    with_deny_read: deny_read;
+    with_allow_write: allow_write;
+    with_deny_write: deny_write;
+    with_allow_net: allow_net;
+    with_deny_net: deny_net;
+    with_allow_env: allow_env;
+    with_deny_env: deny_env;
+    with_allow_sys: allow_sys;
+    with_deny_sys: deny_sys;
+    with_allow_run: allow_run;
+    with_deny_run: deny_run;
+}
+
 impl Permissions {
+    /// The permissions of a profile, which lists refine.
+    pub fn new(profile: Profile) -> Self {
+        Self { profile, ..Self::default() }
+    }
+
     /// Whether user code sees a variable of the project.
     pub(crate) fn shows(&self, variable: &str) -> bool {
         let in_list = |list: &Option<Vec<String>>| {

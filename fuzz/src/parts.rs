@@ -36,7 +36,9 @@ pub fn request(bytes: &[u8]) -> Option<(Parts, Origin)> {
         authority: None,
         scheme: if flags & SECURE != 0 { "https" } else { "http" },
         peer: Some([192, 0, 2, 7].into()),
+        client: Some([192, 0, 2, 7].into()),
         trusted: flags & TRUSTED != 0,
+        wire: true,
     };
     Some((parts, origin))
 }
@@ -59,6 +61,7 @@ pub fn head(parts: Parts, origin: Origin) -> RequestHead {
         id: RequestId::next(),
         x_request_id: None,
         clean: false,
+        given: None,
     }
 }
 

@@ -6,7 +6,7 @@ use crate::project::Runtime;
 /// What a specifier stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Virtual {
-    /// A module of the host, by its name below `next/`, with its exports.
+    /// A module of the host, by its name, with its exports.
     Host(&'static str, &'static [&'static str]),
     /// Nothing at all.
     Empty,
@@ -63,6 +63,9 @@ const CACHE: &[&str] = &[
     "unstable_noStore",
     "updateTag",
 ];
+
+/// What the program that embeds the host has to say to handlers.
+const OWN: &[&str] = &["context"];
 
 /// What `react` has for server code beside what is installed.
 const REACT: &[&str] = &["cache", "experimental_taintObjectReference", "experimental_taintUniqueValue"];
@@ -240,10 +243,11 @@ impl Virtual {
     /// What a specifier in an import stands for, if it is one of these.
     pub(super) fn of(specifier: &str) -> Option<Self> {
         Some(match specifier.strip_suffix(".js").unwrap_or(specifier) {
-            "next/server" => Self::Host("server", SERVER),
-            "next/headers" => Self::Host("headers", HEADERS),
-            "next/navigation" => Self::Host("navigation", NAVIGATION),
-            "next/cache" => Self::Host("cache", CACHE),
+            "next/server" => Self::Host("next/server", SERVER),
+            "next/headers" => Self::Host("next/headers", HEADERS),
+            "next/navigation" => Self::Host("next/navigation", NAVIGATION),
+            "next/cache" => Self::Host("next/cache", CACHE),
+            "edgehost" => Self::Host("edgehost", OWN),
             "server-only" => Self::Empty,
             "client-only" => Self::ClientOnly,
             "next" | "next/og" | "next/image" | "next/link" | "next/dynamic" | "next/script" => {
@@ -257,7 +261,7 @@ impl Virtual {
     /// The id under which the bundler knows it.
     pub(super) fn id(self, specifier: &str) -> String {
         match self {
-            Self::Host(name, _) => format!("{PREFIX}next/{name}"),
+            Self::Host(name, _) => format!("{PREFIX}{name}"),
             Self::Empty | Self::ClientOnly => empty_id(),
             Self::Fallback => format!("{PREFIX}fallback/{specifier}"),
         }
@@ -325,7 +329,7 @@ mod tests {
 
     /// The names that runtime-js really exports.
     fn exported(script: &str) -> Vec<String> {
-        let path = format!("{}/runtime-js/next/{script}.js", env!("CARGO_MANIFEST_DIR"));
+        let path = format!("{}/runtime-js/{script}.js", env!("CARGO_MANIFEST_DIR"));
         let source = std::fs::read_to_string(path).expect("readable");
         let object = source.rsplit_once("\nreturn {").expect("an exports object").1;
         let object = object.split_once("};").expect("its end").0;
@@ -336,17 +340,18 @@ mod tests {
     #[test]
     fn the_lists_agree_with_runtime_js() {
         for (script, list) in [
-            ("server", SERVER),
-            ("headers", HEADERS),
-            ("navigation", NAVIGATION),
-            ("cache", CACHE),
-            ("react", REACT),
+            ("next/server", SERVER),
+            ("next/headers", HEADERS),
+            ("next/navigation", NAVIGATION),
+            ("next/cache", CACHE),
+            ("next/react", REACT),
+            ("edgehost", OWN),
         ] {
             let mut real = exported(script);
             let mut listed: Vec<String> = list.iter().map(|name| (*name).to_owned()).collect();
             real.sort();
             listed.sort();
-            assert_eq!(real, listed, "next/{script}");
+            assert_eq!(real, listed, "{script}");
         }
     }
 }

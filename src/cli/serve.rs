@@ -91,6 +91,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         );
     }
     let terminal = Terminal::find();
+    let grace = options.limits().grace;
     let stop = stop_signal(&options.limits(), terminal)?.shared();
     let reloading = reload::on_hangup(host.clone(), dirs, set, terminal)?;
     let mut serving: Vec<LocalBoxFuture<'_, Result<(), edgehost::Error>>> = Vec::new();
@@ -106,7 +107,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         served = futures::future::try_join_all(serving) => { served?; }
         never = reloading => match never {},
     }
-    host.shutdown().await;
+    host.shutdown(grace).await;
     Ok(())
 }
 

@@ -29,7 +29,7 @@ pub(super) fn well_formed_id(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// Where a request came from: the peer, or whom trusted proxies name in `x-forwarded-for`,
-/// the last one that is none of them.
+/// the last one that is none of them, or in `x-real-ip` where there is no such list.
 pub(super) fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet]) -> Option<IpAddr> {
     let is_trusted = |address: &IpAddr| trusted.iter().any(|net| net.contains(address));
     let mut client = peer?;
@@ -41,6 +41,15 @@ pub(super) fn client(peer: Option<IpAddr>, headers: &HeaderMap, trusted: &[IpNet
         && let Some(Some(hop)) = hops.next()
     {
         client = hop.to_canonical();
+    }
+    drop(hops);
+    // What a proxy says that keeps no list.
+    let alone = || headers.get("x-real-ip")?.to_str().ok()?.trim().parse::<IpAddr>().ok();
+    if is_trusted(&client)
+        && !headers.contains_key("x-forwarded-for")
+        && let Some(real) = alone()
+    {
+        client = real.to_canonical();
     }
     Some(client)
 }
@@ -84,21 +93,16 @@ struct Record {
 
 impl Access {
     /// The record of a request to `version`, or to none.
-    pub(super) fn new(
-        exchange: &Exchange,
-        version: Option<&Arc<Version>>,
-        host: &Arc<dyn Observer>,
-        client: Option<IpAddr>,
-    ) -> Self {
-        let Exchange { parts, id, x_request_id, started, .. } = exchange;
+    pub(super) fn new(exchange: &Exchange, version: Option<&Arc<Version>>, host: &Arc<dyn Observer>) -> Self {
+        let Exchange { parts, id, x_request_id, started, origin, .. } = exchange;
         Self(Some(Record {
             told: match version {
                 Some(version) => Told::Version(version.clone()),
                 None => Told::Host(host.clone()),
             },
             method: parts.method.clone(),
-            target: parts.uri.path_and_query().cloned(),
-            client,
+            target: exchange.target(),
+            client: origin.client,
             user_agent: parts.headers.get(USER_AGENT).cloned(),
             id: *id,
             x_request_id: x_request_id.clone(),
@@ -184,6 +188,14 @@ mod tests {
         assert_eq!(of("10.0.0.1", &["6.6.6.6, 1.1.1.1", "10.0.0.2"]), address("1.1.1.1"));
         assert_eq!(of("10.0.0.1", &["1.1.1.1, nonsense"]), address("10.0.0.1"));
         assert_eq!(of("10.0.0.1", &[]), address("10.0.0.1"));
+        let mut headers = HeaderMap::new();
+        headers.insert("x-real-ip", HeaderValue::from_static("6.6.6.6"));
+        let of =
+            |peer: &str, headers: &HeaderMap| client(Some(address(peer)), headers, &trusted).expect("one");
+        assert_eq!(of("10.0.0.1", &headers), address("6.6.6.6"));
+        assert_eq!(of("192.0.2.1", &headers), address("192.0.2.1"));
+        headers.insert("x-forwarded-for", HeaderValue::from_static("1.1.1.1"));
+        assert_eq!(of("10.0.0.1", &headers), address("1.1.1.1"));
     }
 
     #[test]

@@ -7,6 +7,7 @@ use std::sync::{Arc, Weak};
 
 use super::Front;
 use super::forward::Forward;
+use crate::ending::CutOff;
 use crate::registry::{App, Directory, Registry};
 use crate::shard::{Backend, Lanes, Local, Shard};
 use crate::version::{AppId, Version, VersionId};
@@ -133,6 +134,17 @@ impl Apps {
         let local = Local::new(&self.shard, version);
         locals.insert(version.id, Rc::downgrade(&local));
         local
+    }
+
+    /// How many requests to each app have no answer yet.
+    pub(super) fn unanswered(&self) -> Vec<CutOff> {
+        let locals: Vec<_> = self.locals.borrow().values().filter_map(std::rc::Weak::upgrade).collect();
+        let of = |local: &Rc<Local>| CutOff {
+            app: local.version().name.clone(),
+            requests: local.unanswered(),
+            ..CutOff::default()
+        };
+        locals.iter().map(of).collect()
     }
 
     /// Keeps what is ready to take over, until it does.

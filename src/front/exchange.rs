@@ -6,10 +6,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    BodyPolicy, BoxError, Origin, Patience, Presence, RequestBody, RequestHead, RequestId, linger,
+    BodyPolicy, BoxError, Given, Origin, Patience, Presence, RequestBody, RequestHead, RequestId, below,
+    linger,
 };
 use http::header::EXPECT;
 use http::request::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderValue, Request};
 use http_body::Body;
 use http_body_util::BodyExt;
@@ -26,14 +28,18 @@ use crate::version::{ServedRoute, Version};
 /// Who is at the other end of a connection.
 #[derive(Clone)]
 pub(crate) struct Peer {
-    /// The address, unless the request came through the library.
+    /// The address, unless the request came through the library and it is not known.
     pub(crate) address: Option<std::net::IpAddr>,
     /// Whether the connection is encrypted.
     pub(crate) secure: bool,
+    /// Whether the connection is one of the host's own.
+    pub(crate) wire: bool,
     /// Whether it is still there.
     pub(crate) presence: Presence,
     /// What its connection may take of the permits for handlers, if it carries several requests.
     pub(crate) share: Option<Rc<Share>>,
+    /// What the program gives along, if the request came through it.
+    pub(crate) given: Option<Box<Given>>,
 }
 
 /// A request, made before it is known which route answers. It owns head and body, so that
@@ -53,6 +59,8 @@ pub(super) struct Exchange {
     pub(super) started: Instant,
     pub(super) client: Presence,
     pub(super) share: Option<Rc<Share>>,
+    /// What the program gave along.
+    pub(super) given: Option<Box<Given>>,
     /// The path, where normalisation changed it.
     pub(super) path: Option<String>,
     pub(super) route: Option<usize>,
@@ -75,7 +83,9 @@ impl Exchange {
                 authority: None,
                 scheme: if peer.secure { "https" } else { "http" },
                 peer: peer.address,
+                client: peer.address,
                 trusted: is_trusted,
+                wire: peer.wire,
             },
             unsettled: None,
             id: RequestId::next(),
@@ -83,6 +93,7 @@ impl Exchange {
             started,
             client: peer.presence,
             share: peer.share,
+            given: peer.given,
             path: None,
             route: None,
             params: Params::new(),
@@ -94,6 +105,23 @@ impl Exchange {
     /// The path as it is matched.
     pub(super) fn path(&self) -> &str {
         self.path.as_deref().unwrap_or_else(|| self.parts.uri.path())
+    }
+
+    /// The path under which a router has put the app.
+    pub(super) fn mount(&self) -> &str {
+        self.given.as_ref().and_then(|given| given.mount.as_deref()).unwrap_or_default()
+    }
+
+    /// Path and query as the client sent them.
+    pub(super) fn target(&self) -> Option<PathAndQuery> {
+        let target = self.parts.uri.path_and_query();
+        match self.mount() {
+            "" => target.cloned(),
+            mount => {
+                let rest = below(mount, target.map_or("", PathAndQuery::as_str));
+                PathAndQuery::from_maybe_shared(Bytes::from(format!("{mount}{rest}"))).ok()
+            }
+        }
     }
 
     /// The route that a stage found.
@@ -138,6 +166,7 @@ impl Exchange {
             id: self.id,
             x_request_id: self.x_request_id,
             clean: false,
+            given: self.given,
         };
         Some(Invocation { version, head, body, method, started: self.started, client: self.client })
     }

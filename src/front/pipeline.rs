@@ -15,6 +15,7 @@ use super::apps::{Apps, Served};
 use super::exchange::{Exchange, Peer};
 use super::respond::{self, Refusal};
 use super::stages::{self, Answered};
+use crate::ending::{CutOff, ShutdownReport};
 use crate::registry::Registry;
 use crate::shard::{BackendError, Lanes, Local, Shard, Share};
 use crate::soon::Soon;
@@ -94,6 +95,20 @@ impl Front {
         self.apps.refresh();
     }
 
+    /// Whether no request waits for its answer.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.apps.unanswered().iter().all(CutOff::is_empty)
+    }
+
+    /// Ends what still runs. Tells what that was, of each app.
+    pub(crate) fn cut(&self) -> Vec<CutOff> {
+        let mut report = ShutdownReport::default();
+        report.add(self.shard.left());
+        report.add(self.apps.unanswered());
+        self.shard.cut();
+        report.cut_off
+    }
+
     /// The isolates of a version on this thread.
     pub(super) fn local(&self, version: &Arc<Version>) -> Rc<Local> {
         self.apps.local(version)
@@ -113,16 +128,19 @@ impl Front {
     {
         let is_trusted = peer.address.is_some_and(|ip| self.trusted.iter().any(|net| net.contains(&ip)));
         let mut exchange = Exchange::new(request, peer, is_trusted);
+        if is_trusted {
+            let peer = exchange.origin.peer;
+            exchange.origin.client = access::client(peer, &exchange.parts.headers, &self.trusted);
+        }
         exchange.unsettled = settle_authority(&exchange.parts, &mut exchange.origin).err().map(Refusal::from);
         let host = || match exchange.unsettled {
             Some(_) => None,
             None => settled_host(&exchange.parts, &exchange.origin),
         };
         let served = self.apps.find(app, host);
-        let mut access = self.logs_access.then(|| {
-            let client = access::client(exchange.origin.peer, &exchange.parts.headers, &self.trusted);
-            Access::new(&exchange, served.as_ref().map(|served| &served.version), &self.observer, client)
-        });
+        let mut access = self
+            .logs_access
+            .then(|| Access::new(&exchange, served.as_ref().map(|served| &served.version), &self.observer));
         let (id, x_request_id) = (exchange.id, exchange.x_request_id.clone());
         let answered = match served {
             Some(served) => answer(exchange, &served, &mut access),

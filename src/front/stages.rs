@@ -5,7 +5,7 @@
 
 use std::ops::ControlFlow::{self, Break, Continue};
 
-use edgehost_ext::message::ResponseBody;
+use edgehost_ext::message::{ResponseBody, below};
 use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Response};
 
@@ -61,7 +61,10 @@ fn path(exchange: &mut Exchange, _version: &Version) -> ControlFlow<Answered> {
             }
             Continue(())
         }
-        Path::Redirect(path) => Break(Ok(respond::moved(&with_query(&path, uri.query())))),
+        Path::Redirect(path) => {
+            let mount = exchange.mount();
+            Break(Ok(respond::moved(&with_query(&format!("{mount}{}", below(mount, &path)), uri.query()))))
+        }
         Path::Malformed => Break(Err(Refusal::MalformedPath)),
     }
 }

@@ -6,8 +6,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::EdgeHost;
 use super::app::{App, Progress, RouteSummary, summaries};
+use super::{EdgeHost, PeerFrom};
+use crate::calling::Peer;
 use crate::enforcer::Guard;
 use crate::error::Error;
 use crate::instances::Instances;
@@ -19,14 +20,26 @@ use crate::telemetry::{Observer, Tracing};
 
 /// Sets up an [`EdgeHost`] to which apps are deployed.
 #[must_use = "a builder does nothing until it is built"]
-#[derive(Debug)]
 pub struct HostBuilder {
     pub(super) limits: Limits,
     pub(super) memory_budget: MemoryBudget,
     pub(super) shards: Option<usize>,
     pub(super) max_wedged: Option<usize>,
     pub(super) trusted: Vec<IpNet>,
+    pub(super) peer_from: Option<PeerFrom>,
     pub(super) observer: Arc<dyn Observer>,
+}
+
+impl fmt::Debug for HostBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("HostBuilder")
+            .field("limits", &self.limits)
+            .field("memory_budget", &self.memory_budget)
+            .field("shards", &self.shards)
+            .field("trusted", &self.trusted)
+            .field("observer", &self.observer)
+            .finish_non_exhaustive()
+    }
 }
 
 impl HostBuilder {
@@ -37,6 +50,7 @@ impl HostBuilder {
             shards: None,
             max_wedged: None,
             trusted: Vec::new(),
+            peer_from: None,
             observer: Arc::new(Tracing),
         }
     }
@@ -72,6 +86,27 @@ impl HostBuilder {
     /// Proxies whose `x-forwarded-*` headers are believed.
     pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.trusted.extend(networks);
+        self
+    }
+
+    /// Finds the peer of a request that the program hands over, where it is not in the
+    /// extensions as a [`Peer`](crate::Peer): in a type of a framework, such as axum's.
+    ///
+    /// ```
+    /// # use std::net::SocketAddr;
+    /// use axum::extract::ConnectInfo;
+    ///
+    /// let builder = edgehost::EdgeHost::for_apps()
+    ///     .peer_from(|extensions| Some(extensions.get::<ConnectInfo<SocketAddr>>()?.0.into()))
+    ///     .trust_proxies(["10.0.0.0/8".parse()?]);
+    /// // With `router.into_make_service_with_connect_info::<SocketAddr>()` in `axum::serve`.
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    pub fn peer_from(
+        mut self,
+        find: impl Fn(&http::Extensions) -> Option<Peer> + Send + Sync + 'static,
+    ) -> Self {
+        self.peer_from = Some(Arc::new(find));
         self
     }
 
@@ -227,6 +262,15 @@ impl EdgeHostBuilder {
     /// Proxies whose `x-forwarded-*` headers are believed.
     pub fn trust_proxies(mut self, networks: impl IntoIterator<Item = IpNet>) -> Self {
         self.host.trusted.extend(networks);
+        self
+    }
+
+    /// Finds the peer of a request that the program hands over, as [`HostBuilder::peer_from`].
+    pub fn peer_from(
+        mut self,
+        find: impl Fn(&http::Extensions) -> Option<Peer> + Send + Sync + 'static,
+    ) -> Self {
+        self.host.peer_from = Some(Arc::new(find));
         self
     }
 

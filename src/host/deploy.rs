@@ -44,6 +44,9 @@ impl EdgeHost {
     /// its project is not in order, or none of its routes can be bundled.
     pub async fn deploy(&self, app: App) -> Result<Deployed, Error> {
         let mut app = app;
+        if self.0.has_ended() {
+            return Err(Error::Ended);
+        }
         let (id, name) = (AppId::next(), app.name.clone().map(Arc::<str>::from));
         let version = self.0.load(name.clone(), &mut app).await?;
         let names = app.names()?;
@@ -128,7 +131,7 @@ impl Deployed {
     pub async fn replace(&self, app: App) -> Result<(), Error> {
         let began = Instant::now();
         let gone = || Error::Version("the app has been removed".to_owned());
-        let host = self.host.upgrade().ok_or_else(gone)?;
+        let host = self.host.upgrade().filter(|host| !host.has_ended()).ok_or(Error::Ended)?;
         let current = host.app(self.id).ok_or_else(gone)?;
         let mut app = app;
         let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };

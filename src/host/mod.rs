@@ -3,39 +3,45 @@
 //! Purpose: put the other rooms together, and be what programs hold.
 //! Key types: [`EdgeHost`], [`App`], [`Deployed`], [`HostBuilder`], [`EdgeHostBuilder`].
 //! Where to look: `app` describes an app and makes versions of it, `builder` makes a host,
-//! `deploy` brings apps to it and exchanges their versions, `serve` listens; this file calls.
+//! `deploy` brings apps to it and exchanges their versions, `serve` listens, `mounted` puts it under a
+//! path of a router; this file calls and ends.
 //! Never: printing, signals, anything of the process.
 
 mod app;
 mod builder;
 mod deploy;
+mod mounted;
 mod serve;
 
 use std::borrow::Cow;
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use edgehost_ext::message::{BoxError, Presence, RequestId, ResponseBody};
+use edgehost_ext::message::{BoxError, Given, Presence, RequestId, ResponseBody};
 use http::header::HOST;
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 use self::app::summaries;
 pub use self::app::{App, Progress, RouteSummary};
 pub use self::builder::{EdgeHostBuilder, HostBuilder};
 pub use self::deploy::Deployed;
+pub use self::mounted::Mounted;
+use crate::calling::{self, Mount};
+use crate::ending::{Ending, EndingWatch, ShutdownReport};
 use crate::enforcer::{Guard, Wedge};
 use crate::error::Error;
 use crate::front::{Front, FrontSettings, Peer};
@@ -61,9 +67,20 @@ struct Shared {
     connections: Arc<Semaphore>,
     /// What waits for clients of all listeners.
     unsent: Arc<Unsent>,
+    /// Finds the peer of a request that was handed over, where the program has a type of its own for that.
+    peer_from: Option<PeerFrom>,
+    ending: Ending,
+    /// How the host has ended, once it has.
+    ended: watch::Sender<Option<ShutdownReport>>,
     /// Held while shards are chosen for an app.
     placing: Mutex<()>,
 }
+
+/// Reads a peer out of the extensions of a request.
+pub(crate) type PeerFrom = Arc<dyn Fn(&http::Extensions) -> Option<calling::Peer> + Send + Sync>;
+
+/// How much longer than its grace period a shutdown waits for threads that run JavaScript.
+const JOIN_PATIENCE: Duration = Duration::from_secs(1);
 
 /// Apps, ready to answer requests.
 ///
@@ -90,6 +107,7 @@ struct Start {
     concurrency: usize,
     queue: usize,
     grace: Duration,
+    ending: EndingWatch,
     observer: Arc<dyn Observer>,
 }
 
@@ -106,16 +124,22 @@ impl Start {
         let wedge = Wedge::new();
         let (own, load, grace) = (wedge.clone(), self.loads.begin(index), self.grace);
         let make = move || Front::new(settings, &Shard::new(own, load));
+        let end = self.ending.clone();
         let finish = move |front: Rc<Front>| async move {
-            if front.shard().has_given_up() {
-                return;
+            let until = end.until().unwrap_or_else(|| Instant::now() + grace);
+            let is_done = !front.shard().has_given_up()
+                && tokio::time::timeout_at(until.into(), front.shard().done()).await.is_ok();
+            if is_done && front.is_idle() {
+                return Vec::new();
             }
-            let done = front.shard().done();
-            if tokio::time::timeout(grace, done).await.is_err() {
-                tracing::warn!(?grace, "grace period is over: cutting answers and tasks after them");
+            let cut_off = front.cut();
+            for cut_off in &cut_off {
+                tracing::warn!(app = cut_off.app.as_deref(), "grace period is over: cut off {cut_off}");
             }
+            cut_off
         };
-        let (thread, remote) = ShardThread::spawn(index, self.queue, wedge.clone(), make, finish)?;
+        let ending = self.ending.clone();
+        let (thread, remote) = ShardThread::spawn(index, self.queue, wedge.clone(), ending, make, finish)?;
         Ok((thread, Lane::new(index, remote, wedge)))
     }
 }
@@ -132,9 +156,10 @@ impl EdgeHost {
     }
 
     fn start(settings: HostBuilder) -> Result<Self, Error> {
-        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, observer } = settings;
+        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, peer_from, observer } =
+            settings;
         isolate::init_platform(limits.memory, memory_budget.is_of_process());
-        let registry = Registry::new();
+        let (registry, ending) = (Registry::new(), Ending::new());
         let lanes = Arc::new_cyclic(|lanes: &Weak<Lanes<Front>>| {
             let start = Start {
                 registry: registry.clone(),
@@ -144,6 +169,7 @@ impl EdgeHost {
                 concurrency: limits.concurrency,
                 queue: limits.queue.max(1),
                 grace: limits.grace,
+                ending: ending.watch(),
                 observer: observer.clone(),
             };
             let most = max_wedged.unwrap_or_else(|| Instances::Auto.threads(None));
@@ -162,6 +188,9 @@ impl EdgeHost {
             limits,
             observer,
             guard: Guard::new(memory_budget),
+            peer_from,
+            ending,
+            ended: watch::Sender::new(None),
             placing: Mutex::default(),
         })))
     }
@@ -201,25 +230,77 @@ impl EdgeHost {
         self.0.call(request, app.map(|app| &*app.shards), None).await
     }
 
-    /// Ends the host and waits until its threads are gone. Requests that were given to
-    /// [`Self::call`] get their answers first, and what comes after that has
-    /// [`Limits::grace`]: the rest of answers that are streams, and tasks of `after()` and
-    /// `waitUntil()`. What is not done by then is cut off, which is logged: such a stream
-    /// ends with an error, and tasks stop where they wait.
+    /// Ends the host, whatever clones of it there are, and waits until its threads are gone.
     ///
-    /// Only the last clone ends it; on any other this does nothing. When the last one is
-    /// dropped instead, the same happens, and nobody waits for it.
-    pub async fn shutdown(self) {
-        if let Some(shared) = Arc::into_inner(self.0) {
-            let threads = shared.lanes.take_threads();
-            drop(shared.lanes);
-            let joined = tokio::task::spawn_blocking(move || threads.into_iter().for_each(ShardThread::join));
-            let _ = joined.await;
-        }
+    /// Requests that have begun get their answers, and what comes after that is done: the rest
+    /// of answers that are streams, and tasks of `after()` and `waitUntil()`. What is not done
+    /// after `grace` is cut off, and the report tells what that was: requests without an answer
+    /// get 503 `SHUTTING_DOWN`, streams end with an error, and tasks stop where they wait.
+    /// [`Self::serve`] stops to listen at once, and returns.
+    ///
+    /// Requests that come later are answered with 503 `SHUTTING_DOWN`; [`Self::deploy`],
+    /// [`Deployed::replace`] and [`Self::serve`] fail with [`Error::Ended`]. Whoever else calls
+    /// this waits for the same end, which the shorter time brings about, and gets the same report.
+    ///
+    /// When the last clone is dropped instead, requests get their answers, what comes after that
+    /// has [`Limits::grace`], and nobody waits for it.
+    ///
+    /// ```no_run
+    /// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+    /// let host = edgehost::EdgeHost::builder("./my-project").build().await?;
+    /// let report = host.shutdown(std::time::Duration::from_secs(10)).await;
+    /// for cut_off in &report.cut_off {
+    ///     eprintln!("cut off: {cut_off}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
+    pub async fn shutdown(&self, grace: Duration) -> ShutdownReport {
+        self.0.end(grace);
+        let mut ended = self.0.ended.subscribe();
+        let report = ended.wait_for(Option::is_some).await;
+        report.ok().and_then(|report| report.clone()).unwrap_or_default()
     }
 }
 
 impl Shared {
+    /// Begins the end of the host, or brings it nearer.
+    fn end(self: &Arc<Self>, grace: Duration) {
+        let began = Instant::now();
+        self.lanes.close();
+        if !self.ending.begin(grace) {
+            // Somebody else waits for the threads.
+            return;
+        }
+        let threads = self.lanes.take_threads();
+        let shared = self.clone();
+        let wait = move || {
+            let watch = shared.ending.watch();
+            let has_time = || watch.until().is_none_or(|until| Instant::now() < until + JOIN_PATIENCE);
+            // Those that were written off are not waited for either.
+            let mut report = ShutdownReport { threads: shared.lanes.stuck(), ..ShutdownReport::default() };
+            for thread in threads {
+                match thread.join(has_time) {
+                    Some(cut_off) => report.add(cut_off),
+                    None => report.threads += 1,
+                }
+            }
+            report.took = began.elapsed();
+            shared.ended.send_replace(Some(report));
+        };
+        // A thread of its own: the program need not run on tokio.
+        let spawned = std::thread::Builder::new().name("edgehost-ending".to_owned()).spawn(wait);
+        if let Err(error) = spawned {
+            tracing::error!(%error, "nobody waits for the threads of the host: no thread can be started");
+            self.ended.send_replace(Some(ShutdownReport::default()));
+        }
+    }
+
+    /// Whether the host takes no more requests.
+    fn has_ended(&self) -> bool {
+        self.ending.has_begun()
+    }
+
     /// Has a request answered on one of the shards, or on any; for `app`, or for the one
     /// that its host means.
     async fn call<B>(
@@ -235,14 +316,39 @@ impl Shared {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
         let any = || (0..self.lanes.len()).collect::<Vec<_>>().into();
         let shards: Cow<'_, [usize]> = shards.map_or_else(any, Cow::Borrowed);
+        let Caller { address, secure, given } = self.caller(&request);
         let answered = self.lanes.run(&shards, turn, move |front: Rc<Front>| async move {
-            let peer = Peer { address: None, secure: false, presence: Presence::default(), share: None };
+            let presence = Presence::default();
+            let peer = Peer { address, secure, wire: false, presence, share: None, given };
             front.serve(request, peer, app).into_future().await
         });
         match answered.await {
             Ok(response) => response,
             Err(BackendError::Wedged) => crate::front::wedged(RequestId::next()),
             Err(_) => crate::front::shutting_down(RequestId::next()),
+        }
+    }
+}
+
+/// What a program says of a request that it hands over.
+struct Caller {
+    address: Option<IpAddr>,
+    secure: bool,
+    given: Option<Box<Given>>,
+}
+
+impl Shared {
+    fn caller<B>(&self, request: &Request<B>) -> Caller {
+        let extensions = request.extensions();
+        let peer = extensions.get::<calling::Peer>().copied();
+        let peer = peer.or_else(|| self.peer_from.as_ref()?(extensions));
+        let context = extensions.get::<calling::Context>().map(calling::Context::text);
+        let mount = extensions.get::<Mount>().and_then(Mount::text);
+        Caller {
+            address: peer.map(|peer| peer.address.to_canonical()),
+            // Without a peer, whoever has made the request knows.
+            secure: peer.map_or_else(|| request.uri().scheme_str() == Some("https"), |peer| peer.secure),
+            given: (context.is_some() || mount.is_some()).then(|| Box::new(Given { context, mount })),
         }
     }
 }
@@ -275,5 +381,24 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let host = self.clone();
         Box::pin(async move { Ok(Self::call(&host, request).await) })
+    }
+}
+
+impl<B> tower_service::Service<Request<B>> for Deployed
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<BoxError>,
+{
+    type Response = Response<ResponseBody>;
+    type Error = Infallible;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+
+    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let app = self.clone();
+        Box::pin(async move { Ok(Self::call(&app, request).await) })
     }
 }

@@ -51,7 +51,7 @@ impl HttpService for Service {
     ) -> Self::Serving {
         let share = (request.version() == http::Version::HTTP_2).then(|| share.clone());
         let address = Some(peer.ip().to_canonical());
-        let peer = Peer { address, secure: false, presence, share };
+        let peer = Peer { address, secure: false, wire: true, presence, share, given: None };
         self.front.serve(request, peer, self.app).into_future()
     }
 }
@@ -90,7 +90,7 @@ impl Deployed {
     ) -> Result<(), Error> {
         match self.host() {
             Some(host) => host.serve(listener, shutdown, Some(self.id())).await,
-            None => Ok(()),
+            None => Err(Error::Ended),
         }
     }
 }
@@ -167,16 +167,25 @@ impl Shared {
         let (drain, watch) = Drain::new();
         let common = Common { settings, drain: watch, app };
         let mut parts = FuturesUnordered::new();
-        for lane in self.lanes.all() {
+        let lanes = self.lanes.all();
+        if lanes.is_empty() {
+            return Err(Error::Ended);
+        }
+        for lane in lanes {
             parts.push(common.begin(&listener, lane).map_err(failed)?);
         }
         let mut served = Ok(());
         let mut may_go_on = true;
+        let (mut host, mut until) = (self.ending.watch(), None);
         tokio::pin!(shutdown);
         while may_go_on {
             let part = tokio::select! {
                 part = parts.next() => part,
                 () = &mut shutdown => break,
+                ends = host.begun() => {
+                    until = Some(ends);
+                    break;
+                }
             };
             match part {
                 None => break,
@@ -199,6 +208,11 @@ impl Shared {
             }
         };
         tokio::pin!(ending);
+        if let Some(until) = until {
+            // The threads cut off what is not done by then, and the host tells what that was.
+            let _ = tokio::time::timeout_at((until + CUT_PATIENCE).into(), &mut ending).await;
+            return served.map_err(failed);
+        }
         if tokio::time::timeout(limits.grace, &mut ending).await.is_err() {
             tracing::warn!(grace = ?limits.grace, "grace period is over: cutting what still runs");
             drain.cut();

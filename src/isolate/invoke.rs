@@ -10,7 +10,9 @@ use std::time::Instant;
 
 use deno_core::{JsRuntime, v8};
 use edgehost_ext::SharedExchanges;
-use edgehost_ext::message::{Answer, BodyFault, Failure, Handle, Presence, RequestBody, RequestHead};
+use edgehost_ext::message::{
+    Answer, BodyFault, Failure, Handle, Presence, RequestBody, RequestHead, StreamEnd,
+};
 use tokio::sync::Notify;
 use tokio::time::Sleep;
 
@@ -196,6 +198,26 @@ impl Isolate {
     pub(crate) fn retire(&self) {
         self.retiring.set(true);
         self.wake_pump();
+    }
+
+    /// What is not done yet: answers that are streams and have not ended, and promised tasks.
+    pub(crate) fn left(&self) -> (usize, usize) {
+        if self.condemned.get() {
+            return (0, 0);
+        }
+        let exchanges = self.exchanges.borrow();
+        (exchanges.streams(), exchanges.behind.waited_for())
+    }
+
+    /// Ends streams with an error: what would go on with them will not.
+    pub(crate) fn cut(&self) {
+        let streams = self.exchanges.borrow_mut().take_streams();
+        streams.into_iter().for_each(|stream| stream.end(StreamEnd::Broken));
+    }
+
+    /// The version that it belongs to.
+    pub(crate) fn version(&self) -> &Arc<Version> {
+        &self.version
     }
 
     /// Waits until nothing is left to do that was promised after an answer.

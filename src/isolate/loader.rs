@@ -15,7 +15,7 @@ use crate::project::Runtime;
 use crate::version::Version;
 
 /// Modules of the host that user code may import, by way of the bundler.
-const HOST_SCHEME: &str = "edgehost:next/";
+const HOST_MODULES: [&str; 2] = ["edgehost:next/", "edgehost:edgehost"];
 
 pub(super) struct BundleLoader {
     pub(super) version: Arc<Version>,
@@ -43,7 +43,8 @@ impl ModuleLoader for BundleLoader {
             }
         }
         let resolved = resolve_import(specifier, referrer).map_err(|_| not_found(specifier))?;
-        if resolved.as_str().starts_with(HOST_SCHEME) || self.version.chunks.contains_key(resolved.as_str()) {
+        let is_of_host = HOST_MODULES.iter().any(|name| resolved.as_str().starts_with(name));
+        if is_of_host || self.version.chunks.contains_key(resolved.as_str()) {
             Ok(resolved)
         } else {
             Err(not_found(specifier))

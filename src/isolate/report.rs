@@ -15,7 +15,7 @@ const MOST_TEXT: usize = 128 * 1024;
 const MOST_ERRORS: usize = 16;
 
 /// Where scripts of the host and of the engine's crates come from.
-const HOST_SCRIPTS: [&str; 3] = ["ext:", "node:", "edgehost:next/"];
+const HOST_SCRIPTS: [&str; 4] = ["ext:", "node:", "edgehost:next/", "edgehost:edgehost"];
 
 /// Names of bundled modules, in frames that no source map leads anywhere from: code that
 /// the bundler added.

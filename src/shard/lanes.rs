@@ -128,7 +128,11 @@ impl<S: 'static> Lane<S> {
         let ticket = errand.ticket();
         let running = async {
             self.remote.send(ticket).await.map_err(|_closed| BackendError::Ended)?;
-            (&mut errand.result).await.map_err(|_dropped| BackendError::Ended)
+            tokio::select! {
+                biased;
+                result = &mut errand.result => result.map_err(|_dropped| BackendError::Ended),
+                () = self.remote.closed() => Err(BackendError::Ended),
+            }
         };
         let ran = tokio::select! {
             biased;
@@ -189,6 +193,11 @@ impl<S: 'static> Lanes<S> {
         threads.serving.push(thread);
         self.all.write().push(Arc::new(lane));
         Ok(())
+    }
+
+    /// Lets all of them go: their threads end when what they were given is done.
+    pub(crate) fn close(&self) {
+        self.all.write().clear();
     }
 
     /// Those that there are.
@@ -301,7 +310,8 @@ impl<S: 'static> Lanes<S> {
     ) -> Result<R, BackendError> {
         let mut errand = Errand::new(work);
         loop {
-            let lane = self.choose(of, turn).ok_or(BackendError::Wedged)?;
+            let nobody = || if self.len() == 0 { BackendError::Ended } else { BackendError::Wedged };
+            let lane = self.choose(of, turn).ok_or_else(nobody)?;
             match lane.attempt(&mut errand).await {
                 Err(BackendError::Wedged) if !errand.has_begun() => {}
                 result => return result,

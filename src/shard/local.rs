@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::backend::{Backend, BackendError};
 use super::load::Load;
+use crate::ending::CutOff;
 use crate::enforcer::Wedge;
 use crate::isolate::{CallError, Invocation, Isolate, LoadError};
 use crate::limits::Limits;
@@ -79,6 +80,22 @@ impl Shard {
         for isolate in started {
             isolate.settled().await;
         }
+    }
+
+    /// What its isolates have not done yet, of each app.
+    pub(crate) fn left(&self) -> Vec<CutOff> {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        let of = |isolate: &Rc<Isolate>| {
+            let (streams, tasks) = isolate.left();
+            CutOff { app: isolate.version().name.clone(), requests: 0, streams, tasks }
+        };
+        started.iter().map(of).collect()
+    }
+
+    /// Ends the streams of all of them with an error.
+    pub(crate) fn cut(&self) {
+        let started: Vec<_> = self.started.borrow().iter().filter_map(Weak::upgrade).collect();
+        started.iter().for_each(|isolate| isolate.cut());
     }
 
     fn start(&self, version: &Arc<Version>, kind: Runtime) -> Result<Rc<Isolate>, BackendError> {
@@ -248,6 +265,16 @@ impl Local {
     pub(crate) fn new(shard: &Rc<Shard>, version: &Arc<Version>) -> Rc<Self> {
         let seats = [Runtime::NodeJs, Runtime::Edge].map(|kind| Seat::new(kind, &version.limits));
         Rc::new(Self { shard: shard.clone(), version: version.clone(), seats })
+    }
+
+    /// How many requests have no answer yet: they have a permit, or wait for one.
+    pub(crate) fn unanswered(&self) -> usize {
+        let all = self.version.limits.concurrency.max(1);
+        let of = |seat: &Seat| {
+            let running = all.saturating_sub(seat.permits.available_permits());
+            running + seat.waiting.get() + seat.gathering.get()
+        };
+        self.seats.iter().map(of).sum()
     }
 
     /// The version.
@@ -433,7 +460,7 @@ impl Local {
                     return Err(overloaded());
                 };
                 // Connections with many requests, and calls without one, stay.
-                leads_away = share.is_none() && invocation.head.origin.peer.is_some() && load.is_uneven();
+                leads_away = share.is_none() && invocation.head.origin.wire && load.is_uneven();
                 entered?
             }
         };

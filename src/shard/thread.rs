@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::task::LocalSet;
 
+use crate::ending::{CutOff, EndingWatch};
 use crate::enforcer::Wedge;
 
 /// Stack of a shard, in bytes of address space. V8 ends JavaScript that is nested too
@@ -39,11 +40,16 @@ impl<S: 'static> Remote<S> {
     pub(crate) async fn send(&self, work: Work<S>) -> Result<(), Closed> {
         self.sender.send(work).await.map_err(|_| Closed)
     }
+
+    /// Resolves when the shard has ended: what it was given and has not begun, nobody will.
+    pub(crate) async fn closed(&self) {
+        self.sender.closed().await;
+    }
 }
 
-/// One OS thread with a current-thread tokio runtime.
+/// One OS thread with a current-thread tokio runtime. It tells what was cut off at its end.
 pub(crate) struct ShardThread {
-    join: JoinHandle<()>,
+    join: JoinHandle<Vec<CutOff>>,
     wedge: Arc<Wedge>,
 }
 
@@ -52,12 +58,14 @@ const JOIN_EVERY: Duration = Duration::from_millis(5);
 
 impl ShardThread {
     /// Starts a thread whose service is made on it by `make`. It ends when the last
-    /// [`Remote`] is gone, the work it was given is done, and `finish` as well. `wedge` tells
-    /// whether it will.
-    pub(crate) fn spawn<S: 'static, F: Future<Output = ()>>(
+    /// [`Remote`] is gone, the work it was given is done, and `finish` as well; or when the time
+    /// of `ending` is up: what is not done then is dropped after `finish`. `wedge` tells
+    /// whether it ends at all.
+    pub(crate) fn spawn<S: 'static, F: Future<Output = Vec<CutOff>>>(
         index: usize,
         capacity: usize,
         wedge: Arc<Wedge>,
+        mut ending: EndingWatch,
         make: impl FnOnce() -> S + Send + 'static,
         finish: impl FnOnce(Rc<S>) -> F + Send + 'static,
     ) -> io::Result<(Self, Remote<S>)> {
@@ -71,29 +79,37 @@ impl ShardThread {
             let serving = async move {
                 let service = Rc::new(make());
                 let mut running = tokio::task::JoinSet::new();
-                loop {
-                    tokio::select! {
-                        work = receiver.recv() => match work {
-                            Some(work) => { running.spawn_local(work(service.clone())); }
-                            None => break,
-                        },
-                        Some(_) = running.join_next() => {}
+                let working = async {
+                    loop {
+                        tokio::select! {
+                            work = receiver.recv() => match work {
+                                Some(work) => { running.spawn_local(work(service.clone())); }
+                                None => break,
+                            },
+                            Some(_) = running.join_next() => {}
+                        }
                     }
+                    while running.join_next().await.is_some() {}
+                };
+                tokio::select! {
+                    biased;
+                    () = working => {}
+                    () = ending.over() => {}
                 }
-                while running.join_next().await.is_some() {}
-                finish(service).await;
+                finish(service).await
             };
-            local.block_on(&runtime, async move {
+            let cut_off = local.block_on(&runtime, async move {
                 tokio::select! {
                     biased;
                     // It has come back, and another has its place.
-                    () = own.wedged() => {}
-                    () = serving => {}
+                    () = own.wedged() => Vec::new(),
+                    cut_off = serving => cut_off,
                 }
             });
             // Tasks that still hold isolates are dropped here, on their own thread.
             drop(local);
             drop(runtime);
+            cut_off
         })?;
         Ok((Self { join, wedge }, Remote { sender }))
     }
@@ -108,16 +124,19 @@ impl ShardThread {
         self.join.is_finished()
     }
 
-    /// Waits until the thread has ended, unless it is known never to. Blocks.
-    pub(crate) fn join(self) {
+    /// Waits until the thread has ended and tells what was cut off; not where it is known never to
+    /// end, nor longer than until `patience` is over. Blocks.
+    pub(crate) fn join(self, patience: impl Fn() -> bool) -> Option<Vec<CutOff>> {
         while !self.join.is_finished() {
-            if self.wedge.is_wedged() {
-                return;
+            if self.wedge.is_wedged() || !patience() {
+                return None;
             }
             std::thread::sleep(JOIN_EVERY);
         }
-        if self.join.join().is_err() {
+        let joined = self.join.join();
+        if joined.is_err() {
             tracing::error!("a shard thread panicked");
         }
+        joined.ok()
     }
 }

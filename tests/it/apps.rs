@@ -11,7 +11,7 @@ use http::{Method, Request, Response};
 use http_body_util::{BodyExt, Empty};
 use serde_json::json;
 
-use super::harness::{Answer, App, Project, eventually, log, logged, project};
+use super::harness::{Answer, App, GRACE, Project, eventually, log, logged, project};
 
 /// Keeps a list in a module, and shows what belongs to the app alone.
 const SHOP: &str = "
@@ -406,7 +406,7 @@ async fn an_observer_is_told_of_apps_isolates_and_versions() {
     }
     deployed.replace(app(&project, "app")).await.expect("replaced");
     host.remove("app").await;
-    host.shutdown().await;
+    host.shutdown(GRACE).await;
     let told = told.0.lock().expect("not poisoned").clone();
     for expected in [
         "Some(\"app\") nodejs started",

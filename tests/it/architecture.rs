@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 22] = [
+const FLOORS: [(&str, u32); 24] = [
     ("main", 7),
     ("cli", 7),
     ("lib", 6),
@@ -20,7 +20,9 @@ const FLOORS: [(&str, u32); 22] = [
     ("build", 1),
     ("enforcer", 1),
     ("project", 0),
+    ("calling", 0),
     ("draft", 0),
+    ("ending", 0),
     ("limits", 0),
     ("memory", 0),
     ("instances", 0),
@@ -30,7 +32,8 @@ const FLOORS: [(&str, u32); 22] = [
 ];
 
 /// Ground values that rooms of the same floor may use.
-const GROUND: [&str; 7] = ["draft", "limits", "memory", "instances", "permissions", "soon", "telemetry"];
+const GROUND: [&str; 9] =
+    ["calling", "draft", "ending", "limits", "memory", "instances", "permissions", "soon", "telemetry"];
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)

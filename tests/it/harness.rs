@@ -19,6 +19,9 @@ use tracing_subscriber::fmt::MakeWriter;
 /// Longest time that anything in a test may take before it counts as stuck.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 
+/// How long a host may take to finish what it has begun.
+pub(crate) const GRACE: Duration = Duration::from_secs(10);
+
 /// A project that is being written.
 pub(crate) struct Project {
     pub(crate) dir: TempDir,
@@ -200,7 +203,7 @@ impl App {
             .expect("in time")
             .expect("no panic")
             .expect("served");
-        self.host.shutdown().await;
+        self.host.shutdown(GRACE).await;
     }
 }
 

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 
 use edgehost::Progress;
 
-use super::harness::{Project, project};
+use super::harness::{GRACE, Project, project};
 
 const ROUTE: &str = "export const GET = () => new Response('ok');";
 
@@ -20,7 +20,7 @@ async fn said(project: &Project) -> Vec<String> {
             _ => {}
         }
     });
-    builder.build().await.expect("built").shutdown().await;
+    builder.build().await.expect("built").shutdown(GRACE).await;
     let said = said.lock().expect("not poisoned");
     said.clone()
 }

@@ -8,7 +8,7 @@ use http::{Request, StatusCode};
 use http_body_util::{BodyExt, Empty, Full, StreamBody};
 use tower_service::Service;
 
-use super::harness::{App, eventually, logged, project};
+use super::harness::{App, GRACE, eventually, logged, project};
 
 async fn text(response: http::Response<edgehost::ResponseBody>) -> String {
     String::from_utf8(response.into_body().collect().await.expect("a body").to_bytes().to_vec())
@@ -30,7 +30,7 @@ async fn calls_take_any_body_and_stream_both_ways() {
         .map(|piece| Ok::<_, std::io::Error>(http_body::Frame::data(Bytes::from_static(piece.as_bytes()))));
     let post = Request::post("/").body(StreamBody::new(pieces)).expect("a request");
     assert_eq!(text(host.call(post).await).await, "streamed body");
-    host.shutdown().await;
+    host.shutdown(GRACE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -45,7 +45,7 @@ async fn a_host_that_only_answers_calls_finishes_what_comes_after_its_answers() 
     assert_eq!(text(host.call(get("/after")).await).await, "ok");
     let streaming = host.call(get("/stream")).await;
     let began = std::time::Instant::now();
-    let ((), streamed) = tokio::join!(host.shutdown(), text(streaming));
+    let (_, streamed) = tokio::join!(host.shutdown(Duration::from_secs(1)), text(streaming));
     assert_eq!(streamed, "part part part ");
     assert!(super::harness::log().contains("after a call"));
     assert!(began.elapsed() < Duration::from_millis(900), "{:?}", began.elapsed());
@@ -53,9 +53,9 @@ async fn a_host_that_only_answers_calls_finishes_what_comes_after_its_answers() 
     let host = project.builder().build().await.expect("built");
     assert_eq!(text(host.call(get("/never")).await).await, "ok");
     let began = std::time::Instant::now();
-    host.shutdown().await;
+    host.shutdown(Duration::from_secs(1)).await;
     assert!((900..5000).contains(&began.elapsed().as_millis()), "{:?}", began.elapsed());
-    logged(&["grace period is over: cutting answers and tasks after them"]).await;
+    logged(&["grace period is over: cut off 0 requests, 0 streams, 1 tasks"]).await;
 }
 
 use futures::StreamExt;
@@ -190,7 +190,7 @@ async fn module_memory_is_that_of_an_instance() {
     assert_eq!(counts(&one, "/node").await, "1 2 3 4");
     // Routes of the other runtime have an isolate of their own.
     assert_eq!(counts(&one, "/edge").await, "1 2 3 4");
-    one.shutdown().await;
+    one.shutdown(GRACE).await;
     for builder in [
         EdgeHost::builder(project.path()).instances(2),
         EdgeHost::builder(project.path()).instances(Instances::Auto).shards(2),
@@ -199,7 +199,7 @@ async fn module_memory_is_that_of_an_instance() {
         let two = builder.build().await.expect("built");
         assert_eq!(two.instances(), 2);
         assert_eq!(counts(&two, "/node").await, "1 1 2 2");
-        two.shutdown().await;
+        two.shutdown(GRACE).await;
     }
 }
 

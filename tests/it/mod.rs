@@ -11,6 +11,7 @@ mod cli;
 mod cli_apps;
 mod databases;
 mod descriptors;
+mod embedding;
 mod environment;
 mod examples;
 mod globals;

@@ -142,7 +142,7 @@ async fn t50_t51_bodies_of_get_and_clones() {
 async fn t52_t53_what_clients_may_not_say_and_what_is_gone() {
     let app = serve_root(
         "export const GET = (req: any) => { const threw = (f: () => unknown) => { try { f(); return false; } catch (e: any) { return e.message.split('\\n')[0]; } };
-         return Response.json([[...req.headers.keys()].filter((k: string) => k.startsWith('x-')).sort(), 'geo' in req, 'ip' in req, threw(() => req.page), threw(() => req.ua)]); };",
+         return Response.json([[...req.headers.keys()].filter((k: string) => k.startsWith('x-')).sort(), 'geo' in req, req.ip, threw(() => req.page), threw(() => req.ua)]); };",
     )
     .await;
     let answer = app
@@ -170,7 +170,7 @@ async fn t52_t53_what_clients_may_not_say_and_what_is_gone() {
             "x-real-ip"
         ],
         false,
-        false,
+        "127.0.0.1",
         "The request.page has been deprecated in favour of `URLPattern`.",
         "The request.ua has been removed in favour of `userAgent` function.",
     ]));

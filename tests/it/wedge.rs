@@ -10,7 +10,7 @@ use http::{Method, Request};
 use http_body_util::{BodyExt, Empty};
 
 use super::cli::Served;
-use super::harness::{App, Project, logged, project};
+use super::harness::{App, GRACE, Project, logged, project};
 
 /// V8's own loop over nearly 2^53 places: no interrupt is looked at.
 const STUCK: &str = "export const GET = () => Response.json([].includes.call({ length: 2 ** 53 - 1 }, 1));";
@@ -205,7 +205,7 @@ async fn the_library_goes_on_with_its_other_threads() {
     }
     let served = serving.await.expect("no panic");
     assert!(matches!(served, Err(Error::Wedged { threads: 1, of: 2, .. })), "{served:?}");
-    host.shutdown().await;
+    host.shutdown(GRACE).await;
 }
 
 #[derive(Debug, Clone, Default)]
@@ -265,7 +265,7 @@ async fn calls_that_no_thread_has_begun_move_to_the_fresh_one() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let served = host.serve(listener, std::future::pending()).await;
     assert!(matches!(served, Err(Error::Wedged { threads: 2, of: 2, .. })), "{served:?}");
-    host.shutdown().await;
+    host.shutdown(GRACE).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -107,6 +107,7 @@ deno_core::extension!(
         op_edgehost_request_headers,
         op_edgehost_request_params,
         op_edgehost_request_body,
+        op_edgehost_request_given,
         op_edgehost_request_text,
         op_edgehost_respond_text,
         op_edgehost_respond_bytes,
@@ -174,6 +175,7 @@ deno_core::extension!(
         "ext:edgehost/next/navigation.js" = "next/navigation.js",
         "ext:edgehost/next/cache.js" = "next/cache.js",
         "ext:edgehost/next/react.js" = "next/react.js",
+        "ext:edgehost/edgehost.js" = "edgehost.js",
     ],
     synthetic_esm = [
         "edgehost:next/server" = "ext:edgehost/next/server.js",
@@ -181,6 +183,7 @@ deno_core::extension!(
         "edgehost:next/navigation" = "ext:edgehost/next/navigation.js",
         "edgehost:next/cache" = "ext:edgehost/next/cache.js",
         "edgehost:next/react" = "ext:edgehost/next/react.js",
+        "edgehost:edgehost" = "ext:edgehost/edgehost.js",
     ],
     options = { settings: Settings },
     state = |state, options| {

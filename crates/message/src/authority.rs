@@ -34,8 +34,8 @@ pub fn settle_authority(parts: &Parts, origin: &mut Origin) -> Result<(), Malfor
     {
         origin.scheme = scheme(proto).ok_or(MalformedHost)?;
     }
-    // Without a peer it came through the library, whose callers need no `Host`.
-    let named = named(parts, origin.peer.is_some())?;
+    // Callers of the library need no `Host`.
+    let named = named(parts, origin.wire)?;
     // Checked even where something else takes its place.
     let own = named.map(|text| normal(text, origin.scheme)).transpose()?;
     let outer = if origin.trusted { forwarded(&parts.headers, &FORWARDED_HOST)? } else { None };

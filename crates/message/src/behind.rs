@@ -157,6 +157,11 @@ impl Behind {
         self.tasks > 0 && self.entries.values().any(|entry| entry.tasks > 0 && !entry.told)
     }
 
+    /// How many tasks are still to be waited for.
+    pub fn waited_for(&self) -> usize {
+        self.entries.values().filter(|entry| !entry.told).map(|entry| entry.tasks).sum()
+    }
+
     /// When the time of a task is up next.
     pub fn next_end(&self) -> Option<Instant> {
         if self.tasks == 0 {

@@ -394,6 +394,16 @@ impl Exchanges {
         self.nearest
     }
 
+    /// How many requests have an answer that is a stream and has not ended.
+    pub fn streams(&self) -> usize {
+        self.slots.iter().filter_map(|slot| slot.exchange.as_ref()?.stream.as_ref()).count()
+    }
+
+    /// The handlers' ends of all of these.
+    pub fn take_streams(&mut self) -> Vec<StreamWriter> {
+        self.slots.iter_mut().filter_map(|slot| slot.exchange.as_mut()?.stream.take()).collect()
+    }
+
     /// How many requests are in flight.
     pub fn live(&self) -> usize {
         self.live
@@ -410,13 +420,21 @@ mod tests {
             method: http::Method::GET,
             uri: path.parse().expect("a path"),
             path: None,
-            origin: Origin { authority: None, scheme: "http", peer: None, trusted: false },
+            origin: Origin {
+                authority: None,
+                scheme: "http",
+                peer: None,
+                client: None,
+                trusted: false,
+                wire: false,
+            },
             raw_headers: HeaderMap::new(),
             params: Vec::new(),
             route: 0,
             id: RequestId::next(),
             x_request_id: None,
             clean: false,
+            given: None,
         }
     }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::net::IpAddr;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -108,10 +109,23 @@ pub struct Origin {
     pub authority: Option<Box<str>>,
     /// `http` or `https`, of the client's side.
     pub scheme: &'static str,
-    /// The peer's address, where the connection has one.
+    /// The peer's address, where it is known.
     pub peer: Option<IpAddr>,
+    /// The client's: the peer, or whom trusted proxies name.
+    pub client: Option<IpAddr>,
     /// Whether `x-forwarded-*` of the peer is believed.
     pub trusted: bool,
+    /// Whether it came on a connection of the host's own, not by way of a program.
+    pub wire: bool,
+}
+
+/// What a program gave along with a request that it handed over.
+#[derive(Debug, Clone, Default)]
+pub struct Given {
+    /// JSON for the handler.
+    pub context: Option<Arc<str>>,
+    /// What a router has cut off the path: it begins with a slash and does not end with one.
+    pub mount: Option<Arc<str>>,
 }
 
 /// Method, address, headers and what the router found.
@@ -138,6 +152,8 @@ pub struct RequestHead {
     pub x_request_id: Option<HeaderValue>,
     /// Whether `raw_headers` have been seen to.
     pub clean: bool,
+    /// What the program gave along.
+    pub given: Option<Box<Given>>,
 }
 
 /// Headers by which parts of Next.js and of platforms talk among themselves; from
@@ -194,16 +210,19 @@ impl RequestHead {
         let default_port = if self.origin.scheme == "https" { "443" } else { "80" };
         let after_host = host.rfind(']').map_or(host.as_str(), |end| &host[end..]);
         let port = after_host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
-        let peer = self.origin.peer.map(|ip| ip.to_string()).unwrap_or_default();
+        let text = |ip: IpAddr| ip.to_string();
+        let peer = self.origin.peer.map(text).unwrap_or_default();
         let scheme = self.origin.scheme.to_owned();
-        for (name, value) in
-            FORWARDED.into_iter().zip([host, port, scheme, peer.clone()]).chain([("x-real-ip", peer)])
-        {
+        for (name, value) in FORWARDED.into_iter().zip([host, port, scheme, peer]) {
             if let Ok(value) = HeaderValue::from_str(&value)
                 && !value.is_empty()
             {
                 self.raw_headers.entry(name).or_insert(value);
             }
+        }
+        // A proxy may hand on what the client says here, and keep a list of its own.
+        if let Some(client) = self.origin.client.map(text).and_then(|ip| HeaderValue::from_str(&ip).ok()) {
+            self.raw_headers.insert("x-real-ip", client);
         }
     }
 
@@ -224,17 +243,30 @@ impl RequestHead {
             Some(public) => public.clone(),
             None => format!("{}://{}", self.origin.scheme, self.host(site)),
         };
+        let mount = self.given.as_ref().and_then(|given| given.mount.as_deref()).unwrap_or_default();
+        url.push_str(mount);
         match &self.path {
             Some(path) => {
-                url.push_str(path);
+                url.push_str(below(mount, path));
                 if let Some(query) = self.uri.query() {
                     url.push('?');
                     url.push_str(query);
                 }
             }
-            None => url.push_str(self.uri.path_and_query().map_or("/", PathAndQuery::as_str)),
+            None => {
+                url.push_str(below(mount, self.uri.path_and_query().map_or("/", PathAndQuery::as_str)));
+            }
         }
         as_parsed(url)
+    }
+}
+
+/// A path, perhaps with a query, as it goes on behind a mount: what is mounted at `/shop` has its root there,
+/// not at `/shop/`.
+pub fn below<'a>(mount: &str, target: &'a str) -> &'a str {
+    match target.strip_prefix('/') {
+        Some(rest) if !mount.is_empty() && (rest.is_empty() || rest.starts_with('?')) => rest,
+        _ => target,
     }
 }
 
@@ -276,7 +308,14 @@ mod tests {
             method: Method::GET,
             uri: Uri::from_static("/p?x=1"),
             path: None,
-            origin: Origin { authority: None, scheme: "http", peer: Some([192, 0, 2, 1].into()), trusted },
+            origin: Origin {
+                authority: None,
+                scheme: "http",
+                peer: Some([192, 0, 2, 1].into()),
+                client: Some([192, 0, 2, 1].into()),
+                trusted,
+                wire: true,
+            },
             raw_headers: headers
                 .iter()
                 .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)))
@@ -286,6 +325,7 @@ mod tests {
             id: RequestId::next(),
             x_request_id: None,
             clean: false,
+            given: None,
         }
     }
 
@@ -321,6 +361,28 @@ mod tests {
             (&headers["x-forwarded-host"], &headers["x-forwarded-port"]),
             (&HeaderValue::from_static("[2001:db8::1]"), &HeaderValue::from_static("80"),)
         );
+    }
+
+    #[test]
+    fn a_mount_is_part_of_the_url() {
+        let of = |uri: &str, path: Option<&str>| {
+            let mut head = head(&[("host", "h")], false);
+            head.uri = uri.parse().expect("a URI");
+            head.path = path.map(str::to_owned);
+            head.given = Some(Box::new(Given { context: None, mount: Some("/m".into()) }));
+            head.url(&site())
+        };
+        assert_eq!(of("/p?x=1", None), "http://h/m/p?x=1");
+        assert_eq!(of("/P", Some("/p")), "http://h/m/p");
+        assert_eq!((of("/", None).as_str(), of("/?x", None).as_str()), ("http://h/m", "http://h/m?x"));
+    }
+
+    #[test]
+    fn a_trusted_proxy_does_not_hand_on_what_clients_say_of_themselves() {
+        let mut head = head(&[("x-real-ip", "6.6.6.6"), ("x-forwarded-for", "1.1.1.1")], true);
+        head.origin.client = Some([1, 1, 1, 1].into());
+        let headers = head.headers(&site());
+        assert_eq!([&headers["x-real-ip"], &headers["x-forwarded-for"]], ["1.1.1.1", "1.1.1.1"]);
     }
 
     #[test]

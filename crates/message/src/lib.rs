@@ -30,7 +30,7 @@ pub use body::{
 };
 pub use decoding::{Decompressor, Reader, decoded};
 pub use exchange::{Answer, BodyFault, Exchange, Exchanges, Failure, Handle, Retired, Upstream};
-pub use head::{Origin, ParamValue, RequestHead, RequestId, Site, joined};
+pub use head::{Given, Origin, ParamValue, RequestHead, RequestId, Site, below, joined};
 pub use lent::LentBody;
 pub use lines::{Lines, Unsendable};
 pub use pace::{Pace, Patience};

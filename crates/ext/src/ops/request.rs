@@ -98,6 +98,23 @@ pub(crate) fn op_edgehost_request_params<'s>(
     })
 }
 
+/// What a program gave along: JSON for the handler, and what a router has cut off the path; null
+/// where it gave nothing. Called by runtime-js/30_request.js.
+#[op2]
+pub(crate) fn op_edgehost_request_given<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::Value>, Gone> {
+    let given = with(state, handle, "context", |exchange| exchange.head.given.clone())?;
+    let Some(given) = given else { return Ok(v8::null(scope).into()) };
+    let both = [given.context, given.mount].map(|part| match part {
+        Some(part) => text(scope, &part).into(),
+        None => v8::null(scope).into(),
+    });
+    Ok(v8::Array::new_with_elements(scope, &both).into())
+}
+
 /// Takes the body: null if there is none, a Uint8Array if all of it has arrived,
 /// else the number of a resource to read. Called by runtime-js/30_request.js on
 /// first touch; counts against the request body limit.
