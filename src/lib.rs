@@ -45,6 +45,7 @@ mod server;
 mod shard;
 mod soon;
 pub mod telemetry;
+mod types;
 mod version;
 
 pub use bundle::{BundleError, Problem};
@@ -59,3 +60,4 @@ pub use limits::{Exceeded, Limits};
 pub use memory::MemoryBudget;
 pub use permissions::{Permissions, Profile};
 pub use project::{Environment, ProjectError};
+pub use types::ProjectTypes;

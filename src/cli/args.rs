@@ -36,6 +36,39 @@ pub(super) enum Command {
     Serve(Box<ServeArgs>),
     /// Print the route table of a project
     Routes(RoutesArgs),
+    /// Write declarations for TypeScript into .edgehost/types of a project
+    ///
+    /// With them a project type-checks that has not installed next: next/server, next/headers,
+    /// next/navigation, next/cache, server-only, edgehost, and RouteContext<'/items/[id]'> with
+    /// the parameters of each route. Where next is installed, its own types count. It says what
+    /// is left to do, such as the line that tsconfig.json needs. See docs/types.md.
+    Types(TypesArgs),
+    /// Check the routes of a project, and their types with the project's own TypeScript
+    ///
+    /// Does what `edgehost routes` does, writes the types as `edgehost types` does, and runs
+    /// node_modules/.bin/tsc --noEmit, whose output it passes on.
+    ///
+    /// Ends with 0 where all is in order; 2 where a route cannot be bundled, tsc finds a
+    /// mistake, or there is no project; 1 where the types cannot be checked: no TypeScript, no
+    /// Node.js, no tsconfig.json.
+    Check(CheckArgs),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct TypesArgs {
+    /// Folders that hold app/ or src/app/, or app directories themselves
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
+    /// Write a tsconfig.json that includes the types, if there is none
+    #[arg(long)]
+    pub(super) tsconfig: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct CheckArgs {
+    /// Folders that hold app/ or src/app/, or app directories themselves
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dirs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]

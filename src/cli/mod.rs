@@ -3,16 +3,18 @@
 //! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
 //! happens, and serve.
 //! Where to look: `args` for every flag, `config` for the file, `apps` for which apps there
-//! are, `serve` and `routes` for the commands, `reload` for SIGHUP, `output` for what people see.
+//! are, `serve`, `routes`, `types` and `check` for the commands, `reload` for SIGHUP, `output` for what people see.
 //! Never: anything that an embedder would want too; that belongs to the library.
 
 mod apps;
 mod args;
+mod check;
 mod config;
 mod output;
 mod reload;
 mod routes;
 mod serve;
+mod types;
 
 use std::process::ExitCode;
 
@@ -77,6 +79,8 @@ fn run(cli: Cli) -> ExitCode {
         match cli.command {
             Command::Serve(args) => serve::run(*args).await,
             Command::Routes(args) => routes::run(&args).await,
+            Command::Types(args) => types::run(&args),
+            Command::Check(args) => check::run(&args).await,
         }
     });
     match result {

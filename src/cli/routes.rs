@@ -1,8 +1,8 @@
 //! `edgehost routes`.
 
-use edgehost::{EdgeHost, Progress};
+use edgehost::{EdgeHost, Progress, RouteSummary};
 
-use super::apps::Plan;
+use super::apps::{Plan, Planned};
 use super::args::RoutesArgs;
 use super::{BadInput, config, output};
 
@@ -17,25 +17,7 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
             }
             output::app(app.label(), &app.hosts);
         }
-        let options = &app.options;
-        let mut builder = EdgeHost::builder(&app.dir).limits(options.limits());
-        if let Some(names) = &options.conditions {
-            builder = builder.conditions(names);
-        }
-        if let Some(names) = &options.edge_conditions {
-            builder = builder.edge_conditions(names);
-        }
-        let routes = builder
-            .on_progress(|progress| match progress {
-                Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
-                Progress::Bundled { warnings, errors, .. } => {
-                    warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
-                    errors.iter().for_each(|error| output::failure(&error.to_string()));
-                }
-                _ => {}
-            })
-            .routes()
-            .await?;
+        let routes = of(app).await?;
         output::routes(&routes);
         counts.0 += routes.iter().filter(|route| route.error.is_some()).count();
         counts.1 += routes.len();
@@ -47,4 +29,25 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
             Err(BadInput(format!("{broken} of {all} cannot be bundled")).into())
         }
     }
+}
+
+/// The routes of an app. What is wrong with them is said.
+pub(super) async fn of(app: &Planned) -> anyhow::Result<Vec<RouteSummary>> {
+    let options = &app.options;
+    let mut builder = EdgeHost::builder(&app.dir).limits(options.limits());
+    if let Some(names) = &options.conditions {
+        builder = builder.conditions(names);
+    }
+    if let Some(names) = &options.edge_conditions {
+        builder = builder.edge_conditions(names);
+    }
+    let builder = builder.on_progress(|progress| match progress {
+        Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
+        Progress::Bundled { warnings, errors, .. } => {
+            warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
+            errors.iter().for_each(|error| output::failure(&error.to_string()));
+        }
+        _ => {}
+    });
+    Ok(builder.routes().await?)
 }

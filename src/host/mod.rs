@@ -12,6 +12,7 @@ mod builder;
 mod deploy;
 mod mounted;
 mod serve;
+mod types;
 
 use std::borrow::Cow;
 use std::convert::Infallible;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use env::Environment;
 pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
-pub(crate) use routes::{Match, Method, MethodSet, Params, Route, RouteTable};
+pub(crate) use routes::{Capture, Match, Method, MethodSet, Params, Route, RouteTable};
 pub(crate) use segment::Runtime;
 
 /// A project folder as it was found on disk.
@@ -106,6 +106,16 @@ impl Project {
         let strict_exports = next::is_strict(&root);
         let file_rules = FileRules::of_project(&root);
         Ok(Self { root, routes, environment, sync_params, strict_exports, ignored, file_rules })
+    }
+
+    /// The version of a package in the nearest `node_modules` that has it.
+    pub(crate) fn installed(&self, package: &str) -> Option<deno_semver::Version> {
+        next::installed(&self.root, package)
+    }
+
+    /// How a person who works on the project installs a package that only they need.
+    pub(crate) fn install_command(root: &Path, package: &str) -> String {
+        next::install_command(root, package)
     }
 
     /// The project folder for the folder that a person named: the one that holds `app/`

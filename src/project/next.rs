@@ -1,8 +1,8 @@
-//! Which Next.js a project was written for.
+//! Which Next.js a project was written for, and what else it has installed.
 
 use std::path::Path;
 
-use deno_semver::{RangeBound, VersionBoundKind, VersionRange, VersionReq};
+use deno_semver::{RangeBound, Version, VersionBoundKind, VersionRange, VersionReq};
 use serde_json::Value;
 
 /// The first version that hands out `params`, `cookies()`, `headers()` and `draftMode()`
@@ -33,13 +33,29 @@ pub(super) fn is_strict(root: &Path) -> bool {
 fn is_older(root: &Path, first: u64) -> Option<bool> {
     let package = json(&root.join("package.json")).unwrap_or_default();
     let wanted = LISTS.iter().find_map(|list| package[*list]["next"].as_str());
-    let major = || {
-        let installed =
-            root.ancestors().find_map(|folder| json(&folder.join("node_modules/next/package.json")))?;
-        installed["version"].as_str()?.split('.').next()?.parse::<u64>().ok()
-    };
     let told = wanted.and_then(|range| is_before(range, first));
-    told.or_else(|| Some(major()? < first)).or_else(|| wanted.map(|_| false))
+    told.or_else(|| Some(installed(root, "next")?.major < first)).or_else(|| wanted.map(|_| false))
+}
+
+/// The version of a package in the nearest `node_modules` that has it.
+pub(super) fn installed(root: &Path, package: &str) -> Option<Version> {
+    let file = format!("node_modules/{package}/package.json");
+    let package = root.ancestors().find_map(|folder| json(&folder.join(&file)))?;
+    Version::parse_from_npm(package["version"].as_str()?).ok()
+}
+
+/// How a person who works on the project installs a package that only they need, by the lock
+/// file that lies there.
+pub(super) fn install_command(root: &Path, package: &str) -> String {
+    const BY_LOCK_FILE: [(&str, &str); 4] = [
+        ("pnpm-lock.yaml", "pnpm add --save-dev"),
+        ("yarn.lock", "yarn add --dev"),
+        ("bun.lock", "bun add --dev"),
+        ("bun.lockb", "bun add --dev"),
+    ];
+    let is_there = |(lock, _): &&(&str, &str)| root.ancestors().any(|folder| folder.join(lock).is_file());
+    let command = BY_LOCK_FILE.iter().find(is_there).map_or("npm install --save-dev", |(_, command)| command);
+    format!("{command} {package}")
 }
 
 fn json(path: &Path) -> Option<Value> {

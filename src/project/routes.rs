@@ -153,9 +153,30 @@ pub(crate) struct RouteTable {
     dynamic: Vec<usize>,
 }
 
+/// How much of a path a parameter holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Capture {
+    /// `[id]`: one segment.
+    One,
+    /// `[...path]`: one segment or more.
+    Many,
+    /// `[[...path]]`: as many as there are, or none.
+    AnyNumber,
+}
+
 impl Route {
     pub(super) fn new(pattern: String, file: PathBuf, shown: String, segment: SegmentConfig) -> Self {
         Self { pattern, file, shown, segment }
+    }
+
+    /// Its parameters, in the order of the pattern.
+    pub(crate) fn captures(&self) -> impl Iterator<Item = (String, Capture)> {
+        self.pattern.split('/').filter_map(|part| match parse_segment(part) {
+            Ok(Segment::Dynamic(name)) => Some((name, Capture::One)),
+            Ok(Segment::CatchAll(name)) => Some((name, Capture::Many)),
+            Ok(Segment::OptionalCatchAll(name)) => Some((name, Capture::AnyNumber)),
+            Ok(Segment::Static(_)) | Err(_) => None,
+        })
     }
 }
 

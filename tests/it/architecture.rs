@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 24] = [
+const FLOORS: [(&str, u32); 25] = [
     ("main", 7),
     ("cli", 7),
     ("lib", 6),
@@ -19,6 +19,7 @@ const FLOORS: [(&str, u32); 24] = [
     ("bundle", 2),
     ("build", 1),
     ("enforcer", 1),
+    ("types", 2),
     ("project", 0),
     ("calling", 0),
     ("draft", 0),

@@ -41,4 +41,5 @@ mod services;
 mod slow;
 mod standards;
 mod streaming;
+mod types;
 mod wedge;
