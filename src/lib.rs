@@ -48,6 +48,7 @@ pub mod telemetry;
 mod types;
 mod version;
 
+pub use build::ModuleVariable;
 pub use bundle::{BundleError, Problem};
 pub use calling::{Context, ContextError, Mount, Peer};
 pub use edgehost_ext::message::{BoxError, ResponseBody};

@@ -12,6 +12,7 @@ mod kept;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -42,6 +43,26 @@ pub(crate) struct Manifest {
     /// The `node_modules` outside of the project that it was made from, relative to the
     /// project: packages read files of their own.
     pub(crate) packages: Vec<PathBuf>,
+    /// Variables of modules of the project that keep what handlers change.
+    pub(crate) state: Vec<ModuleVariable>,
+}
+
+/// A variable of a module, which keeps what handlers change: each instance of an app has its own.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ModuleVariable {
+    /// The file, relative to the project.
+    pub file: String,
+    /// Line, counted from 1.
+    pub line: usize,
+    /// Its name.
+    pub name: String,
+}
+
+impl fmt::Display for ModuleVariable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` ({}:{})", self.name, self.file, self.line)
+    }
 }
 
 /// A route of a build.

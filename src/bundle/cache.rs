@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use super::inputs::{Inputs, Recorder};
 use super::{Bundle, Conditions, Problem};
-use crate::build::{Chunk, Entry, Kept, KeptMap, SourceMap, Span, digest};
+use crate::build::{Chunk, Entry, Kept, KeptMap, ModuleVariable, SourceMap, Span, digest};
 use crate::project::{FileRule, Project, Runtime};
 
 /// Sources that other bundles come from when they differ, as build.rs hashed them. The
@@ -66,6 +66,7 @@ struct Manifest {
     warnings: Vec<Problem>,
     errors: Vec<Problem>,
     node: Vec<Runtime>,
+    state: Vec<ModuleVariable>,
 }
 
 fn folder(root: &Path) -> PathBuf {
@@ -99,6 +100,7 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
         warnings: manifest.warnings,
         errors: manifest.errors,
         node: manifest.node,
+        state: manifest.state,
         ..Bundle::default()
     };
     for (specifier, (code, map)) in manifest.chunks {
@@ -173,6 +175,7 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
         warnings: bundle.warnings.clone(),
         errors: bundle.errors.clone(),
         node: bundle.node.clone(),
+        state: bundle.state.clone(),
     };
 
     let aside = Aside::new(&folder)?;

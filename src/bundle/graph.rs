@@ -56,6 +56,11 @@ impl Graph {
         self.entries.entry(id.to_owned()).or_default().push(file.to_owned());
     }
 
+    /// Each import: who imports, by which specifier, and what.
+    pub(super) fn imports(&self) -> impl Iterator<Item = (&Edge, &str)> {
+        self.importers.iter().flat_map(|(id, edges)| edges.iter().map(move |edge| (edge, id.as_str())))
+    }
+
     /// The route files that lead to a module.
     pub(super) fn entries_of(&self, id: &str, ways: Ways) -> BTreeSet<&str> {
         let mut seen = HashSet::from([id]);

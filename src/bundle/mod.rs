@@ -7,7 +7,8 @@
 //! holds the modules that the host provides, `edits` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
 //! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
-//! modules export by default, `uncached` what Next.js would cache, `cache` the files in
+//! modules export by default, `uncached` what Next.js would cache, `state` what modules keep
+//! that handlers change (`facts` of one file), `cache` the files in
 //! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was.
 //! Never: V8, route matching.
 
@@ -15,12 +16,14 @@ mod assets;
 mod cache;
 mod client;
 mod edits;
+mod facts;
 mod graph;
 mod inputs;
 mod interop;
 mod problem;
 mod reach;
 mod rolldown;
+mod state;
 mod uncached;
 mod virtuals;
 
@@ -31,7 +34,7 @@ use std::sync::Arc;
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
-use crate::build::{self, Build, BuiltRoute, Chunk, Entry, Manifest};
+use crate::build::{self, Build, BuiltRoute, Chunk, Entry, Manifest, ModuleVariable};
 use crate::memory::give_back;
 use crate::project::{FileRule, Method, MethodSet, Project, Runtime};
 
@@ -67,6 +70,8 @@ struct Bundle {
     cached: bool,
     /// The runtimes whose routes need the modules or globals of Node.js.
     node: Vec<Runtime>,
+    /// Variables of modules that keep what handlers change.
+    state: Vec<ModuleVariable>,
 }
 
 impl Bundle {
@@ -120,6 +125,7 @@ impl Bundle {
                 .iter()
                 .map(|folder| build::relative(&project.root, folder))
                 .collect(),
+            state: self.state.clone(),
         };
         let packages = self.packages();
         Bundled {
@@ -203,6 +209,7 @@ pub(crate) async fn bundle(
     let routes = &project.routes;
     started(routes.len());
     let recorder = Arc::new(inputs::Recorder::new());
+    let mut imports = state::Imports::default();
     let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
     let mut entries: Vec<Option<Entry>> = routes.iter().map(|_| None).collect();
     for route in routes {
@@ -238,6 +245,7 @@ pub(crate) async fn bundle(
                 whole.chunks.extend(part.chunks);
                 whole.inputs.extend(part.inputs);
                 whole.warnings.extend(part.warnings);
+                imports.extend(part.imports);
                 for (index, entry) in part.entries {
                     entries[index] = Some(entry);
                 }
@@ -270,6 +278,8 @@ pub(crate) async fn bundle(
     whole.inputs.sort();
     whole.inputs.dedup();
     whole.warnings.extend(uncached::warnings(&project.root, &whole.inputs));
+    let files: Vec<&Path> = routes.iter().map(|route| route.file.as_path()).collect();
+    whole.state = state::variables(&project.root, &whole.inputs, &files, &imports);
     for (mut entry, route) in entries.into_iter().zip(routes) {
         match &mut entry {
             // To the bundler it looks like a CommonJS module.
@@ -307,6 +317,7 @@ struct Part {
     entries: Vec<(usize, Entry)>,
     inputs: Vec<PathBuf>,
     warnings: Vec<Problem>,
+    imports: state::Imports,
     failures: Vec<Failure>,
     wants_node: bool,
 }

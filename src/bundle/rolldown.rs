@@ -223,6 +223,12 @@ impl Setting {
         let warnings: Vec<_> = output.warnings.into_iter().filter(is_of_interest).collect();
         let mut part = Part { warnings: reader.problems(&warnings), ..Part::default() };
         part.warnings.extend(remarks(&plugin, &reader, &inputs));
+        for (Edge { importer, specifier, .. }, id) in graph.imports() {
+            let (importer, file) = (file_of(shown_id(importer)), file_of(shown_id(id)));
+            if ![importer, file].iter().any(|file| file.contains("/node_modules/")) {
+                part.imports.add(importer, specifier, file);
+            }
+        }
         let chunks: Vec<_> = output
             .assets
             .into_iter()

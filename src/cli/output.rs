@@ -9,7 +9,7 @@ use anstream::adapter::strip_str;
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 use edgehost::telemetry::{Filter, Log, LogFormat};
-use edgehost::{Progress, RouteSummary};
+use edgehost::{ModuleVariable, Progress, RouteSummary};
 use serde_json::json;
 
 const BOLD: Style = Style::new().bold();
@@ -178,6 +178,22 @@ pub(super) fn address(text: &str) -> String {
     format!("{CYAN}{text}{CYAN:#}")
 }
 
+/// Most variables that one line names.
+const NAMED: usize = 5;
+
+/// Says that instances do not share what modules keep. It may be meant so.
+fn module_state(instances: usize, variables: &[ModuleVariable]) {
+    let named: Vec<String> = variables.iter().take(NAMED).map(ToString::to_string).collect();
+    let more = match variables.len().saturating_sub(NAMED) {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    warning(&format!(
+        "{instances} instances do not share what handlers change in modules: {}{more}. Of no matter where it can be made again, such as a cache (docs/instances.md)",
+        named.join(", "),
+    ));
+}
+
 /// Shows what happens while an app is read and bundled.
 #[allow(clippy::needless_pass_by_value, reason = "it is a callback")]
 pub(super) fn progress(progress: Progress<'_>) {
@@ -195,6 +211,7 @@ pub(super) fn progress(progress: Progress<'_>) {
                 took.as_millis()
             )));
         }
+        Progress::ModuleState { instances, variables } => module_state(instances, variables),
         _ => {}
     }
 }

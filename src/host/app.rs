@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::build::ModuleVariable;
 use crate::bundle::{self, Bundled, Conditions, Problem};
 use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
 use crate::enforcer::Guard;
@@ -47,6 +48,14 @@ pub enum Progress<'a> {
         warnings: &'a [Problem],
         /// Mistakes that keep routes from being bundled; these routes answer 500.
         errors: &'a [Problem],
+    },
+    /// Modules of the app keep what handlers change, and the app has several instances, each
+    /// of which has its own.
+    ModuleState {
+        /// How many instances.
+        instances: usize,
+        /// The variables, in the order of their files.
+        variables: &'a [ModuleVariable],
     },
 }
 
@@ -250,17 +259,18 @@ impl App {
         problems
     }
 
-    /// Reads and bundles the project: a version of the app that is called `name`.
+    /// Reads and bundles the project: a version of the app that is called `name`, which will
+    /// have so many instances; none where it will not serve.
     pub(super) async fn load(
         &mut self,
         name: Option<Arc<str>>,
         limits: Limits,
         observer: Arc<dyn Observer>,
         guard: Arc<Guard>,
-        serves: bool,
+        instances: Option<usize>,
     ) -> Result<Arc<Version>, Error> {
         let project = Project::open(&self.dir, &self.environment)?;
-        if serves && !self.ignore_middleware {
+        if instances.is_some() && !self.ignore_middleware {
             project.refuse_middleware()?;
         }
         let routes = project.routes.len();
@@ -272,6 +282,12 @@ impl App {
                 .await?;
         let (warnings, errors) = (&warnings, &errors);
         progress(Progress::Bundled { routes, packages, cached, took: began.elapsed(), warnings, errors });
+        let variables = &build.manifest.state;
+        if let Some(instances @ 2..) = instances
+            && !variables.is_empty()
+        {
+            progress(Progress::ModuleState { instances, variables });
+        }
         let draft_secret = match &self.draft_secret {
             Some(configured) => draft_secret_from(configured),
             None => kept_draft_secret(&project.root)

@@ -321,7 +321,7 @@ impl EdgeHostBuilder {
     pub async fn routes(mut self) -> Result<Vec<RouteSummary>, Error> {
         self.validate()?;
         let (observer, guard) = (self.host.observer, Guard::new(self.host.memory_budget));
-        let version = self.app.load(None, self.host.limits, observer, guard, false).await?;
+        let version = self.app.load(None, self.host.limits, observer, guard, None).await?;
         Ok(summaries(&version))
     }
 }

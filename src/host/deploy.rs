@@ -48,7 +48,7 @@ impl EdgeHost {
             return Err(Error::Ended);
         }
         let (id, name) = (AppId::next(), app.name.clone().map(Arc::<str>::from));
-        let version = self.0.load(name.clone(), &mut app).await?;
+        let version = self.0.load(name.clone(), &mut app, None).await?;
         let names = app.names()?;
         let placing = self.0.placing.lock();
         let shards = self.0.place(app.instances);
@@ -135,7 +135,7 @@ impl Deployed {
         let current = host.app(self.id).ok_or_else(gone)?;
         let mut app = app;
         let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };
-        let version = host.load(self.name.clone(), &mut app).await?;
+        let version = host.load(self.name.clone(), &mut app, Some(current.shards.len())).await?;
         if let Some(problem) = broken(&current.version, &version) {
             return Err(Error::Version(problem));
         }
@@ -169,11 +169,19 @@ fn broken(current: &Version, next: &Version) -> Option<String> {
 }
 
 impl Shared {
-    async fn load(&self, name: Option<Arc<str>>, app: &mut App) -> Result<Arc<Version>, Error> {
+    /// Reads and bundles an app that has so many instances; as many as it asks for where it is
+    /// new.
+    async fn load(
+        &self,
+        name: Option<Arc<str>>,
+        app: &mut App,
+        instances: Option<usize>,
+    ) -> Result<Arc<Version>, Error> {
         app.validate()?;
         let mut limits = app.limits.clone().unwrap_or_else(|| self.limits.clone());
         limits.memory = limits.memory.min(self.limits.memory);
-        app.load(name, limits, self.observer.clone(), self.guard.clone(), true).await
+        let instances = instances.unwrap_or_else(|| app.instances.threads(Some(self.lanes.len())));
+        app.load(name, limits, self.observer.clone(), self.guard.clone(), Some(instances)).await
     }
 
     fn app(&self, id: AppId) -> Option<registry::App> {

@@ -166,3 +166,65 @@ fn hangup_brings_apps_and_takes_them_away() {
     }
     assert_eq!(body(&at(&served, "two.example")), "two without apart");
 }
+
+/// A project with state of several kinds, of one file and of two.
+fn with_state() -> Project {
+    project()
+        .file("lib/store.ts", "export const items: string[] = [];\n\nexport let count = 0;\nexport const up = () => { count++; };\n")
+        .file("lib/fixed.ts", "export const table = new Map<string, number>();\n['a', 'b'].forEach((key, at) => table.set(key, at));\n")
+        .file("node_modules/kept/index.js", "let calls = 0;\nexport const call = () => ++calls;\n")
+        .file("node_modules/kept/package.json", r#"{ "name": "kept", "version": "1.0.0", "type": "module", "exports": "./index.js" }"#)
+        .file("tsconfig.json", r#"{ "compilerOptions": { "baseUrl": ".", "paths": { "@/*": ["./*"] } } }"#)
+        .file("app/route.ts", "import { items, up } from '@/lib/store';\nimport { table } from '@/lib/fixed';\nimport { call } from 'kept';\nexport const GET = () => { items.push('a'); up(); return Response.json([items, table.get('a'), call()]); };")
+        .file("app/edge/route.ts", "import { up } from '@/lib/store';\nexport const runtime = 'edge';\nconst seen = new Set();\nexport const GET = (r: Request) => { seen.add(r.url); up(); return new Response(); };")
+}
+
+const STATE: &str = "do not share what handlers change in modules: `seen` (app/edge/route.ts:3), `items` (lib/store.ts:1), `count` (lib/store.ts:3). ";
+
+#[test]
+fn apps_with_several_instances_hear_of_state_in_modules() {
+    let project = with_state();
+    // Bundled, then as it was kept.
+    for _ in 0..2 {
+        let served = Served::start(&project.path(), &["--instances", "2"], |_| {});
+        let log = served.log();
+        assert!(log.contains(&format!("warning: 2 instances {STATE}")), "{log}");
+        assert_eq!(log.matches("do not share").count(), 1, "{log}");
+    }
+    let served = Served::start(&project.path(), &[], |_| {});
+    assert!(!served.log().contains("do not share"), "{}", served.log());
+}
+
+#[test]
+fn each_of_several_apps_hears_of_its_own() {
+    let counts = "let hits = 0;\nexport const GET = () => new Response(String(++hits));";
+    let parent = project()
+        .file("one/app/route.ts", counts)
+        .file("two/app/route.ts", counts)
+        .file("edgehost.toml", "[[app]]\ndir = \"one\"\n[[app]]\ndir = \"two\"\ninstances = 2\n");
+    let served = Served::start(&parent.path(), &["--shards", "2"], |_| {});
+    let log = served.log();
+    assert_eq!(log.matches("2 instances do not share").count(), 1, "{log}");
+}
+
+#[test]
+fn a_long_list_is_cut() {
+    let many: String = (0..40).map(|n| format!("let v{n} = 0;\n")).collect();
+    let changes: String = (0..40).map(|n| format!("v{n}++; ")).collect();
+    let route = format!("{many}export const GET = () => {{ {changes} return new Response(); }};");
+    let project = project().file("app/route.ts", route);
+    let served = Served::start(&project.path(), &["--instances", "2"], |_| {});
+    let log = served.log();
+    let line = log.lines().find(|line| line.contains("do not share")).expect("a hint");
+    assert!(line.contains("`v4` (app/route.ts:5) and 35 more"), "{line}");
+    // As edgehost.toml has it, and after a reload.
+    let project = project.file("edgehost.toml", "instances = 2");
+    let served = Served::start(&project.path(), &[], |_| {});
+    assert!(served.log().contains("do not share"), "{}", served.log());
+    served.signal("HUP");
+    let until = std::time::Instant::now() + Duration::from_secs(30);
+    while served.log().matches("do not share").count() < 2 {
+        assert!(std::time::Instant::now() < until, "{}", served.log());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}

@@ -87,8 +87,8 @@ export async function GET(
   const groups = pattern.exec(request.url)?.pathname.groups.id;
   const matches: boolean = pattern.test("/items/1", "https://example.com");
   const search: string | null = new ReadonlyURLSearchParams(request.nextUrl.search).get("a");
-  const { tenant } = context<{ tenant: string }>();
-  console.log(groups, matches, search, tenant.length, process.env.HOME?.length);
+  const tenant: string | undefined = context<{ tenant: string }>()?.tenant;
+  console.log(groups, matches, search, tenant, process.env.HOME?.length);
 
   const text: string = request.cookies.get("text")?.value ?? "";
   if (text !== "") return NextResponse.json({ error: text }, { status: 400 });
