@@ -62,6 +62,51 @@ const EXPORTED: &[(&str, &str, &[&str])] = &[
 const MENDED: &[(&str, &str, &str)] = &[
     // User code would find it on its global object.
     ("node:module", "globalThis.nodeBootstrap = initialize;\n", ""),
+    // Native code would make a list of every query, although most are a few plain words, which
+    // are cut out of the text here.
+    (
+        "ext:deno_web/00_url.js",
+        "    this[_list] = op_url_parse_search_params(str);\n",
+        "    this[_list] = plainPairs(str) ?? op_url_parse_search_params(str);\n",
+    ),
+    (
+        "ext:deno_web/00_url.js",
+        "class URLSearchParams {\n",
+        "/** Up to three pairs without escapes, else null. Lists are made at once: no setter sees it. */
+function plainPairs(text) {
+  let first = null;
+  let second = null;
+  let third = null;
+  let start = 0;
+  let equals = -1;
+  for (let i = 0; i <= text.length; i++) {
+    const code = i === text.length ? 0x26 : StringPrototypeCharCodeAt(text, i);
+    if (code === 0x26) {
+      if (i !== start) {
+        const pair = equals === -1
+          ? [StringPrototypeSlice(text, start, i), \"\"]
+          : [StringPrototypeSlice(text, start, equals), StringPrototypeSlice(text, equals + 1, i)];
+        if (first === null) first = pair;
+        else if (second === null) second = pair;
+        else if (third === null) third = pair;
+        else return null;
+      }
+      start = i + 1;
+      equals = -1;
+    } else if (code === 0x3d) {
+      if (equals === -1) equals = i;
+    } else if (code === 0x25 || code === 0x2b || code > 0x7f) {
+      return null;
+    }
+  }
+  if (first === null) return [];
+  if (second === null) return [first];
+  return third === null ? [first, second] : [first, second, third];
+}
+
+class URLSearchParams {
+",
+    ),
     // A signal made of others is held by them through weak references only. Without
     // these two, a garbage collection between `fetch` and `abort` loses the abort.
     (

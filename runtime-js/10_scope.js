@@ -25,9 +25,14 @@ const ANSWERED = 1;
 const OVER = 0;
 const LEFT = 2;
 
+/** In the order of `Method` in the host's route table. */
+const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
+
 class Scope {
   handle;
   route;
+  /** Its place among `METHODS`. */
+  method;
   phase = HANDLER;
   /** @type {any} */
   request = null;
@@ -60,10 +65,12 @@ class Scope {
   /**
    * @param {number} handle
    * @param {import("./internal").Route} route
+   * @param {number} method
    */
-  constructor(handle, route) {
+  constructor(handle, route, method) {
     this.handle = handle;
     this.route = route;
+    this.method = method;
   }
 }
 
@@ -157,5 +164,5 @@ function unwatch(handle) {
   return scope;
 }
 
-return { ANSWERED, HANDLER, Scope, append, bareList, current, enter, kScope, leave, required, unwatch, watch, watched };
+return { ANSWERED, HANDLER, METHODS, Scope, append, bareList, current, enter, kScope, leave, required, unwatch, watch, watched };
 })();

@@ -8,8 +8,6 @@ const {
   op_edgehost_request_given,
   op_edgehost_request_header,
   op_edgehost_request_headers,
-  op_edgehost_request_method,
-  op_edgehost_request_params,
   op_edgehost_request_text,
   op_edgehost_request_url,
 } = core.ops;
@@ -20,7 +18,6 @@ const {
   ObjectDefineProperty,
   ObjectGetOwnPropertyDescriptor,
   ObjectGetOwnPropertySymbols,
-  ObjectKeys,
   ObjectPrototypeIsPrototypeOf,
   ObjectSetPrototypeOf,
   PromiseReject,
@@ -41,7 +38,7 @@ const { readableStreamForRid } = core.loadExtScript("ext:deno_web/06_streams.js"
 const { InnerBody } = core.loadExtScript("ext:deno_fetch/22_body.js");
 const { fromInnerRequest, Request, RequestPrototype } = core.loadExtScript("ext:deno_fetch/23_request.js");
 const { parseable } = core.loadExtScript("ext:edgehost/00_bodies.js");
-const { append, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
+const { METHODS, append, bareList, watch } = core.loadExtScript("ext:edgehost/10_scope.js");
 const { RequestCookies } = core.loadExtScript("ext:edgehost/21_cookies.js");
 const { NextURL, validate } = core.loadExtScript("ext:edgehost/22_next_url.js");
 
@@ -81,9 +78,10 @@ class InnerRequest {
   blobUrlEntry = null;
   /** @type {any} */
   bodyInner = undefined;
+  /** Whether the body has been read as a whole, without becoming one of deno_fetch. */
+  isRead = false;
   /** @type {any} */
   headerListInner = null;
-  methodInner = "";
   urlInner = "";
   /** @type {(() => string)[] | null} */
   urlListInner = null;
@@ -95,8 +93,7 @@ class InnerRequest {
     this.scope = scope;
   }
   get method() {
-    if (this.methodInner === "") this.methodInner = op_edgehost_request_method(this.scope.handle);
-    return this.methodInner;
+    return METHODS[this.scope.method];
   }
   url() {
     if (this.urlInner === "") this.urlInner = op_edgehost_request_url(this.scope.handle);
@@ -124,7 +121,11 @@ class InnerRequest {
     return this.headerListInner;
   }
   get body() {
-    if (this.bodyInner === undefined) this.bodyInner = takeBody(this.scope.handle);
+    if (this.bodyInner === undefined) {
+      this.bodyInner = this.isRead
+        ? new InnerBody({ __proto__: null, body: "", consumed: true })
+        : takeBody(this.scope.handle);
+    }
     return this.bodyInner;
   }
   set body(value) {
@@ -132,9 +133,9 @@ class InnerRequest {
   }
   /** The whole body as text, or null if it has been touched or is still arriving. */
   consumeTextBody() {
-    if (this.bodyInner !== undefined) return null;
+    if (this.isRead || this.bodyInner !== undefined) return null;
     const text = op_edgehost_request_text(this.scope.handle);
-    if (text !== null) this.bodyInner = new InnerBody({ __proto__: null, body: "", consumed: true });
+    this.isRead = text !== null;
     return text;
   }
   signal() {
@@ -149,7 +150,6 @@ class InnerRequest {
   /** Reads what may be looked at once the request is over. */
   keep() {
     this.url();
-    this.method;
     this.scope.head ??= op_edgehost_request_headers(this.scope.handle);
     givenTo(this.scope);
   }
@@ -273,9 +273,9 @@ class NextRequest extends Request {
 
   json() {
     try {
-      if (this.bodyUsed) return unusable();
-      const text = this[kInner].consumeTextBody?.();
-      return text === null || text === undefined ? super.json() : PromiseResolve(JSONParse(parseable(text)));
+      const text = textOf(this[kInner]);
+      if (text !== null) return PromiseResolve(JSONParse(parseable(text)));
+      return this.bodyUsed ? unusable() : super.json();
     } catch (error) {
       return PromiseReject(error);
     }
@@ -283,9 +283,9 @@ class NextRequest extends Request {
 
   text() {
     try {
-      if (this.bodyUsed) return unusable();
-      const text = this[kInner].consumeTextBody?.();
-      return text === null || text === undefined ? super.text() : PromiseResolve(text);
+      const text = textOf(this[kInner]);
+      if (text !== null) return PromiseResolve(text);
+      return this.bodyUsed ? unusable() : super.text();
     } catch (error) {
       return PromiseReject(error);
     }
@@ -326,6 +326,16 @@ ObjectDefineProperty(NextRequest.prototype, kSignal, {
 });
 for (const name of new SafeArrayIterator(["cookies", "nextUrl"])) {
   ObjectDefineProperty(NextRequest.prototype, name, { __proto__: null, enumerable: true });
+}
+
+/**
+ * The body of a request that came in, if all of it is there and nobody has touched it:
+ * asked whether it is used, it would become one of deno_fetch.
+ * @param {any} inner
+ * @returns {string | null}
+ */
+function textOf(inner) {
+  return ObjectPrototypeIsPrototypeOf(InnerRequest.prototype, inner) ? inner.consumeTextBody() : null;
 }
 
 function unusable() {
@@ -373,31 +383,55 @@ const RESERVED = new SafeSet([
 ]);
 
 /**
+ * How the parameters of a route are shown, in their order.
+ * @param {string[]} names
+ * @returns {import("./internal").Param[]}
+ */
+function paramsOf(names) {
+  /** @type {import("./internal").Param[]} */
+  const params = bareList();
+  for (let i = 0; i < names.length; i++) {
+    params[i] = { __proto__: null, name: names[i], isShown: !SetPrototypeHas(RESERVED, names[i]) };
+  }
+  return params;
+}
+
+/**
+ * Gives an object a property, also one whose name it inherits.
+ * @param {any} object @param {string} name @param {unknown} value
+ */
+function define(object, name, value) {
+  if (!(name in object)) {
+    // Nothing is inherited: plain assignment defines it, and is quicker.
+    object[name] = value;
+    return;
+  }
+  ObjectDefineProperty(object, name, { __proto__: null, value, writable: true, enumerable: true, configurable: true });
+}
+
+/**
  * A promise of the route parameters that also shows each of them as a property; the
  * parameters themselves in projects on Next.js 13 and 14.
  * @param {any} scope
+ * @param {any} given the value of the only parameter, else a list of all that there are
  */
-function paramsFor(scope) {
+function paramsFor(scope, given) {
+  const { params: known, sync } = scope.route;
   // Ordinary: it is the handler's.
-  const params = scope.route.captures ? op_edgehost_request_params(scope.handle) : {};
-  if (scope.route.sync) return params;
+  const params = {};
+  if (known.length === 1) {
+    if (given !== undefined) define(params, known[0].name, given);
+  } else if (given !== undefined) {
+    for (let i = 0; i < given.length; i++) define(params, known[i].name, given[i]);
+  }
+  if (sync) return params;
   const promise = PromiseResolve(params);
-  const names = ObjectKeys(params);
-  for (let i = 0; i < names.length; i++) {
-    const name = names[i];
-    if (SetPrototypeHas(RESERVED, name)) continue;
-    if (!(name in promise)) {
-      // Nothing is inherited: plain assignment defines it, and is quicker.
-      promise[name] = params[name];
-      continue;
+  if (known.length === 1) {
+    if (given !== undefined && known[0].isShown) define(promise, known[0].name, given);
+  } else if (given !== undefined) {
+    for (let i = 0; i < given.length; i++) {
+      if (known[i].isShown) define(promise, known[i].name, given[i]);
     }
-    ObjectDefineProperty(promise, name, {
-      __proto__: null,
-      value: params[name],
-      writable: true,
-      enumerable: true,
-      configurable: true,
-    });
   }
   return promise;
 }
@@ -407,5 +441,5 @@ function innerOf(request) {
   return request?.[kInner];
 }
 
-return { InnerRequest, NextRequest, ResponseAborted, givenTo, innerOf, paramsFor, requestFor };
+return { InnerRequest, NextRequest, ResponseAborted, givenTo, innerOf, paramsFor, paramsOf, requestFor };
 })();

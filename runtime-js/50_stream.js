@@ -100,9 +100,10 @@ async function sendInPieces(handle, bytes) {
  * @param {ReadableStream} stream
  * @param {number} status
  * @param {string} reason
- * @param {string[]} headers
+ * @param {number} count
+ * @param {string} lines of headers, each a name and a value, that many
  */
-async function sendStream(scope, stream, status, reason, headers) {
+async function sendStream(scope, stream, status, reason, count, lines) {
   const { handle } = scope;
   const reader = acquireReadableStreamDefaultReader(stream);
   scope.cancelBody = (/** @type {unknown} */ why) => {
@@ -113,7 +114,7 @@ async function sendStream(scope, stream, status, reason, headers) {
   let result = await withinGrace(first);
   // A source that failed right after its first chunk has no answer either.
   if (result !== undefined) readableStreamThrowIfErrored(stream);
-  if (!op_edgehost_respond_stream(handle, status, reason, headers)) {
+  if (!op_edgehost_respond_stream(handle, status, reason, count, lines)) {
     scope.cancelBody(new ResponseAborted());
     return;
   }

@@ -10,6 +10,7 @@ const {
   op_edgehost_respond_bytes,
   op_edgehost_respond_text,
   op_edgehost_thrown,
+  op_is_promise,
   op_set_format_exception_callback,
 } = core.ops;
 const {
@@ -17,8 +18,10 @@ const {
   ArrayPrototypeEvery,
   Error,
   FunctionPrototypeToString,
+  MapPrototypeClear,
   MapPrototypeDelete,
   MapPrototypeGet,
+  MapPrototypeGetSize,
   MapPrototypeSet,
   Number,
   ObjectFreeze,
@@ -37,12 +40,14 @@ const {
   SetPrototypeDelete,
   SetPrototypeHas,
   String,
+  StringPrototypeIncludes,
   StringPrototypeSlice,
   StringPrototypeSplit,
   StringPrototypeStartsWith,
   StringPrototypeToLowerCase,
   Symbol,
   SymbolFor,
+  TypeError,
   TypedArrayPrototypeGetSymbolToStringTag,
   ArrayPrototypeJoin,
   ArrayPrototypeSlice,
@@ -60,11 +65,11 @@ const { nullBodyStatus, getInnerResponse, Response, ResponsePrototype, responseB
 const { setTimeOrigin } = core.loadExtScript("ext:deno_web/15_performance.js");
 const { handleWasmStreaming } = core.loadExtScript("ext:deno_fetch/26_fetch.js");
 const { ReadableStreamPrototype } = core.loadExtScript("ext:deno_web/06_streams.js");
-const { ANSWERED, HANDLER, Scope, bareList, current, enter, kScope, leave, unwatch, watch, watched } = core.loadExtScript(
+const { ANSWERED, HANDLER, METHODS, Scope, bareList, current, enter, kScope, leave, unwatch, watch, watched } = core.loadExtScript(
   "ext:edgehost/10_scope.js",
 );
 const consoleScript = core.loadExtScript("ext:edgehost/20_console.js");
-const { InnerRequest, ResponseAborted, innerOf, paramsFor, requestFor } = core.loadExtScript(
+const { InnerRequest, ResponseAborted, innerOf, paramsFor, paramsOf, requestFor } = core.loadExtScript(
   "ext:edgehost/30_request.js",
 );
 const { owe, runTasks, workingFor } = core.loadExtScript("ext:edgehost/32_after.js");
@@ -82,8 +87,7 @@ const LATE = 4;
 const FAILED = 0;
 const NOT_EXPORTED = 1;
 
-/** In the order of `Method` in the host's route table. */
-const METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "QUERY"];
+/** Its place among `METHODS`. */
 const HEAD = 1;
 
 /** @type {import("./internal").Route[]} */
@@ -106,7 +110,7 @@ function ignoresArguments(handler) {
 
 /**
  * Takes a loaded route module. Returns the methods it exports, GET in bit 0.
- * @param {import("./internal").Route & { index: number }} facts
+ * @param {import("./internal").Route & { index: number, names: string[] }} facts
  * @param {any} namespace
  */
 function register(facts, namespace) {
@@ -129,8 +133,8 @@ function register(facts, namespace) {
     handlers[HEAD] = handlers[0];
     plain[HEAD] = plain[0];
   }
-  const { index, file, pattern, runtime, captures, sync } = facts;
-  routes[index] = { file, pattern, runtime, captures, sync, handlers, plain };
+  const { index, file, pattern, runtime, names, sync } = facts;
+  routes[index] = { file, pattern, runtime, params: paramsOf(names), sync, handlers, plain };
   return bits;
 }
 
@@ -139,20 +143,21 @@ function register(facts, namespace) {
  * @param {number} index
  * @param {number} method
  * @param {number} handle
+ * @param {any} params what `paramsFor` wants
  */
-function dispatch(index, method, handle) {
+function dispatch(index, method, handle, params) {
   const route = routes[index];
   const handler = route.handlers[method];
   if (!handler) {
     op_edgehost_fail(handle, NOT_EXPORTED);
     return;
   }
-  const scope = new Scope(handle, route);
+  const scope = new Scope(handle, route, method);
   enter(scope);
   try {
     // Ordinary: it is the handler's.
-    const result = route.plain[method] ? handler() : handler(requestFor(scope), { params: paramsFor(scope) });
-    if (core.isPromise(result)) {
+    const result = route.plain[method] ? handler() : handler(requestFor(scope), { params: paramsFor(scope, params) });
+    if (op_is_promise(result)) {
       PromisePrototypeThen(
         result,
         (/** @type {unknown} */ value) => settle(scope, value),
@@ -218,6 +223,51 @@ const HOP_BY_HOP = new SafeSet([
   "trailer", "transfer-encoding", "upgrade",
 ]);
 
+/** What becomes of a header of an answer. */
+const SENT_AS_IT_IS = 0;
+const LEFT_OUT = 1;
+/** Tells of an encoding, which is none any more where `fetch` has decoded. */
+const OF_ENCODING = 2;
+const COOKIE = 3;
+const OF_NEXT = 4;
+const OF_REWRITE = 5;
+
+/** By name as it was written: looking a few names up is quicker than looking at each again. */
+const kinds = new SafeMap();
+const MOST_KINDS = 500;
+
+/** @param {string} name @returns {number} */
+function kindOf(name) {
+  const known = MapPrototypeGet(kinds, name);
+  if (known !== undefined) return known;
+  const kind = kindOfName(StringPrototypeToLowerCase(name));
+  if (MapPrototypeGetSize(kinds) === MOST_KINDS) MapPrototypeClear(kinds);
+  MapPrototypeSet(kinds, name, kind);
+  return kind;
+}
+
+/** @param {string} name in lower case */
+function kindOfName(name) {
+  if (name === "x-middleware-next") return OF_NEXT;
+  if (name === "x-middleware-rewrite") return OF_REWRITE;
+  if (SetPrototypeHas(HOP_BY_HOP, name) || StringPrototypeStartsWith(name, "x-middleware-")) return LEFT_OUT;
+  if (isOfEncoding(name)) return OF_ENCODING;
+  return name === "set-cookie" ? COOKIE : SENT_AS_IT_IS;
+}
+
+/** Lines that set cookies. They come after the other headers. @param {string[]} cookies */
+function cookieLines(cookies) {
+  let lines = "";
+  for (let i = 0; i < cookies.length; i++) {
+    // It would end the line: headers of a Response have none.
+    if (StringPrototypeIncludes(cookies[i], "\n")) {
+      throw new TypeError("The header \"set-cookie\" of the answer cannot be sent: its value has a line feed");
+    }
+    lines += `set-cookie\n${cookies[i]}\n`;
+  }
+  return lines;
+}
+
 /** @param {any} scope @param {any} response */
 function respondInFull(scope, response) {
   const inner = toInnerResponse(response);
@@ -227,41 +277,52 @@ function respondInFull(scope, response) {
   if (inner.type === "error" || inner.status === 0) {
     throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
   }
-  const headers = bareList();
-  const cookies = bareList();
+  const { headerList } = inner;
   const isBodyDecoded = inner.bodyDecoded || isDecoded(inner.body?.streamOrStatic ?? null);
-  for (const entry of new SafeArrayIterator(inner.headerList)) {
-    const name = StringPrototypeToLowerCase(entry[0]);
-    if (name === "x-middleware-next") {
-      throw new Error(
-        "NextResponse.next() was used in a app route handler, this is not supported. See here for more info: https://nextjs.org/docs/messages/next-response-next-in-app-route-handler",
-      );
+  const merged = scope.cookies !== null && scope.cookies.isModified ? bareList() : null;
+  let count = 0;
+  let lines = "";
+  let ownCookies = "";
+  for (let i = 0; i < headerList.length; i++) {
+    const entry = headerList[i];
+    const kind = kindOf(entry[0]);
+    if (kind !== SENT_AS_IT_IS) {
+      if (kind === COOKIE) {
+        if (merged === null) {
+          ownCookies += `set-cookie\n${entry[1]}\n`;
+          count++;
+        } else {
+          merged[merged.length] = entry[1];
+        }
+        continue;
+      }
+      if (kind === OF_NEXT) {
+        throw new Error(
+          "NextResponse.next() was used in a app route handler, this is not supported. See here for more info: https://nextjs.org/docs/messages/next-response-next-in-app-route-handler",
+        );
+      }
+      if (kind === OF_REWRITE) {
+        throw new Error(
+          "NextResponse.rewrite() was used in a app route handler, this is not currently supported. Please remove the invocation to continue.",
+        );
+      }
+      if (kind === LEFT_OUT || isBodyDecoded || isDecoded(entry)) continue;
     }
-    if (name === "x-middleware-rewrite") {
-      throw new Error(
-        "NextResponse.rewrite() was used in a app route handler, this is not currently supported. Please remove the invocation to continue.",
-      );
-    }
-    if (SetPrototypeHas(HOP_BY_HOP, name) || StringPrototypeStartsWith(name, "x-middleware-")) continue;
-    // What `fetch` has decoded is not encoded any more.
-    if (isOfEncoding(name) && (isBodyDecoded || isDecoded(entry))) continue;
-    if (name === "set-cookie") {
-      cookies[cookies.length] = entry[1];
-    } else {
-      headers[headers.length] = name;
-      headers[headers.length] = entry[1];
-    }
+    lines += `${entry[0]}\n${entry[1]}\n`;
+    count++;
   }
-  const lines = scope.cookies !== null && scope.cookies.isModified ? scope.cookies.merge(cookies) : cookies;
-  for (const line of new SafeArrayIterator(lines)) {
-    headers[headers.length] = "set-cookie";
-    headers[headers.length] = line;
+  if (merged === null) {
+    lines += ownCookies;
+  } else {
+    const cookies = scope.cookies.merge(merged);
+    lines += cookieLines(cookies);
+    count += cookies.length;
   }
 
   const { status, statusMessage } = inner;
-  const body = nullBodyStatus(status) ? null : response.body === null ? null : inner.body;
+  const body = nullBodyStatus(status) ? null : inner.body;
   if (body === null) {
-    op_edgehost_respond(scope.handle, status, statusMessage, headers, null);
+    op_edgehost_respond(scope.handle, status, statusMessage, count, lines, null);
     return;
   }
   if (responseBodyUsed(response) || body.unusable()) {
@@ -271,18 +332,18 @@ function respondInFull(scope, response) {
   const source = body.streamOrStatic;
   const known = knownBytes(body, source);
   if (known !== null) {
-    op_edgehost_respond(scope.handle, status, statusMessage, headers, known);
+    op_edgehost_respond(scope.handle, status, statusMessage, count, lines, known);
     return;
   }
   const { stream } = body;
   if (scope.request !== null) innerOf(scope.request).keep?.();
-  if (isHead(scope)) {
-    op_edgehost_respond(scope.handle, status, statusMessage, headers, null);
+  if (scope.method === HEAD) {
+    op_edgehost_respond(scope.handle, status, statusMessage, count, lines, null);
     discard(stream, new ResponseAborted());
     return;
   }
   PromisePrototypeThen(
-    sendStream(scope, stream, status, statusMessage, headers),
+    sendStream(scope, stream, status, statusMessage, count, lines),
     undefined,
     (/** @type {unknown} */ error) => fail(scope, error),
   );
@@ -306,11 +367,6 @@ function knownBytes(body, source) {
   return typeof original === "string" || TypedArrayPrototypeGetSymbolToStringTag(original) === "Uint8Array"
     ? original
     : null;
-}
-
-/** @param {any} scope */
-function isHead(scope) {
-  return new InnerRequest(scope).method === "HEAD";
 }
 
 /**
@@ -380,7 +436,7 @@ function fail(scope, error) {
 /** @param {any} scope @param {number} status */
 function bare(scope, status) {
   scope.phase = ANSWERED;
-  op_edgehost_respond(scope.handle, status, "", [], null);
+  op_edgehost_respond(scope.handle, status, "", 0, "", null);
 }
 
 const NON_ASCII = new SafeRegExp("[^\\x21-\\x7e]");
@@ -402,16 +458,9 @@ function redirect(scope, digest) {
     }
   }
   scope.phase = ANSWERED;
-  const headers = bareList();
-  headers[0] = "location";
-  headers[1] = location;
-  if (scope.cookies !== null && scope.cookies.isModified) {
-    for (const line of new SafeArrayIterator(scope.cookies.merge([]))) {
-      headers[headers.length] = "set-cookie";
-      headers[headers.length] = line;
-    }
-  }
-  op_edgehost_respond(scope.handle, status, "", headers, null);
+  const cookies = scope.cookies !== null && scope.cookies.isModified ? scope.cookies.merge([]) : [];
+  const lines = `location\n${location}\n${cookieLines(cookies)}`;
+  op_edgehost_respond(scope.handle, status, "", 1 + cookies.length, lines, null);
 }
 
 /** @param {string} text */

@@ -1,14 +1,22 @@
 // What the type checker cannot see: names that the Deno crates and the host bring in.
 
 /** A route whose module is loaded. */
+/** A parameter of a route. */
+export interface Param {
+  __proto__?: null;
+  name: string;
+  /** Whether the promise of the parameters shows it as a property. */
+  isShown: boolean;
+}
+
 export interface Route {
   /** The source file, as messages show it. */
   file: string;
   /** The pattern, such as `/items/[id]`. */
   pattern: string;
   runtime: string;
-  /** Whether its pattern has parameters. */
-  captures: boolean;
+  /** The parameters of its pattern, in their order. */
+  params: Param[];
   /** Whether `params`, `cookies()` and their like come without a promise, as before Next.js 15. */
   sync: boolean;
   /** By method, in the order of the host's route table. */

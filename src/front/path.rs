@@ -23,7 +23,8 @@ pub(super) fn normalise(raw: &str) -> Path<'_> {
     if !raw.starts_with('/') {
         return Path::Malformed;
     }
-    if raw.contains('\\') || raw.contains("//") {
+    let is_plain = is_plain(raw);
+    if !is_plain && (raw.contains('\\') || raw.contains("//")) {
         let mut clean = String::with_capacity(raw.len());
         for c in raw.chars().map(|c| if c == '\\' { '/' } else { c }) {
             if !(c == '/' && clean.ends_with('/')) {
@@ -32,7 +33,7 @@ pub(super) fn normalise(raw: &str) -> Path<'_> {
         }
         return Path::Redirect(clean);
     }
-    let path = if is_plain(raw) {
+    let path = if is_plain {
         Cow::Borrowed(raw)
     } else {
         match Url::parse(&format!("http://h{raw}")) {
@@ -46,12 +47,13 @@ pub(super) fn normalise(raw: &str) -> Path<'_> {
     Path::Match(path)
 }
 
-/// Whether the URL parser would leave the path as it is.
+/// Whether the URL parser would leave the path as it is, and no slash in it is redirected.
 fn is_plain(path: &str) -> bool {
     let mut previous = 0;
     for byte in path.bytes() {
         match byte {
-            b'.' if previous == b'/' => return false,
+            b'.' | b'/' if previous == b'/' => return false,
+            b'\\' => return false,
             // An escape may be a dot.
             b'%' if previous == b'/' || previous == b'.' => return false,
             b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^' => return false,

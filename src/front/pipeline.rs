@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use bytes::Bytes;
-use edgehost_ext::message::{Answer, BodyFault, BoxError, ResponseBody, settle_authority, settled_host};
+use edgehost_ext::message::{
+    Answer, BodyFault, BoxError, RequestBody, ResponseBody, settle_authority, settled_host,
+};
 use http::{Request, Response};
 use http_body::Body;
 use ipnet::IpNet;
@@ -138,52 +140,67 @@ impl Front {
             None => settled_host(&exchange.parts, &exchange.origin),
         };
         let served = self.apps.find(app, host);
-        let mut access = self
+        let access = self
             .logs_access
             .then(|| Access::new(&exchange, served.as_ref().map(|served| &served.version), &self.observer));
         let (id, x_request_id) = (exchange.id, exchange.x_request_id.clone());
-        let answered = match served {
-            Some(served) => answer(exchange, &served, &mut access),
-            None => {
-                exchange.linger();
-                Soon::Now(Err(exchange.unsettled.unwrap_or(Refusal::UnknownHost)))
-            }
-        };
-        answered.map(move |answered| {
+        let finish = move |answered: Answered, access: Option<Access>| {
             let mut response = answered.unwrap_or_else(|refusal| refusal.response(id));
             respond::name_request(&mut response, id, x_request_id);
             match access {
                 Some(access) => access.follow(response),
                 None => response,
             }
-        })
+        };
+        match served {
+            Some(served) => answer(exchange, &served, access, finish),
+            None => {
+                exchange.linger();
+                Soon::Now(finish(Err(exchange.unsettled.unwrap_or(Refusal::UnknownHost)), access))
+            }
+        }
     }
 }
 
-/// Takes an exchange through the stages and to the backend.
-fn answer(mut exchange: Exchange, served: &Served, access: &mut Option<Access>) -> Soon<Answered> {
+/// Takes an exchange through the stages and to the backend. What `finish` makes of the outcome
+/// is the answer.
+fn answer(
+    mut exchange: Exchange,
+    served: &Served,
+    mut access: Option<Access>,
+    finish: impl FnOnce(Answered, Option<Access>) -> Response<ResponseBody> + 'static,
+) -> Soon<Response<ResponseBody>> {
     if let ControlFlow::Break(early) = stages::run(&mut exchange, &served.version) {
         exchange.linger();
-        return Soon::Now(early);
+        return Soon::Now(finish(early, access));
     }
-    if let (Some(access), Some(route)) = (access, exchange.route) {
+    if let (Some(access), Some(route)) = (&mut access, exchange.route) {
         access.found(route);
     }
     let (backend, reads_ahead) = (served.backend.clone(), exchange.reads_ahead());
     let share = exchange.share.take();
     let Some(mut invocation) = exchange.into_invocation(served.version.clone()) else {
-        return Soon::Now(Err(Refusal::NotFound));
+        return Soon::Now(finish(Err(Refusal::NotFound), access));
     };
-    if !reads_ahead {
-        return backend.call(invocation, share).map(answered);
+    let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
+    if reads_ahead {
+        match invocation.body.settle_now() {
+            Ok(body) => invocation.body = body,
+            Err(error) => return Soon::Now(finish(Err(refused(error).into()), access)),
+        }
+    }
+    if !matches!(invocation.body, RequestBody::Stream(_)) || !reads_ahead {
+        return backend.call(invocation, share).map(move |result| finish(answered(result), access));
     }
     Soon::Later(Box::pin(async move {
-        let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
-        invocation.body = invocation.body.settle().await.map_err(refused)?;
-        match backend.call(invocation, share) {
-            Soon::Now(result) => answered(result),
-            Soon::Later(result) => answered(result.await),
-        }
+        let outcome = async move {
+            invocation.body = invocation.body.settle().await.map_err(refused)?;
+            match backend.call(invocation, share) {
+                Soon::Now(result) => answered(result),
+                Soon::Later(result) => answered(result.await),
+            }
+        };
+        finish(outcome.await, access)
     }))
 }
 

@@ -10,6 +10,8 @@
 mod app;
 mod builder;
 mod deploy;
+#[cfg(test)]
+mod fast_ops;
 mod mounted;
 mod serve;
 mod types;

@@ -61,6 +61,7 @@ const START: &str = r#"(() => {
   const { core } = Deno;
   delete globalThis.Deno;
   delete globalThis.__bootstrap;
+  core.loadExtScript("ext:edgehost/09_ops.js").takeOver(core.ops);
   return core.loadExtScript("ext:edgehost/51_dispatch.js");
 })()"#;
 
@@ -179,6 +180,8 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
         module_loader: Some(Rc::new(BundleLoader { version: version.clone(), kind, disk })),
         extensions: extensions(layer, settings),
         startup_snapshot: Some(base.snapshot),
+        #[cfg(test)]
+        op_metrics_factory_fn: Some(super::op_calls::watch()),
         residual_lazy_js_sources: base.scripts,
         residual_lazy_esm_sources: base.modules,
         create_params: Some(

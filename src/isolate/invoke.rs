@@ -330,10 +330,16 @@ impl Isolate {
         scope.set_continuation_preserved_embedder_data(undefined);
         v8::tc_scope!(let scope, scope);
         let dispatch = v8::Local::new(scope, &self.functions.dispatch);
+        let names = self.version.routes[route].params.len();
+        let params = match names {
+            0 => undefined,
+            _ => edgehost_ext::params(scope, &self.exchanges, handle, names == 1),
+        };
         let arguments = [
             v8::Integer::new_from_unsigned(scope, u32::try_from(route).unwrap_or(u32::MAX)).into(),
             v8::Integer::new_from_unsigned(scope, u32::from(method as u8)).into(),
             v8::Number::new(scope, handle.to_number()).into(),
+            params,
         ];
         if dispatch.call(scope, undefined, &arguments).is_none() && !scope.has_terminated() {
             let message = scope.message().map(|message| message.get(scope).to_rust_string_lossy(scope));

@@ -25,7 +25,7 @@ struct RouteFacts<'a> {
     file: &'a str,
     pattern: &'a str,
     runtime: &'static str,
-    captures: bool,
+    names: Vec<&'a str>,
     sync: bool,
 }
 
@@ -387,7 +387,7 @@ impl Isolate {
                 file: &of_route.file,
                 pattern: &of_route.pattern,
                 runtime: of_route.runtime.name(),
-                captures: of_route.captures,
+                names: of_route.params.iter().map(|name| &**name).collect(),
                 sync: self.version.sync_params,
             };
             let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;

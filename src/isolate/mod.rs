@@ -15,6 +15,8 @@ mod current;
 mod invoke;
 mod load;
 mod loader;
+#[cfg(test)]
+pub(crate) mod op_calls;
 mod pump;
 mod report;
 mod turn;

@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 
 pub use env::Environment;
 pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
-pub(crate) use routes::{Capture, Match, Method, MethodSet, Params, Route, RouteTable};
+pub(crate) use routes::{Capture, Match, Method, MethodSet, Params, Route, RouteTable, param_names};
 pub(crate) use segment::Runtime;
 
 /// A project folder as it was found on disk.

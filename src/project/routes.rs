@@ -7,6 +7,7 @@
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use edgehost_ext::message::ParamValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
@@ -121,13 +122,23 @@ pub(crate) struct Route {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Segment {
     Static(String),
-    Dynamic(String),
-    CatchAll(String),
-    OptionalCatchAll(String),
+    Dynamic(Arc<str>),
+    CatchAll(Arc<str>),
+    OptionalCatchAll(Arc<str>),
+}
+
+/// The names of the parameters of a pattern, in its order.
+pub(crate) fn param_names(pattern: &str) -> Vec<Arc<str>> {
+    let parts = pattern.split('/').filter(|part| !part.is_empty());
+    let name = |segment| match segment {
+        Segment::Static(_) => None,
+        Segment::Dynamic(name) | Segment::CatchAll(name) | Segment::OptionalCatchAll(name) => Some(name),
+    };
+    parts.filter_map(|part| parse_segment(part).ok().and_then(name)).collect()
 }
 
 /// Captured parameters in the order of the pattern.
-pub(crate) type Params = Vec<(String, ParamValue)>;
+pub(crate) type Params = Vec<(Arc<str>, ParamValue)>;
 
 /// What the table says of a path.
 #[derive(Debug, PartialEq, Eq)]
@@ -150,7 +161,7 @@ pub(crate) enum Match {
 pub(crate) struct RouteTable {
     patterns: Vec<Vec<Segment>>,
     exact: HashMap<String, usize>,
-    dynamic: Vec<usize>,
+    dynamic: Branch,
 }
 
 /// How much of a path a parameter holds.
@@ -170,7 +181,7 @@ impl Route {
     }
 
     /// Its parameters, in the order of the pattern.
-    pub(crate) fn captures(&self) -> impl Iterator<Item = (String, Capture)> {
+    pub(crate) fn captures(&self) -> impl Iterator<Item = (Arc<str>, Capture)> {
         self.pattern.split('/').filter_map(|part| match parse_segment(part) {
             Ok(Segment::Dynamic(name)) => Some((name, Capture::One)),
             Ok(Segment::CatchAll(name)) => Some((name, Capture::Many)),
@@ -180,35 +191,39 @@ impl Route {
     }
 }
 
-/// The parameters of a raw path, where a pattern matches it.
-fn match_raw(pattern: &[Segment], path: &str) -> Option<Result<Params, ()>> {
+/// Whether a pattern matches a raw path; tells of each parameter that it captures: its name,
+/// what was captured, and whether that is a list.
+fn matches<'a>(
+    pattern: &'a [Segment],
+    path: &'a str,
+    mut captured: impl FnMut(&'a Arc<str>, &'a str, bool),
+) -> bool {
     let mut rest = path.strip_prefix('/').unwrap_or(path);
-    let mut captured: Vec<(&str, &str, bool)> = Vec::new();
     for (index, segment) in pattern.iter().enumerate() {
         let last = index + 1 == pattern.len();
         match segment {
             Segment::CatchAll(name) => {
                 if rest.is_empty() {
-                    return None;
+                    return false;
                 }
-                captured.push((name, rest, true));
+                captured(name, rest, true);
                 rest = "";
             }
             Segment::OptionalCatchAll(name) => {
                 if !rest.is_empty() {
-                    captured.push((name, rest, true));
+                    captured(name, rest, true);
                     rest = "";
                 }
             }
             Segment::Static(_) | Segment::Dynamic(_) => {
-                let (head, tail) = rest.split_once('/').map_or((rest, None), |(a, b)| (a, Some(b)));
+                let (head, tail) = first_segment(rest);
                 if head.is_empty() {
-                    return None;
+                    return false;
                 }
                 match segment {
-                    Segment::Dynamic(name) => captured.push((name, head, false)),
+                    Segment::Dynamic(name) => captured(name, head, false),
                     Segment::Static(text) if text == head => {}
-                    _ => return None,
+                    _ => return false,
                 }
                 rest = match tail {
                     None => "",
@@ -218,10 +233,71 @@ fn match_raw(pattern: &[Segment], path: &str) -> Option<Result<Params, ()>> {
             }
         }
     }
-    if !rest.is_empty() {
-        return None;
+    rest.is_empty()
+}
+
+/// A path up to its first slash, and what comes after that.
+fn first_segment(path: &str) -> (&str, Option<&str>) {
+    match path.as_bytes().iter().position(|byte| *byte == b'/') {
+        Some(at) => (&path[..at], Some(&path[at + 1..])),
+        None => (path, None),
     }
-    Some(captured.into_iter().map(|(name, raw, many)| Ok((name.to_owned(), decode(raw, many)?))).collect())
+}
+
+/// The parameters that a pattern captures of a raw path that it matches.
+fn params_of(pattern: &[Segment], path: &str) -> Result<Params, ()> {
+    let mut params = Ok(Params::new());
+    matches(pattern, path, |name, raw, many| {
+        if let Ok(found) = &mut params {
+            match decode(raw, many) {
+                Ok(value) => found.push((name.clone(), value)),
+                Err(()) => params = Err(()),
+            }
+        }
+    });
+    params
+}
+
+/// Patterns by their segments, so that few of many are looked at for a path.
+#[derive(Debug, Default)]
+struct Branch {
+    statics: HashMap<String, Branch>,
+    dynamic: Option<Box<Branch>>,
+    /// Patterns that end here, and those whose catch-all begins here.
+    here: Vec<usize>,
+    catch_all: Vec<usize>,
+}
+
+impl Branch {
+    fn insert(&mut self, segments: &[Segment], index: usize) {
+        match segments {
+            [] => self.here.push(index),
+            [Segment::Static(text), rest @ ..] => {
+                self.statics.entry(text.clone()).or_default().insert(rest, index);
+            }
+            [Segment::Dynamic(_), rest @ ..] => self.dynamic.get_or_insert_default().insert(rest, index),
+            [Segment::CatchAll(_) | Segment::OptionalCatchAll(_), ..] => self.catch_all.push(index),
+        }
+    }
+
+    /// Hands over all patterns that may match what is left of a path, and perhaps others.
+    fn candidates(&self, rest: &str, take: &mut impl FnMut(usize)) {
+        self.catch_all.iter().for_each(|index| take(*index));
+        if rest.is_empty() {
+            self.here.iter().for_each(|index| take(*index));
+            return;
+        }
+        let (head, tail) = first_segment(rest);
+        let tail = tail.unwrap_or_default();
+        if !self.statics.is_empty()
+            && let Some(branch) = self.statics.get(head)
+        {
+            branch.candidates(tail, take);
+        }
+        if let Some(branch) = &self.dynamic {
+            branch.candidates(tail, take);
+        }
+    }
 }
 
 fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
@@ -239,6 +315,9 @@ fn decode(raw: &str, many: bool) -> Result<ParamValue, ()> {
 /// `decodeURIComponent` of ECMA-262, section 19.2.6.
 fn decode_component(raw: &str) -> Result<String, ()> {
     let bytes = raw.as_bytes();
+    if !bytes.contains(&b'%') {
+        return Ok(raw.to_owned());
+    }
     for (at, _) in raw.match_indices('%') {
         let is_escape =
             bytes.len() > at + 2 && bytes[at + 1].is_ascii_hexdigit() && bytes[at + 2].is_ascii_hexdigit();
@@ -251,10 +330,11 @@ fn decode_component(raw: &str) -> Result<String, ()> {
 
 /// Upper-cases the hex digits of every escape, so that `%c3` and `%C3` compare equal.
 fn canonical_escapes(path: &str) -> Cow<'_, str> {
-    let needs = path
-        .match_indices('%')
-        .any(|(at, _)| path.as_bytes().iter().skip(at + 1).take(2).any(u8::is_ascii_lowercase));
-    if !needs {
+    let needs = || {
+        path.match_indices('%')
+            .any(|(at, _)| path.as_bytes().iter().skip(at + 1).take(2).any(u8::is_ascii_lowercase))
+    };
+    if !path.as_bytes().contains(&b'%') || !needs() {
         return Cow::Borrowed(path);
     }
     let mut out = String::with_capacity(path.len());
@@ -310,7 +390,7 @@ impl RouteTable {
                 Ok(segments) if segments.iter().all(is_static) => {
                     table.exact.insert(exact_path(segments), index);
                 }
-                Ok(_) => table.dynamic.push(index),
+                Ok(segments) => table.dynamic.insert(segments, index),
                 Err(_) => {}
             }
             table.patterns.push(segments.unwrap_or_default());
@@ -325,14 +405,19 @@ impl RouteTable {
         if let Some(&route) = self.exact.get(exact) {
             return Match::Found { route, params: Vec::new() };
         }
-        for &route in &self.dynamic {
-            match match_raw(&self.patterns[route], &path) {
-                None => {}
-                Some(Ok(params)) => return Match::Found { route, params },
-                Some(Err(())) => return Match::Malformed,
+        // The first of those that match, in the order of the table.
+        let mut first = None;
+        self.dynamic.candidates(path.strip_prefix('/').unwrap_or(&path), &mut |index| {
+            let is_earlier = first.is_none_or(|first| index < first);
+            if is_earlier && matches(&self.patterns[index], &path, |_, _, _| {}) {
+                first = Some(index);
             }
+        });
+        let Some(route) = first else { return Match::NotFound };
+        match params_of(&self.patterns[route], &path) {
+            Ok(params) => Match::Found { route, params },
+            Err(()) => Match::Malformed,
         }
-        Match::NotFound
     }
 }
 
@@ -352,9 +437,9 @@ fn exact_path(segments: &[Segment]) -> String {
 struct Node {
     route: Option<usize>,
     statics: BTreeMap<Vec<u16>, (String, Node)>,
-    dynamic: Option<(String, Box<Node>)>,
-    catch_all: Option<(String, usize)>,
-    optional_catch_all: Option<(String, usize)>,
+    dynamic: Option<(Arc<str>, Box<Node>)>,
+    catch_all: Option<(Arc<str>, usize)>,
+    optional_catch_all: Option<(Arc<str>, usize)>,
 }
 
 impl Node {
@@ -462,7 +547,7 @@ fn parse_segment(part: &str) -> Result<Segment, String> {
     if name.starts_with('.') {
         return Err(format!("Segment names may not start with erroneous periods ('{name}')."));
     }
-    let name = name.to_owned();
+    let name = Arc::from(name);
     match (catch_all, optional) {
         (true, true) => Ok(Segment::OptionalCatchAll(name)),
         (true, false) => Ok(Segment::CatchAll(name)),
@@ -600,14 +685,14 @@ mod tests {
     #[test]
     fn captured_segments_are_decoded_once() {
         let table = table(&["/items/[id]", "/files/[...path]", "/opt/[[...slug]]"]).expect("a sound table");
-        let one = |text: &str| vec![("id".to_owned(), ParamValue::One(text.to_owned()))];
+        let one = |text: &str| vec![("id".into(), ParamValue::One(text.to_owned()))];
         assert_eq!(found(&table, "/items/a%20b%2Fc%C3%A9").expect("found").1, one("a b/cé"));
         assert_eq!(found(&table, "/items/a+b").expect("found").1, one("a+b"));
         assert_eq!(found(&table, "/items/a%2525b").expect("found").1, one("a%25b"));
         assert_eq!(table.find("/items/%E0%A4%A"), Match::Malformed);
         assert_eq!(table.find("/items/%FF"), Match::Malformed);
         let many = ParamValue::Many(vec!["a".into(), "b/c".into(), "d".into()]);
-        assert_eq!(found(&table, "/files/a/b%2Fc/d").expect("found").1, [("path".to_owned(), many)]);
+        assert_eq!(found(&table, "/files/a/b%2Fc/d").expect("found").1, [("path".into(), many)]);
         assert_eq!(table.find("/files"), Match::NotFound);
         assert_eq!(found(&table, "/opt").expect("found").1, []);
         assert_eq!(table.find("/items"), Match::NotFound);
@@ -638,6 +723,84 @@ mod tests {
             assert_eq!(found(&table, path).expect(path).0, pattern);
         }
         assert_eq!(table.find("/a"), Match::NotFound);
+    }
+
+    /// The table without its tree.
+    fn scanned(table: &RouteTable, path: &str) -> Match {
+        let path: &str = &canonical_escapes(path);
+        let exact = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        if let Some(&route) = table.exact.get(exact) {
+            return Match::Found { route, params: Vec::new() };
+        }
+        let is_dynamic = |pattern: &[Segment]| !pattern.iter().all(|part| matches!(part, Segment::Static(_)));
+        let patterns = table.patterns.iter().enumerate().filter(|(_, pattern)| is_dynamic(pattern));
+        for (route, pattern) in patterns {
+            if matches(pattern, path, |_, _, _| {}) {
+                let params = params_of(pattern, path);
+                return params.map_or(Match::Malformed, |params| Match::Found { route, params });
+            }
+        }
+        Match::NotFound
+    }
+
+    #[test]
+    fn the_tree_finds_what_a_scan_finds() {
+        let mut state = 1_u64;
+        let mut below = |most: usize| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            usize::try_from(state >> 33).expect("31 bits") % most
+        };
+        let (mut tables, mut hits) = (0, 0);
+        while tables < 300 {
+            let mut patterns = Vec::new();
+            for _ in 0..1 + below(12) {
+                let mut pattern = String::new();
+                for depth in 0..1 + below(4) {
+                    pattern.push('/');
+                    match below(6) {
+                        0 | 1 => pattern.push_str(["a", "b", "%C3%A9"][below(3)]),
+                        2..=4 => pattern.push_str(&format!("[p{depth}]")),
+                        _ => {
+                            pattern.push_str(["[...r]", "[[...o]]"][below(2)]);
+                            break;
+                        }
+                    }
+                }
+                patterns.push(pattern);
+            }
+            patterns.sort();
+            patterns.dedup();
+            let patterns: Vec<&str> = patterns.iter().map(String::as_str).collect();
+            // Some contradict each other.
+            let Ok(Table { table, .. }) = table(&patterns) else { continue };
+            tables += 1;
+            for _ in 0..100 {
+                let mut path = String::new();
+                for _ in 0..below(5) {
+                    path.push('/');
+                    path.push_str(["a", "b", "%C3%A9", "x", "", "%", "%E0%A4%A"][below(7)]);
+                }
+                if path.is_empty() || below(4) == 0 {
+                    path.push('/');
+                }
+                let found = table.find(&path);
+                assert_eq!(found, scanned(&table, &path), "{path} of {patterns:?}");
+                hits += usize::from(matches!(found, Match::Found { .. }));
+            }
+        }
+        assert!(hits > 5000, "{hits} paths were found");
+    }
+
+    #[test]
+    fn few_of_many_patterns_are_looked_at() {
+        let patterns: Vec<String> = (0..800).map(|n| format!("/r{n}/[id]")).collect();
+        let patterns: Vec<&str> =
+            patterns.iter().map(String::as_str).chain(["/[x]/[y]", "/[...z]"]).collect();
+        let table = table(&patterns).expect("a sound table");
+        let mut candidates = Vec::new();
+        table.table.dynamic.candidates("r799/7", &mut |index| candidates.push(index));
+        assert_eq!(candidates.len(), 3, "{candidates:?}");
+        assert_eq!(found(&table, "/r799/7").expect("found").0, "/r799/[id]");
     }
 
     #[test]

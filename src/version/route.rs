@@ -1,5 +1,6 @@
 //! A route as its version serves it: what the build says of it, and what loading it has shown.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::time::{Duration, Instant};
 
@@ -8,7 +9,7 @@ use parking_lot::Mutex;
 
 use crate::build::{BuiltRoute, Entry};
 use crate::limits::{Exceeded, Limits};
-use crate::project::{MethodSet, Runtime};
+use crate::project::{MethodSet, Runtime, param_names};
 
 /// A route of a version.
 #[derive(Debug)]
@@ -19,8 +20,8 @@ pub(crate) struct ServedRoute {
     pub(crate) file: String,
     /// Which isolate of a shard it runs in.
     pub(crate) runtime: Runtime,
-    /// Whether the pattern captures parameters.
-    pub(crate) captures: bool,
+    /// What its parameters are called, in the order of the pattern.
+    pub(crate) params: Vec<Arc<str>>,
     /// Wall limit of an invocation.
     pub(crate) wall: Duration,
     /// Limit on the time to the head of the answer.
@@ -82,7 +83,7 @@ impl ServedRoute {
             Err(error) => (Entry::default(), Some(error)),
         };
         Self {
-            captures: pattern.contains('['),
+            params: param_names(&pattern),
             pattern,
             file,
             runtime,

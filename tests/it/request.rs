@@ -262,3 +262,36 @@ async fn next_url_follows_its_configuration() {
         "The NextURL configuration includes no locale \"en\"",
     ]));
 }
+
+/// Most queries are cut into pairs without native code: they come out as it reads them.
+#[tokio::test]
+async fn queries_are_read_alike_with_and_without_escapes() {
+    let app = project()
+        .file(
+            "app/route.ts",
+            "export function GET() {
+                const parts = ['', 'a', 'a=', '=b', 'a=b', 'a==b', 'a=b=c', '=', 'x y=1', '?'];
+                const wrong: unknown[] = [];
+                let tried = 0;
+                for (const one of parts) for (const two of parts) for (const three of parts) for (const four of [undefined, 'd=4']) {
+                    const query = [one, two, three, ...(four === undefined ? [] : [four])].join('&');
+                    // What has an escape goes to native code.
+                    const native = [...new URLSearchParams(query + '&%65nd')];
+                    if (native.pop()?.join() !== 'end,') wrong.push(['end', query]);
+                    const own = new URLSearchParams(query);
+                    const ofUrl = new URL('http://h/?' + query).searchParams;
+                    if (JSON.stringify([...own]) !== JSON.stringify(native)) wrong.push([query, [...own], native]);
+                    if (!query.includes(' ') && !query.startsWith('?') && JSON.stringify([...ofUrl]) !== JSON.stringify(native)) wrong.push(['url', query]);
+                    own.append('z', '1');
+                    if (own.get('z') !== '1' || own.size !== native.length + 1) wrong.push(['append', query]);
+                    tried++;
+                }
+                const special = new URLSearchParams('a+b=%20&\\u00e9=\\ud800');
+                return Response.json([tried, wrong, [...special]]);
+            }",
+        )
+        .start()
+        .await;
+    let answer = app.get("/").await;
+    assert_eq!(answer.text(), "[2000,[],[[\"a b\",\" \"],[\"\u{e9}\",\"\u{fffd}\"]]]");
+}

@@ -20,5 +20,5 @@ pub use node::{
 };
 pub use ops::{
     AppFacts, Ceilings, ConsoleLine, ConsoleSink, Explain, Level, PrintedBy, SharedExchanges, ThrownSink,
-    close_upstreams, take_panic,
+    close_upstreams, params, take_panic,
 };

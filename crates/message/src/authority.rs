@@ -5,6 +5,7 @@
 //! one that cannot is written as the URL standard writes it.
 
 use std::borrow::Cow;
+use std::cell::RefCell;
 use std::net::Ipv4Addr;
 
 use http::header::{HOST, HeaderName};
@@ -113,9 +114,21 @@ fn scheme(name: &str) -> Option<&'static str> {
 /// An authority as the URL parser would write it: in lower case, without the scheme's own
 /// port, internationalised names in Punycode, addresses in their short form.
 fn normal<'a>(text: &'a str, scheme: &str) -> Result<Cow<'a, str>, MalformedHost> {
+    thread_local! {
+        /// What was found normal last, mostly the same for one request after the other: the
+        /// default port it was asked with, and the text.
+        static LATEST: RefCell<(&'static str, String)> = const { RefCell::new(("", String::new())) };
+    }
     let default_port = if scheme == "https" { "443" } else { "80" };
+    if LATEST.with_borrow(|(port, latest)| *port == default_port && latest == text) {
+        return Ok(Cow::Borrowed(text));
+    }
     let (host, port) = split(text).ok_or(MalformedHost)?;
     if is_plain_host(host) && port.is_none_or(|port| is_plain_port(port) && port != default_port) {
+        LATEST.with_borrow_mut(|(port, latest)| {
+            *port = default_port;
+            text.clone_into(latest);
+        });
         return Ok(Cow::Borrowed(text));
     }
     let host = parse_host(host).ok_or(MalformedHost)?;

@@ -166,6 +166,26 @@ impl RequestBody {
         Ok(())
     }
 
+    /// Reads what is there without asking for more. The body becomes [`RequestBody::Whole`] if
+    /// that was all.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::settle`].
+    pub fn settle_now(self) -> Result<Self, BodyError> {
+        let Self::Stream(mut stream) = self else { return Ok(self) };
+        // Whoever waits for what comes polls again, with a waker.
+        let cx = &mut Context::from_waker(Waker::noop());
+        loop {
+            match stream.poll_piece(cx) {
+                Poll::Ready(Ok(Some(piece))) => stream.ahead.push_back(piece),
+                Poll::Ready(Ok(None)) => return Ok(Self::Whole(stream.whole())),
+                Poll::Ready(Err(error)) => return Err(error),
+                Poll::Pending => return Ok(Self::Stream(stream)),
+            }
+        }
+    }
+
     /// Reads what has already arrived. The body becomes [`RequestBody::Whole`] if that was all.
     ///
     /// Gives hyper one chance to hand over bytes that lie in its buffer, and never

@@ -143,7 +143,7 @@ pub struct RequestHead {
     /// seen to them.
     pub raw_headers: HeaderMap,
     /// Captured parameters.
-    pub params: Vec<(String, ParamValue)>,
+    pub params: Vec<(Arc<str>, ParamValue)>,
     /// Index of the route.
     pub route: usize,
     /// Names the request.
@@ -239,12 +239,17 @@ impl RequestHead {
 
     /// The absolute URL: public origin if set, else scheme and authority of the client's side.
     pub fn url(&self, site: &Site) -> String {
-        let mut url = match &site.public {
-            Some(public) => public.clone(),
-            None => format!("{}://{}", self.origin.scheme, self.host(site)),
+        let target = self.uri.path_and_query().map_or("/", PathAndQuery::as_str);
+        let [first, second, third] = match &site.public {
+            Some(public) => [public.as_str(), "", ""],
+            None => [self.origin.scheme, "://", self.host(site)],
         };
         let mount = self.given.as_ref().and_then(|given| given.mount.as_deref()).unwrap_or_default();
-        url.push_str(mount);
+        let length = first.len() + second.len() + third.len() + mount.len() + target.len();
+        let mut url = String::with_capacity(length);
+        for part in [first, second, third, mount] {
+            url.push_str(part);
+        }
         match &self.path {
             Some(path) => {
                 url.push_str(below(mount, path));
@@ -253,9 +258,7 @@ impl RequestHead {
                     url.push_str(query);
                 }
             }
-            None => {
-                url.push_str(below(mount, self.uri.path_and_query().map_or("/", PathAndQuery::as_str)));
-            }
+            None => url.push_str(below(mount, target)),
         }
         as_parsed(url)
     }
@@ -282,14 +285,24 @@ pub fn joined(headers: &HeaderMap, name: &str) -> Option<Vec<u8>> {
     Some(joined)
 }
 
+/// Bytes that `new URL` writes in another way, at some place of a URL or another.
+const REWRITTEN: [bool; 256] = {
+    let mut rewritten = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        #[allow(clippy::cast_possible_truncation, reason = "it is below 256")]
+        let is = byte as u8;
+        rewritten[byte] = !is.is_ascii_graphic()
+            || matches!(is, b'"' | b'\'' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^' | b'|' | b'\\');
+        byte += 1;
+    }
+    rewritten
+};
+
 /// A URL as `new URL` writes it, so that it is the same wherever it is read. Nearly all
 /// are sent in that form.
 fn as_parsed(url: String) -> String {
-    let is_rewritten = |byte: u8| {
-        !byte.is_ascii_graphic()
-            || matches!(byte, b'"' | b'\'' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^' | b'|' | b'\\')
-    };
-    if !url.bytes().any(is_rewritten) {
+    if !url.bytes().any(|byte| REWRITTEN[usize::from(byte)]) {
         return url;
     }
     url::Url::parse(&url).map_or(url, String::from)

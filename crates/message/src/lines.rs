@@ -1,5 +1,6 @@
 //! The header lines of an answer, as they come from JavaScript.
 
+use bytes::Bytes;
 use http::HeaderMap;
 use http::header::{HeaderName, HeaderValue};
 
@@ -35,7 +36,8 @@ impl Lines {
         if count > MOST_LINES {
             return Err(Unsendable::TooMany);
         }
-        Ok(Self(HeaderMap::with_capacity(count.min(64))))
+        // The host adds some of its own.
+        Ok(Self(HeaderMap::with_capacity(count.min(64) + 3)))
     }
 
     /// Adds a line. Without bytes there is a character that takes more than one.
@@ -44,11 +46,41 @@ impl Lines {
     ///
     /// [`Unsendable`].
     pub fn add(&mut self, name: Option<&[u8]>, value: Option<&[u8]>) -> Result<(), Unsendable> {
+        let name = name.and_then(|name| HeaderName::from_bytes(name).ok()).ok_or(Unsendable::Name)?;
+        let value = value.and_then(|value| HeaderValue::from_bytes(value).ok()).ok_or(Unsendable::Value)?;
+        self.append(name, value)
+    }
+
+    /// Adds lines, each a name and a value with a line feed after both; the values share the
+    /// bytes.
+    ///
+    /// # Errors
+    ///
+    /// The name of the first that cannot be sent, and why.
+    pub fn add_all(&mut self, lines: &Bytes) -> Result<(), (String, Unsendable)> {
+        let mut at = 0;
+        let mut next = || {
+            let length = lines[at..].iter().position(|byte| *byte == b'\n')?;
+            let piece = at..at + length;
+            at = piece.end + 1;
+            Some(piece)
+        };
+        while let Some(name) = next() {
+            let refused = |why| (lines[name.clone()].iter().copied().map(char::from).collect(), why);
+            let value = next().ok_or(Unsendable::Value).map_err(refused)?;
+            let known =
+                HeaderName::from_bytes(&lines[name.clone()]).map_err(|_| refused(Unsendable::Name))?;
+            let value =
+                HeaderValue::from_maybe_shared(lines.slice(value)).map_err(|_| refused(Unsendable::Value))?;
+            self.append(known, value).map_err(refused)?;
+        }
+        Ok(())
+    }
+
+    fn append(&mut self, name: HeaderName, value: HeaderValue) -> Result<(), Unsendable> {
         if self.0.len() >= MOST_LINES {
             return Err(Unsendable::TooMany);
         }
-        let name = name.and_then(|name| HeaderName::from_bytes(name).ok()).ok_or(Unsendable::Name)?;
-        let value = value.and_then(|value| HeaderValue::from_bytes(value).ok()).ok_or(Unsendable::Value)?;
         self.0.try_append(name, value).map_err(|_| Unsendable::TooMany)?;
         Ok(())
     }

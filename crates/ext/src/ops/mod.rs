@@ -37,6 +37,7 @@ pub(crate) use env::*;
 pub use env::{AppFacts, Ceilings, Explain};
 pub(crate) use held::*;
 pub(crate) use messages::*;
+pub use request::params;
 pub(crate) use request::*;
 pub(crate) use response::*;
 pub use upstream::close_upstreams;

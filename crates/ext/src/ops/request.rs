@@ -15,21 +15,21 @@ fn one_byte<'s>(scope: &mut v8::PinScope<'s, '_>, bytes: &[u8]) -> v8::Local<'s,
 }
 
 fn text<'s>(scope: &mut v8::PinScope<'s, '_>, text: &str) -> v8::Local<'s, v8::String> {
+    if text.is_ascii() {
+        return one_byte(scope, text.as_bytes());
+    }
     v8::String::new(scope, text).unwrap_or_else(|| v8::String::empty(scope))
 }
 
 /// The absolute URL. Called by runtime-js/30_request.js on first touch of `request.url`.
 #[op2]
-#[string]
-pub(crate) fn op_edgehost_request_url(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "URL", |exchange| exchange.url())
-}
-
-/// The method. Called by runtime-js/30_request.js.
-#[op2]
-#[string]
-pub(crate) fn op_edgehost_request_method(state: &OpState, handle: f64) -> Result<String, Gone> {
-    with(state, handle, "method", |exchange| exchange.head.method.as_str().to_owned())
+pub(crate) fn op_edgehost_request_url<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::String>, Gone> {
+    let url = with(state, handle, "URL", |exchange| exchange.url())?;
+    Ok(text(scope, &url))
 }
 
 /// One header's value, or null. Called by runtime-js/30_request.js for `headers.get`.
@@ -72,30 +72,35 @@ pub(crate) fn op_edgehost_request_headers<'s>(
     })
 }
 
-/// A fresh object with the route parameters. Called by runtime-js/30_request.js.
-#[op2]
-pub(crate) fn op_edgehost_request_params<'s>(
-    state: &OpState,
+/// The route parameters of a request as runtime-js/51_dispatch.js takes them: the value of
+/// the one that the route has, else a list of all that were captured.
+pub fn params<'s>(
     scope: &mut v8::PinScope<'s, '_>,
-    handle: f64,
-) -> Result<v8::Local<'s, v8::Object>, Gone> {
-    with(state, handle, "params", |exchange| {
-        let object = v8::Object::new(scope);
-        for (name, value) in &exchange.head.params {
-            let key = text(scope, name);
-            let value: v8::Local<'_, v8::Value> = match value {
-                ParamValue::One(one) => text(scope, one).into(),
-                ParamValue::Many(many) => {
-                    let parts: Vec<v8::Local<'_, v8::Value>> =
-                        many.iter().map(|part| text(scope, part).into()).collect();
-                    v8::Array::new_with_elements(scope, &parts).into()
-                }
-            };
-            // `create_data_property` also for `__proto__`, which a folder may be called.
-            object.create_data_property(scope, key.into(), value);
+    exchanges: &SharedExchanges,
+    handle: Handle,
+    is_only: bool,
+) -> v8::Local<'s, v8::Value> {
+    // Nobody else asks for them.
+    let taken = exchanges.borrow_mut().get(handle).map(|exchange| std::mem::take(&mut exchange.head.params));
+    match taken.unwrap_or_default().as_slice() {
+        [] => v8::undefined(scope).into(),
+        [(_, only)] if is_only => param(scope, only),
+        params => {
+            let values: Vec<_> = params.iter().map(|(_, value)| param(scope, value)).collect();
+            v8::Array::new_with_elements(scope, &values).into()
         }
-        object
-    })
+    }
+}
+
+fn param<'s>(scope: &mut v8::PinScope<'s, '_>, value: &ParamValue) -> v8::Local<'s, v8::Value> {
+    match value {
+        ParamValue::One(one) => text(scope, one).into(),
+        ParamValue::Many(many) => {
+            let parts: Vec<v8::Local<'_, v8::Value>> =
+                many.iter().map(|part| text(scope, part).into()).collect();
+            v8::Array::new_with_elements(scope, &parts).into()
+        }
+    }
 }
 
 /// What a program gave along: JSON for the handler, and what a router has cut off the path; null
@@ -152,16 +157,26 @@ pub(crate) fn op_edgehost_request_body<'s>(
 /// mark), or null if it has not or is gone. Called by runtime-js/30_request.js
 /// for `json()` and `text()`.
 #[op2]
-#[string]
-pub(crate) fn op_edgehost_request_text(state: &OpState, handle: f64) -> Result<Option<String>, Gone> {
-    with(state, handle, "body", |exchange| match &exchange.body {
-        RequestBody::Whole(bytes) => {
-            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-            let text = String::from_utf8_lossy(bytes).into_owned();
-            exchange.body = RequestBody::Taken;
-            Some(text)
+pub(crate) fn op_edgehost_request_text<'s>(
+    state: &OpState,
+    scope: &mut v8::PinScope<'s, '_>,
+    handle: f64,
+) -> Result<v8::Local<'s, v8::Value>, Gone> {
+    let bytes = with(state, handle, "body", |exchange| {
+        if !matches!(exchange.body, RequestBody::Whole(_)) {
+            return None;
         }
-        _ => None,
+        match std::mem::replace(&mut exchange.body, RequestBody::Taken) {
+            RequestBody::Whole(bytes) => Some(bytes),
+            _ => None,
+        }
+    })?;
+    Ok(match bytes {
+        Some(bytes) => {
+            let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
+            text(scope, &String::from_utf8_lossy(bytes)).into()
+        }
+        None => v8::null(scope).into(),
     })
 }
 

@@ -22,6 +22,9 @@ use crate::message::{
 const CONTENT_TYPE_NONE: u32 = 0;
 const CONTENT_TYPE_TEXT: u32 = 1;
 
+/// Room for the headers of an answer that has few: those of the host are added to them.
+const ROOM: usize = 6;
+
 fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
     let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
     if let Some(exchange) = exchanges.get(Handle::from_number(handle)) {
@@ -31,7 +34,7 @@ fn answer(state: &OpState, handle: f64, make: impl FnOnce() -> Answer) {
 
 /// None for a value that only `op_edgehost_respond` can deal with.
 fn content_type(kind: u32, value: &str) -> Option<HeaderMap> {
-    let mut headers = HeaderMap::with_capacity(if kind == CONTENT_TYPE_NONE { 0 } else { 1 });
+    let mut headers = HeaderMap::with_capacity(ROOM);
     let value = match kind {
         CONTENT_TYPE_NONE => return Some(headers),
         CONTENT_TYPE_TEXT => HeaderValue::from_static("text/plain;charset=UTF-8"),
@@ -91,54 +94,42 @@ pub(crate) fn op_edgehost_respond_bytes(
     })
 }
 
-/// The bytes of a JavaScript byte string (code points up to U+00FF).
-fn byte_string(scope: &mut v8::PinScope<'_, '_>, value: v8::Local<'_, v8::Value>) -> Option<Vec<u8>> {
-    let string = v8::Local::<v8::String>::try_from(value).ok()?;
-    if !string.contains_only_onebyte() {
-        return None;
-    }
-    let mut bytes = vec![0; string.length()];
-    string.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
-    Some(bytes)
-}
-
 /// A header that HTTP has no form for. Whoever is answered must not miss it in silence.
-fn unsendable(
-    scope: &mut v8::PinScope<'_, '_>,
-    name: v8::Local<'_, v8::Value>,
-    why: Unsendable,
-) -> JsErrorBox {
-    let name = name.to_rust_string_lossy(scope);
+fn unsendable(name: &str, why: Unsendable) -> JsErrorBox {
     JsErrorBox::type_error(format!("The header {name:?} of the answer cannot be sent: {why}"))
 }
 
-/// The headers of an answer, from an array of names and values.
-///
-/// Reading an array may call an accessor of the user's, if `Array.prototype` has one, and
-/// that may call any op: nothing may be borrowed meanwhile.
+/// The headers of an answer, from a text of so many lines, each a name and a value: one text
+/// is quicker to take over than a list of many.
 fn header_map(
     scope: &mut v8::PinScope<'_, '_>,
-    flat: v8::Local<'_, v8::Array>,
+    count: u32,
+    text: v8::Local<'_, v8::String>,
 ) -> Result<HeaderMap, JsErrorBox> {
-    let count = flat.length() / 2;
     let mut lines = Lines::with_room_for(count as usize).map_err(|why| {
         JsErrorBox::type_error(format!("The {count} headers of the answer cannot be sent: {why}"))
     })?;
-    for index in (0..flat.length()).step_by(2) {
-        let (Some(name), Some(value)) = (flat.get_index(scope, index), flat.get_index(scope, index + 1))
-        else {
-            return Err(JsErrorBox::type_error("The headers of the answer cannot be read"));
-        };
-        let (known, bytes) = (byte_string(scope, name), byte_string(scope, value));
-        lines.add(known.as_deref(), bytes.as_deref()).map_err(|why| unsendable(scope, name, why))?;
+    if !text.contains_only_onebyte() {
+        let text = text.to_rust_string_lossy(scope);
+        let is_wide = |part: &str| part.chars().any(|c| c > '\u{ff}');
+        let pieces: Vec<&str> = text.split('\n').collect();
+        let wide = pieces.chunks(2).find(|line| line.iter().any(|part| is_wide(part))).unwrap_or_default();
+        let name = wide.first().copied().unwrap_or_default();
+        return Err(unsendable(name, if is_wide(name) { Unsendable::Name } else { Unsendable::Value }));
     }
+    let mut bytes = vec![0; text.length()];
+    text.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
+    lines.add_all(&bytes.into()).map_err(|(name, why)| unsendable(&name, why))?;
     Ok(lines.into_map())
 }
 
 /// Answers with any status and headers. The body is null, a string, or a
 /// Uint8Array, which is copied. Throws for a header that cannot be sent. Called by
 /// runtime-js/51_dispatch.js.
-#[op2(fast)]
+///
+/// Not called the fast way: what makes sure that there is room may collect garbage, or end
+/// the turn.
+#[op2(nofast)]
 #[allow(clippy::needless_pass_by_value, reason = "a reference would be a borrow for as long as the op runs")]
 pub(crate) fn op_edgehost_respond(
     state: Rc<RefCell<OpState>>,
@@ -146,11 +137,12 @@ pub(crate) fn op_edgehost_respond(
     handle: f64,
     #[smi] status: u32,
     #[string] reason: String,
-    headers: v8::Local<'_, v8::Array>,
+    #[smi] count: u32,
+    lines: v8::Local<'_, v8::String>,
     body: v8::Local<'_, v8::Value>,
 ) -> Result<(), JsErrorBox> {
     contained(|| {
-        let headers = header_map(scope, headers)?;
+        let headers = header_map(scope, count, lines)?;
         let body = if let Ok(text) = v8::Local::<v8::String>::try_from(body) {
             if text.length() > LARGE {
                 flat(&state, scope, text)?;
@@ -181,7 +173,7 @@ pub(crate) fn op_edgehost_respond(
 /// Answers with a head now and bytes later (`op_edgehost_stream_write`).
 /// False if the request is over. Throws for a header that cannot be sent. Called by
 /// runtime-js/51_dispatch.js.
-#[op2(fast)]
+#[op2(nofast)]
 #[allow(clippy::needless_pass_by_value, reason = "a reference would be a borrow for as long as the op runs")]
 pub(crate) fn op_edgehost_respond_stream(
     state: Rc<RefCell<OpState>>,
@@ -189,10 +181,11 @@ pub(crate) fn op_edgehost_respond_stream(
     handle: f64,
     #[smi] status: u32,
     #[string] reason: String,
-    headers: v8::Local<'_, v8::Array>,
+    #[smi] count: u32,
+    lines: v8::Local<'_, v8::String>,
 ) -> Result<bool, JsErrorBox> {
     contained(|| {
-        let headers = header_map(scope, headers)?;
+        let headers = header_map(scope, count, lines)?;
         let state = state.borrow();
         let mut exchanges = state.borrow::<SharedExchanges>().borrow_mut();
         let Some(exchange) = exchanges.in_flight(Handle::from_number(handle)) else { return Ok(false) };
