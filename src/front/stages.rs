@@ -10,9 +10,10 @@ use http::header::CONTENT_LENGTH;
 use http::{HeaderName, HeaderValue, Response};
 
 use super::exchange::Exchange;
+use super::files;
 use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
-use crate::project::{Match, Method};
+use crate::project::{Match, Method, MethodSet};
 use crate::version::Version;
 
 /// A response, or why there is none.
@@ -22,7 +23,7 @@ pub(super) type Answered = Result<Response<ResponseBody>, Refusal>;
 type Stage = fn(&mut Exchange, &Version) -> ControlFlow<Answered>;
 
 /// All of them, in order.
-const STAGES: [Stage; 5] = [sizes, authority, path, route, method];
+const STAGES: [Stage; 6] = [sizes, authority, path, file, route, method];
 
 /// Takes an exchange through the stages.
 pub(super) fn run(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
@@ -69,11 +70,25 @@ fn path(exchange: &mut Exchange, _version: &Version) -> ControlFlow<Answered> {
     }
 }
 
+/// Files of `public/` come before routes, for the methods that a file has.
+fn file(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
+    if version.public.is_empty() || !matches!(exchange.parts.method, http::Method::GET | http::Method::HEAD) {
+        return Continue(());
+    }
+    let answer = files::answer(&version.public, exchange.path(), &exchange.parts);
+    answer.map_or(Continue(()), |answer| Break(Ok(answer)))
+}
+
 fn route(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
     match version.table.find(exchange.path()) {
         Match::Found { route, params } => {
             exchange.route = Some(route);
             exchange.params = params;
+        }
+        Match::NotFound if version.public.find(exchange.path()).is_some() => {
+            let mut methods = MethodSet::default();
+            methods.insert(Method::Get);
+            return Break(Err(Refusal::MethodNotAllowed(methods)));
         }
         Match::NotFound => return Break(Err(Refusal::NotFound)),
         Match::Malformed => return Break(Err(Refusal::MalformedPath)),

@@ -237,10 +237,6 @@ fn beside(root: &Path, ignored: &mut IgnoredFiles) {
             ignored.beside.push((api, "routes are served from `app/` only"));
         }
     }
-    let public = root.join("public");
-    if std::fs::read_dir(&public).is_ok_and(|mut files| files.next().is_some()) {
-        ignored.beside.push((public, "its files are not served"));
-    }
     let vercel = root.join("vercel.json");
     if let Ok(text) = std::fs::read(&vercel) {
         let keys: BTreeMap<String, serde_json::Value> = serde_json::from_slice(&text).unwrap_or_default();

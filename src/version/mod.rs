@@ -3,9 +3,10 @@
 //! Purpose: be the one value that a request is answered by from its beginning to its end,
 //! on whatever thread, also after the next version has taken over.
 //! Key types: [`Version`], [`Settings`], [`ServedRoute`].
-//! Where to look: `route` for what is known of a route, `sources` for lines of code in reports.
+//! Where to look: `route` for what is known of a route, `public` for files of `public/`, `sources` for lines of code in reports.
 //! Never: JavaScript, threads, requests.
 
+mod public;
 mod route;
 mod sources;
 
@@ -17,6 +18,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use edgehost_ext::Layer;
 use edgehost_ext::message::Site;
 
+pub(crate) use self::public::{Coding, PublicFiles};
 pub(crate) use self::route::ServedRoute;
 use self::sources::SourceLines;
 use crate::build::{Build, Chunk, absolute};
@@ -101,6 +103,8 @@ pub(crate) struct Version {
     pub(crate) draft_secret: String,
     /// What `request.url` shows.
     pub(crate) site: Site,
+    /// Files that are answers as they are.
+    pub(crate) public: PublicFiles,
     /// Ceilings.
     pub(crate) limits: Limits,
     /// Whether the log has that loaded modules nearly fill the memory.
@@ -132,6 +136,7 @@ impl Version {
             name: settings.name,
             root_url: url::Url::from_directory_path(&root).map(String::from).unwrap_or_default(),
             sources: SourceLines::default(),
+            public: PublicFiles::of(&root),
             root,
             routes: routes.collect(),
             table,

@@ -67,10 +67,9 @@ async fn what_is_not_supported_is_said_once_with_its_places() {
     once(&said, "2 files of pages");
     once(&said, "`headers` and `rewrites` of next.config.ts have no effect");
     once(&said, "vercel.json is not read: `crons` has no effect");
-    once(&said, "public is not supported");
     once(&said, "src/instrumentation.ts is not supported");
     once(&said, "middleware.ts does not run");
-    assert_eq!(said.len(), 11, "{said:#?}");
+    assert_eq!(said.len(), 10, "{said:#?}");
     // The bundle of last time has its warnings, too.
     let again = self::said(&project).await;
     assert_eq!(again, said);

@@ -33,6 +33,7 @@ mod node_limits;
 mod permissions;
 mod primordials;
 mod prototypes;
+mod public;
 mod react;
 mod request;
 mod routing;
