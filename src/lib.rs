@@ -55,7 +55,9 @@ pub use edgehost_ext::message::{BoxError, ResponseBody};
 pub use ending::{CutOff, ShutdownReport};
 pub use enforcer::{contain_fatal_errors, contain_panics};
 pub use error::Error;
-pub use host::{App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Mounted, Progress, RouteSummary};
+pub use host::{
+    App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Mounted, Progress, RouteSummary, Update,
+};
 pub use instances::Instances;
 pub use limits::{Exceeded, Limits};
 pub use memory::MemoryBudget;

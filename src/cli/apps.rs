@@ -1,5 +1,6 @@
 //! Which apps there are: folders of the command line, or tables of `edgehost.toml`.
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -52,7 +53,11 @@ impl Plan {
                 );
             };
             let dir = file.folder.join(dir);
-            let own = config::read(&dir)?;
+            let mut own = config::read(&dir)?;
+            if is_one_folder(&own.folder, &file.folder) {
+                // One of the apps lies beside this file.
+                own = config::File::default();
+            }
             if !own.apps.is_empty() {
                 let text = format!("{} names apps itself: only one edgehost.toml does", dir.display());
                 return Err(BadInput(text).into());
@@ -60,7 +65,26 @@ impl Plan {
             let options = set.clone().or(table.options).or(own.options).or(file.options.clone());
             apps.push(Planned::new(dir, table.app.or(own.app), options));
         }
-        Ok(Self { options, apps: named(apps) })
+        Self { options, apps: named(apps) }.unambiguous()
+    }
+
+    /// Refuses apps that cannot be told apart.
+    fn unambiguous(self) -> anyhow::Result<Self> {
+        let mut taken: HashMap<String, &str> = HashMap::new();
+        for app in &self.apps {
+            let name = app.label();
+            if taken.insert(format!("app {name}"), name).is_some() {
+                return Err(BadInput(format!("there is an app called {name} already")).into());
+            }
+            let hosts = app.hosts.iter().map(|host| host.trim_end_matches('.').to_lowercase());
+            let rest = app.is_default.then(|| "requests that name no other app".to_owned());
+            for wanted in hosts.chain(rest) {
+                if let Some(other) = taken.insert(wanted.clone(), name).filter(|other| *other != name) {
+                    return Err(BadInput(format!("two apps want {wanted}: {other} and {name}")).into());
+                }
+            }
+        }
+        Ok(self)
     }
 
     fn of_folders(dirs: &[PathBuf], set: &Options) -> anyhow::Result<Self> {
@@ -73,8 +97,12 @@ impl Plan {
             }
             apps.push(Planned::new(dir.clone(), file.app, set.clone().or(file.options)));
         }
-        Ok(Self { options: set.clone(), apps: named(apps) })
+        Self { options: set.clone(), apps: named(apps) }.unambiguous()
     }
+}
+
+fn is_one_folder(one: &Path, other: &Path) -> bool {
+    matches!((one.canonicalize(), other.canonicalize()), (Ok(one), Ok(other)) if one == other)
 }
 
 /// Gives apps that are several names, and those that nothing leads to a host.

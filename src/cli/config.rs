@@ -267,6 +267,32 @@ impl Options {
         )
     }
 
+    /// Settings of the server that a running one does not change, as text.
+    pub(super) fn of_server(&self) -> Vec<(&'static str, String)> {
+        macro_rules! shown {
+            ($($name:literal: $field:ident),* $(,)?) => {
+                vec![$(($name, format!("{:?}", self.$field))),*]
+            };
+        }
+        shown!(
+            "shards": shards,
+            "max-wedged": max_wedged,
+            "trust-proxy": trust_proxy,
+            "log": log,
+            "log-format": log_format,
+            "no-access-log": no_access_log,
+            "memory-budget": memory_budget,
+            "limit-connections": limit_connections,
+            "limit-header-read": limit_header_read,
+            "limit-keep-alive": limit_keep_alive,
+            "limit-write-stall": limit_write_stall,
+            "limit-unsent": limit_unsent,
+            "limit-grace": limit_grace,
+            "limit-headers": limit_headers,
+            "limit-header-count": limit_header_count,
+        )
+    }
+
     /// Takes from `PORT` and `HOSTNAME` what is not set here, as `next start` does.
     ///
     /// `HOSTNAME` counts only if it is not the name of this machine: shells and
@@ -391,6 +417,16 @@ mod tests {
         assert_eq!(options.port, Some(1));
         assert_eq!(options.limits().memory, 64 * 1024 * 1024);
         assert_eq!(options.limits().wall, std::time::Duration::from_millis(500));
+    }
+
+    #[test]
+    fn what_only_a_start_changes_is_all_of_the_servers_but_its_addresses() {
+        let mut names: Vec<&str> = Options::default().of_server().iter().map(|(name, _)| *name).collect();
+        names.push("host");
+        names.sort_unstable();
+        let mut expected = OF_SERVERS.to_vec();
+        expected.sort_unstable();
+        assert_eq!(names, expected);
     }
 
     #[test]

@@ -3,13 +3,15 @@
 //! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
 //! happens, and serve.
 //! Where to look: `args` for every flag, `config` for the file, `apps` for which apps there
-//! are, `serve`, `routes`, `types` and `check` for the commands, `reload` for SIGHUP, `output` for what people see.
+//! are, `serve`, `routes`, `types` and `check` for the commands, `listeners` for addresses, `reload` for SIGHUP,
+//! `output` for what people see.
 //! Never: anything that an embedder would want too; that belongs to the library.
 
 mod apps;
 mod args;
 mod check;
 mod config;
+mod listeners;
 mod output;
 mod reload;
 mod routes;

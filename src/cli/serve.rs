@@ -1,22 +1,20 @@
 //! `edgehost serve`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::convert::Infallible;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use edgehost::telemetry::{self, Filter, Log, LogFormat};
-use edgehost::{App, EdgeHost, Environment, Instances, Limits, MemoryBudget};
-use futures::FutureExt;
-use futures::future::LocalBoxFuture;
-use socket2::{Domain, Protocol, Socket, Type};
+use edgehost::{App, EdgeHost, Environment, Error, Instances, Limits, MemoryBudget};
+use futures::stream::FuturesUnordered;
+use futures::{FutureExt, StreamExt};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::apps::{Plan, Planned};
 use super::args::{Format, Options, ServeArgs};
+use super::listeners::{self, Bound, Listeners, Serving, Stop};
 use super::{BadInput, config, output, reload};
-
-const DEFAULT_PORT: u16 = 3000;
-const DEFAULT_HOST: &str = "127.0.0.1";
 
 /// Longest wait for the log where the program ends at once.
 const LAST_WORDS: Duration = Duration::from_millis(200);
@@ -24,9 +22,6 @@ const LAST_WORDS: Duration = Duration::from_millis(200);
 /// How long a signal may be heard of again: npm and shells pass on one that the terminal has
 /// sent to the whole group already.
 const ECHO: Duration = Duration::from_millis(500);
-
-/// Connections that the system holds until they are accepted.
-const BACKLOG: i32 = 1024;
 
 pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     let began = Instant::now();
@@ -58,10 +53,11 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     described.iter().try_for_each(App::validate)?;
     output::line(&format!("{} {}", output::heading("edgehost"), output::faint(env!("CARGO_PKG_VERSION"))));
     // Taken before bundling: a port in use is known at once.
-    let is_shared = plan.apps.iter().any(|app| app.port.is_none());
-    let shared = if is_shared { Some(listen(options, None)?) } else { None };
+    let bound: Vec<Bound> = listeners::wanted(&plan)
+        .into_iter()
+        .map(|(of, address)| listeners::bind(of, address))
+        .collect::<anyhow::Result<_>>()?;
     let host = builder.build()?;
-    let mut own = Vec::new();
     for (planned, app) in plan.apps.iter().zip(described) {
         if plan.apps.len() > 1 {
             output::line("");
@@ -70,19 +66,13 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         let deployed = host.deploy(app).await?;
         output::line("");
         output::routes(&deployed.routes());
-        if let Some(port) = planned.port {
-            own.push((deployed, listen(options, Some(port))?));
-        }
     }
     output::line("");
     output::line(&instances(threads, &plan));
     let ready = began.elapsed().as_millis();
     let ready = u64::try_from(ready).unwrap_or(u64::MAX);
-    let mut listening: Vec<(Option<&str>, &str)> =
-        own.iter().map(|(deployed, (_, address))| (deployed.name(), address.as_str())).collect();
-    listening.extend(shared.iter().map(|(_, address)| (None, address.as_str())));
-    for (app, address) in listening {
-        let url = format!("http://{address}");
+    for bound in &bound {
+        let (app, url) = (bound.app(), format!("http://{}", bound.shown));
         let of_app = app.map(|app| format!(" for {app}")).unwrap_or_default();
         let after = output::faint(&format!("ready in {ready} ms"));
         output::say(
@@ -92,27 +82,49 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
     }
     let terminal = Terminal::find();
     let grace = options.limits().grace;
-    let stop = stop_signal(&options.limits(), terminal)?.shared();
-    let reloading = reload::on_hangup(host.clone(), dirs, set, terminal)?;
-    let mut serving: Vec<LocalBoxFuture<'_, Result<(), edgehost::Error>>> = Vec::new();
-    for listener in shared.into_iter().flat_map(|(listeners, _)| listeners) {
-        serving.push(host.serve(listener, stop.clone()).boxed_local());
+    let stop = stop_signal(&options.limits(), terminal)?.boxed().shared();
+    let (mut listeners, mut servings) = Listeners::new(stop.clone());
+    for bound in bound {
+        listeners.serve(&host, bound);
     }
-    for (deployed, (listeners, _)) in &mut own {
-        for listener in listeners.drain(..) {
-            serving.push(deployed.serve(listener, stop.clone()).boxed_local());
-        }
-    }
-    tokio::select! {
-        served = futures::future::try_join_all(serving) => { served?; }
-        never = reloading => match never {},
-    }
+    let reloading = reload::on_hangup(host.clone(), dirs, set, plan, listeners, terminal)?;
+    serve_all(&mut servings, stop, reloading).await?;
     host.shutdown(grace).await;
     Ok(())
 }
 
+/// Has all listeners served, those that come with a reload included, until the server is to
+/// end and none is left. Where threads are wedged, the other listeners are served to their
+/// end as well.
+async fn serve_all(
+    servings: &mut UnboundedReceiver<Serving>,
+    stop: Stop,
+    reloading: impl Future<Output = Infallible>,
+) -> anyhow::Result<()> {
+    let mut serving = FuturesUnordered::new();
+    let mut result = Ok(());
+    tokio::pin!(reloading);
+    loop {
+        while let Ok(new) = servings.try_recv() {
+            serving.push(new);
+        }
+        tokio::select! {
+            biased;
+            Some(new) = servings.recv() => serving.push(new),
+            Some(served) = serving.next() => match served {
+                Err(error @ Error::Wedged { .. }) => result = Err(error),
+                served => served?,
+            },
+            // A reload may have left one address, and be about to take another.
+            () = stop.clone(), if serving.is_empty() => return Ok(result?),
+            () = std::future::ready(()), if serving.is_empty() && result.is_err() => return Ok(result?),
+            never = &mut reloading => match never {},
+        }
+    }
+}
+
 /// How many threads serve: as many as there are instances, unless fewer are allowed.
-fn threads(plan: &Plan) -> usize {
+pub(super) fn threads(plan: &Plan) -> usize {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let most = plan.options.shards;
     let of_app = |app: &Planned| match app.options.instances.unwrap_or_default() {
@@ -193,73 +205,6 @@ fn log_panics() {
         tracing::error!(thread, place, backtrace, "panicked: {text}");
         output::flush_within(LAST_WORDS);
     }));
-}
-
-/// The listeners on an app's own port or the server's, one for each address of the host, and what stands in a URL for them.
-fn listen(options: &Options, own: Option<u16>) -> anyhow::Result<(Vec<TcpListener>, String)> {
-    let host = options.host.as_deref().map_or(DEFAULT_HOST, |host| host.trim_matches(['[', ']']));
-    let mut port = own.or(options.port).unwrap_or(DEFAULT_PORT);
-    let mut addresses: Vec<SocketAddr> = (host, port)
-        .to_socket_addrs()
-        .map_err(|error| {
-            BadInput(format!("--host is '{host}', which is no address and no known name: {error}"))
-        })?
-        .collect();
-    addresses.sort();
-    addresses.dedup();
-    let mut listeners: Vec<TcpListener> = Vec::new();
-    let mut absent = None;
-    for mut address in addresses {
-        address.set_port(port);
-        match open(address) {
-            Ok(listener) => {
-                // Where any port will do, it is the same one for all addresses.
-                port = listener.local_addr().context("the listener has no address")?.port();
-                listeners.push(listener);
-            }
-            Err(error) if is_absent(&error) => absent = Some((address, error)),
-            Err(error) => return Err(error).with_context(|| cannot_listen(address)),
-        }
-    }
-    if let (true, Some((address, error))) = (listeners.is_empty(), absent) {
-        return Err(error).with_context(|| cannot_listen(address));
-    }
-    let is_name = host.parse::<IpAddr>().is_err();
-    let shown = match listeners.first().map(TcpListener::local_addr) {
-        Some(Ok(address)) if !is_name => address.to_string(),
-        _ => format!("{host}:{port}"),
-    };
-    Ok((listeners, shown))
-}
-
-fn cannot_listen(address: SocketAddr) -> String {
-    format!("cannot listen on {address}: choose another address with --port or --host")
-}
-
-/// Whether the machine has no such address, as one without IPv6 has no `::1`.
-fn is_absent(error: &std::io::Error) -> bool {
-    error.kind() == std::io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(libc::EAFNOSUPPORT)
-}
-
-fn open(address: SocketAddr) -> std::io::Result<TcpListener> {
-    let bind = |address: SocketAddr| -> std::io::Result<TcpListener> {
-        let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        if address.is_ipv6() {
-            // As Node.js does: `::` takes IPv4 as well, whatever the system's default.
-            socket.set_only_v6(!address.ip().is_unspecified())?;
-        }
-        socket.set_reuse_address(true)?;
-        socket.bind(&address.into())?;
-        socket.listen(BACKLOG)?;
-        Ok(socket.into())
-    };
-    match bind(address) {
-        // Every address of a machine without IPv6.
-        Err(error) if is_absent(&error) && address.ip() == IpAddr::V6(Ipv6Addr::UNSPECIFIED) => {
-            bind(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), address.port()))
-        }
-        opened => opened,
-    }
 }
 
 /// Resolves on the first SIGTERM or SIGINT, or when the terminal is closed; the second, unless

@@ -4,6 +4,7 @@ use std::cell::{Cell, OnceCell, RefCell};
 use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
+use std::time::Duration;
 
 use super::Front;
 use super::forward::Forward;
@@ -11,6 +12,10 @@ use crate::ending::CutOff;
 use crate::registry::{App, Directory, Registry};
 use crate::shard::{Backend, Lanes, Local, Shard};
 use crate::version::{AppId, Version, VersionId};
+
+/// How long requests may be on their way from one thread to another, so that they find the
+/// version that they began with as it was.
+const ON_THE_WAY: Duration = Duration::from_millis(250);
 
 /// An app, and what answers for it here.
 pub(super) struct Served {
@@ -112,6 +117,14 @@ impl Apps {
         self.known.replace(Known { directory, served });
         self.prepared.replace(prepared);
         self.number.set(number);
+        // A request that began with one of these may be on its way from another thread.
+        let replaced: Vec<_> = old.into_values().filter(|served| served.local.is_some()).collect();
+        if !replaced.is_empty() && self.lanes.upgrade().is_some_and(|lanes| lanes.len() > 1) {
+            tokio::task::spawn_local(async move {
+                tokio::time::sleep(ON_THE_WAY).await;
+                drop(replaced);
+            });
+        }
     }
 
     /// What answers for an app: isolates of this thread, or another one.
@@ -119,12 +132,29 @@ impl Apps {
         Rc::new(if app.shards.contains(&self.index) {
             Served::here(self.local(&app.version))
         } else {
-            let backend = Rc::new(Forward::new(self.lanes.clone(), app.shards.clone()));
+            let backend = Rc::new(Forward::new(self.lanes.clone(), app.id, app.shards.clone()));
             Served { version: app.version.clone(), backend, local: None }
         })
     }
 
-    /// The isolates of a version on this thread, also of one that is current no more.
+    /// The isolates of an app's version on this thread, also of one that is current no more.
+    pub(super) fn of_app(&self, app: AppId, version: &Arc<Version>) -> Rc<Local> {
+        self.refresh();
+        let known = self.known.borrow();
+        // What is current is kept for the next request.
+        let current = known.directory.position(app).filter(|index| {
+            let app = &known.directory.apps()[*index];
+            app.version.id == version.id && app.shards.contains(&self.index)
+        });
+        let served = current.and_then(|index| {
+            let served = known.served.get(index)?;
+            served.get_or_init(|| self.serve(&known.directory.apps()[index])).local.clone()
+        });
+        served.unwrap_or_else(|| self.local(version))
+    }
+
+    /// The isolates of a version on this thread; they end with what is returned, unless that
+    /// is kept.
     pub(super) fn local(&self, version: &Arc<Version>) -> Rc<Local> {
         let mut locals = self.locals.borrow_mut();
         if let Some(local) = locals.get(&version.id).and_then(std::rc::Weak::upgrade) {

@@ -11,16 +11,18 @@ use super::Front;
 use crate::isolate::Invocation;
 use crate::shard::{Backend, BackendError, Lanes, Share};
 use crate::soon::Soon;
+use crate::version::AppId;
 
 /// Hands invocations to a shard that has an instance of the app.
 pub(super) struct Forward {
     lanes: Weak<Lanes<Front>>,
+    app: AppId,
     shards: Arc<[usize]>,
 }
 
 impl Forward {
-    pub(super) fn new(lanes: Weak<Lanes<Front>>, shards: Arc<[usize]>) -> Self {
-        Self { lanes, shards }
+    pub(super) fn new(lanes: Weak<Lanes<Front>>, app: AppId, shards: Arc<[usize]>) -> Self {
+        Self { lanes, app, shards }
     }
 }
 
@@ -33,13 +35,14 @@ impl Backend for Forward {
         static TURN: AtomicUsize = AtomicUsize::new(0);
         let turn = TURN.fetch_add(1, Ordering::Relaxed);
         let Some(lanes) = self.lanes.upgrade() else { return Soon::Now(Err(BackendError::Ended)) };
+        let app = self.app;
         Soon::Later(Box::pin(async move {
             let _part = match share {
                 Some(share) => share.part().await,
                 None => None,
             };
             let answered = lanes.run(&self.shards, turn, move |front: Rc<Front>| async move {
-                let local = front.local(&invocation.version);
+                let local = front.local(app, &invocation.version);
                 local.call(invocation, None).into_future().await
             });
             match answered.await.flatten() {

@@ -111,9 +111,9 @@ impl Front {
         report.cut_off
     }
 
-    /// The isolates of a version on this thread.
-    pub(super) fn local(&self, version: &Arc<Version>) -> Rc<Local> {
-        self.apps.local(version)
+    /// The isolates of an app's version on this thread.
+    pub(super) fn local(&self, app: AppId, version: &Arc<Version>) -> Rc<Local> {
+        self.apps.of_app(app, version)
     }
 
     /// Answers one request, for `app` or for the one that its host means. Never fails: every

@@ -15,7 +15,7 @@ use super::{EdgeHost, Shared};
 use crate::error::Error;
 use crate::front::Front;
 use crate::instances::Instances;
-use crate::registry;
+use crate::registry::{self, Names};
 use crate::shard::BackendError;
 use crate::telemetry::{Event, VersionReplaced};
 use crate::version::{AppId, Version};
@@ -32,6 +32,18 @@ impl fmt::Debug for Deployed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Deployed").field("name", &self.name).finish_non_exhaustive()
     }
+}
+
+/// What an update has changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Update {
+    /// Nothing: modules, settings and hosts are what they were, and the version goes on.
+    Unchanged,
+    /// The hosts that mean the app; the version goes on.
+    Hosts,
+    /// Another version has taken over.
+    Version,
 }
 
 impl EdgeHost {
@@ -51,7 +63,7 @@ impl EdgeHost {
         let version = self.0.load(name.clone(), &mut app, None).await?;
         let names = app.names()?;
         let placing = self.0.placing.lock();
-        let shards = self.0.place(app.instances);
+        let shards = self.0.place(app.instances, &[]);
         let entry = registry::App { id, name: name.clone(), names, version, shards };
         self.0.registry.add(entry).map_err(|problem| Error::Settings(vec![problem]))?;
         drop(placing);
@@ -75,10 +87,10 @@ impl EdgeHost {
     /// Takes an app away. Requests in flight are answered; those that come are not. Tells
     /// whether there was one.
     pub async fn remove(&self, name: &str) -> bool {
-        let Some(app) = self.app(name) else { return false };
-        let removed = self.0.registry.remove(app.id).is_some();
-        self.0.refresh().await;
-        removed
+        match self.app(name) {
+            Some(app) => app.remove().await,
+            None => false,
+        }
     }
 }
 
@@ -129,21 +141,77 @@ impl Deployed {
     /// [`Error`] as with [`EdgeHost::deploy`], and [`Error::Version`] when a route is broken,
     /// or its module does not load, that the current version serves: that one goes on.
     pub async fn replace(&self, app: App) -> Result<(), Error> {
+        let (host, current) = self.current()?;
+        let mut app = app;
+        let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };
         let began = Instant::now();
+        let version = host.load(self.name.clone(), &mut app, Some(current.shards.len())).await?;
+        self.exchange(&host, &current, version, names, current.shards.clone(), began).await
+    }
+
+    /// Makes the app what `app` says, hosts and instances included, and its name left aside:
+    /// as [`Self::replace`], but a version in which nothing has changed goes on, with what its
+    /// modules remember.
+    ///
+    /// # Errors
+    ///
+    /// As [`Self::replace`].
+    pub async fn update(&self, app: App) -> Result<Update, Error> {
+        let (host, current) = self.current()?;
+        let mut app = app;
+        let names = app.names()?;
+        let began = Instant::now();
+        let version = host.load(self.name.clone(), &mut app, None).await?;
+        let shards = host.place(app.instances, &current.shards);
+        if shards != current.shards || !current.version.is_same(&version) {
+            self.exchange(&host, &current, version, Some(names), shards, began).await?;
+            return Ok(Update::Version);
+        }
+        if names == current.names {
+            return Ok(Update::Unchanged);
+        }
+        let same = current.version.clone();
+        let renamed = host.registry.replace(self.id, &current.version, same, Some(names), None);
+        host.refresh().await;
+        renamed.map(|()| Update::Hosts).map_err(Error::Version)
+    }
+
+    /// Takes the app away. Requests in flight are answered; those that come are not. Tells
+    /// whether it was there.
+    pub async fn remove(&self) -> bool {
+        let Some(host) = self.host.upgrade() else { return false };
+        let removed = host.registry.remove(self.id).is_some();
+        host.refresh().await;
+        removed
+    }
+
+    fn current(&self) -> Result<(Arc<Shared>, registry::App), Error> {
         let gone = || Error::Version("the app has been removed".to_owned());
         let host = self.host.upgrade().filter(|host| !host.has_ended()).ok_or(Error::Ended)?;
         let current = host.app(self.id).ok_or_else(gone)?;
-        let mut app = app;
-        let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };
-        let version = host.load(self.name.clone(), &mut app, Some(current.shards.len())).await?;
+        Ok((host, current))
+    }
+
+    /// Has a version take over from the current one, on these shards.
+    async fn exchange(
+        &self,
+        host: &Shared,
+        current: &registry::App,
+        version: Arc<Version>,
+        names: Option<Names>,
+        shards: Arc<[usize]>,
+        began: Instant,
+    ) -> Result<(), Error> {
         if let Some(problem) = broken(&current.version, &version) {
             return Err(Error::Version(problem));
         }
-        let prepared = host.prepare(&current, &version).await;
-        let replaced =
-            prepared.and_then(|()| host.registry.replace(self.id, &current.version, version.clone(), names));
+        let prepared = host.prepare(&shards, current, &version).await;
+        let replaced = prepared.and_then(|()| {
+            let shards = Some(shards.clone());
+            host.registry.replace(self.id, &current.version, version.clone(), names, shards)
+        });
         if replaced.is_err() {
-            host.give_up(&current.shards, &version).await;
+            host.give_up(&shards, &version).await;
         }
         if replaced.is_ok() {
             let (app, took) = (self.name.as_deref(), began.elapsed());
@@ -189,23 +257,30 @@ impl Shared {
         directory.position(id).map(|index| directory.apps()[index].clone())
     }
 
-    /// Chooses shards for an app: those with the fewest instances.
-    fn place(&self, instances: Instances) -> Arc<[usize]> {
+    /// Chooses shards for an app: of those on which it is, then of those with the fewest
+    /// instances.
+    fn place(&self, instances: Instances, current: &[usize]) -> Arc<[usize]> {
         let (_, directory) = self.registry.directory();
-        let mut taken: Vec<(usize, usize)> = (0..self.lanes.len()).map(|index| (0, index)).collect();
+        let mut taken: Vec<(bool, usize, usize)> =
+            (0..self.lanes.len()).map(|index| (!current.contains(&index), 0, index)).collect();
         for index in directory.apps().iter().flat_map(|app| app.shards.iter()) {
-            taken[*index].0 += 1;
+            taken[*index].1 += 1;
         }
         taken.sort_unstable();
         let wanted = instances.threads(Some(taken.len()));
-        let mut shards: Vec<usize> = taken.into_iter().take(wanted).map(|(_, index)| index).collect();
+        let mut shards: Vec<usize> = taken.into_iter().take(wanted).map(|(_, _, index)| index).collect();
         shards.sort_unstable();
         shards.into()
     }
 
-    /// Makes a version ready on every shard that has an instance of its app.
-    async fn prepare(&self, app: &registry::App, version: &Arc<Version>) -> Result<(), String> {
-        for index in app.shards.iter() {
+    /// Makes a version ready on every shard that is to have an instance of its app.
+    async fn prepare(
+        &self,
+        shards: &[usize],
+        app: &registry::App,
+        version: &Arc<Version>,
+    ) -> Result<(), String> {
+        for index in shards {
             let Some(lane) = self.lanes.get(*index) else { continue };
             let (next, current) = (version.clone(), app.version.clone());
             let prepared =

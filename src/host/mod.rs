@@ -41,7 +41,7 @@ use tokio::sync::{Semaphore, watch};
 use self::app::summaries;
 pub use self::app::{App, Progress, RouteSummary};
 pub use self::builder::{EdgeHostBuilder, HostBuilder};
-pub use self::deploy::Deployed;
+pub use self::deploy::{Deployed, Update};
 pub use self::mounted::Mounted;
 use crate::calling::{self, Mount};
 use crate::ending::{Ending, EndingWatch, ShutdownReport};

@@ -52,7 +52,7 @@ impl std::fmt::Display for HostName {
 }
 
 /// What an app is asked for by.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Names {
     /// Its hosts.
     pub(crate) hosts: Arc<[HostName]>,

@@ -105,7 +105,8 @@ impl Registry {
         })
     }
 
-    /// Puts another version of an app into the place of `expected`, perhaps with other names.
+    /// Puts another version of an app into the place of `expected`, perhaps with other names
+    /// and on other shards.
     ///
     /// # Errors
     ///
@@ -116,6 +117,7 @@ impl Registry {
         expected: &Arc<Version>,
         version: Arc<Version>,
         names: Option<Names>,
+        shards: Option<Arc<[usize]>>,
     ) -> Result<(), String> {
         self.0.change(|directory| {
             let mut apps = directory.apps.clone();
@@ -123,6 +125,7 @@ impl Registry {
             let app = app.ok_or_else(|| "another version took over meanwhile".to_owned())?;
             app.version = version;
             app.names = names.unwrap_or_else(|| app.names.clone());
+            app.shards = shards.unwrap_or_else(|| app.shards.clone());
             Ok((Directory::new(apps)?, ()))
         })
     }

@@ -65,15 +65,17 @@ impl<S: 'static, R: Send + 'static> Errand<S, R> {
         Self { work: Arc::new(Mutex::new(Some(work))), result }
     }
 
-    /// What a thread gets: the work, if no other has begun with it.
+    /// What a thread gets: the work, if no other has begun with it by the time that it is this
+    /// task's turn.
     fn ticket(&self) -> Work<S> {
         let work = self.work.clone();
         Box::new(move |service| {
-            let work = work.lock().take();
-            match work {
-                Some(work) => work(service),
-                None => Box::pin(std::future::ready(())),
-            }
+            Box::pin(async move {
+                let work = work.lock().take();
+                if let Some(work) = work {
+                    work(service).await;
+                }
+            })
         })
     }
 

@@ -11,7 +11,7 @@ mod route;
 mod sources;
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -21,7 +21,7 @@ use edgehost_ext::message::Site;
 pub(crate) use self::public::{Coding, PublicFiles};
 pub(crate) use self::route::ServedRoute;
 use self::sources::SourceLines;
-use crate::build::{Build, Chunk, absolute};
+use crate::build::{Build, Chunk, absolute, digest};
 use crate::enforcer::{Access, Guard};
 use crate::limits::Limits;
 use crate::permissions::Permissions;
@@ -77,6 +77,8 @@ pub(crate) struct Settings {
 pub(crate) struct Version {
     /// Tells it from others.
     pub(crate) id: VersionId,
+    /// Of all that it is made of but its modules.
+    fingerprint: String,
     /// What people call the app; none where it is the only one.
     pub(crate) name: Option<Arc<str>>,
     /// The project folder.
@@ -124,6 +126,7 @@ impl Version {
     ///
     /// A sentence where a list in the permissions cannot be understood.
     pub(crate) fn new(root: PathBuf, build: Build, settings: Settings) -> Result<Arc<Self>, String> {
+        let fingerprint = fingerprint(&root, &build, &settings);
         let Build { manifest, chunks } = build;
         let packages: Vec<PathBuf> = manifest.packages.iter().map(|path| absolute(&root, path)).collect();
         let access =
@@ -133,6 +136,7 @@ impl Version {
         let environment = &settings.environment;
         Ok(Arc::new(Self {
             id: VersionId::next(),
+            fingerprint,
             name: settings.name,
             root_url: url::Url::from_directory_path(&root).map(String::from).unwrap_or_default(),
             sources: SourceLines::default(),
@@ -159,8 +163,40 @@ impl Version {
         }))
     }
 
+    /// Whether another one would answer in the same way: the same modules from the same places,
+    /// with the same settings.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let is_there = |(specifier, chunk): (&String, &Chunk)| {
+            let other = other.chunks.get(specifier);
+            other.is_some_and(|other| other.code == chunk.code && other.map.read() == chunk.map.read())
+        };
+        self.fingerprint == other.fingerprint
+            && self.chunks.len() == other.chunks.len()
+            && self.chunks.iter().all(is_there)
+    }
+
     /// What the isolates of a runtime start from.
     pub(crate) fn layer(&self, kind: Runtime) -> Layer {
         if self.node.contains(&kind) { Layer::Node } else { Layer::Web }
     }
+}
+
+/// Of what a version is made of, but for its modules.
+fn fingerprint(root: &Path, build: &Build, settings: &Settings) -> String {
+    // Whoever adds a setting has to think of this.
+    let Settings {
+        name: _,
+        limits,
+        permissions,
+        environment,
+        draft_secret,
+        public_origin,
+        observer: _,
+        guard: _,
+    } = settings;
+    let manifest = serde_json::to_string(&build.manifest).unwrap_or_default();
+    let text = format!(
+        "{root:?} {manifest} {limits:?} {permissions:?} {environment:?} {draft_secret:?} {public_origin:?}"
+    );
+    digest(text.as_bytes())
 }
