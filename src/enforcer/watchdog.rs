@@ -24,6 +24,7 @@ use parking_lot::Mutex;
 use super::budget::Guard;
 use super::clock::{self, ThreadClock};
 use super::external::Quota;
+use super::wedge::Wedge;
 use super::{ScopeKey, Sighting, queries};
 use crate::limits::Exceeded;
 use crate::memory::give_back;
@@ -126,6 +127,8 @@ pub(crate) struct Slot {
     route: AtomicUsize,
     request: AtomicU64,
     on_wedge: OnWedge,
+    /// Tells of the thread that it is on.
+    wedge: Arc<Wedge>,
     clock: ThreadClock,
     isolate: OnceLock<v8::IsolateHandle>,
     quota: Arc<Quota>,
@@ -231,6 +234,7 @@ impl Slot {
         quota: Arc<Quota>,
         held: Held,
         guard: Arc<Guard>,
+        wedge: Arc<Wedge>,
         on_wedge: OnWedge,
     ) -> Arc<Self> {
         Arc::new(Self {
@@ -243,6 +247,7 @@ impl Slot {
             route: AtomicUsize::new(NOBODY),
             request: AtomicU64::new(0),
             on_wedge,
+            wedge,
             clock: ThreadClock::current(),
             isolate: OnceLock::new(),
             quota,
@@ -394,6 +399,8 @@ impl Slot {
             }
             return true;
         };
+        // Seen twice: it has gone on for a tick at least.
+        self.wedge.is_held_at(since_epoch(now));
         if let Some(&Decision { exceeded, at }) = watch.decision() {
             // Again and again: native code that builds an error may swallow a termination.
             if now.duration_since(at) >= PATIENCE {

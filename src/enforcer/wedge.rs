@@ -9,12 +9,18 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::atomic::{AtomicI32, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use deno_core::v8;
 use parking_lot::Mutex;
 use tokio::sync::watch;
+
+use super::watchdog::since_epoch;
+
+/// For how long a look at a turn counts, in nanoseconds: the next one comes before that.
+const HELD_FOR: u64 = 20_000_000;
 
 /// The niceness of a thread that nobody waits for.
 const LEAST_URGENT: libc::c_int = 19;
@@ -28,6 +34,8 @@ pub(crate) struct Wedge {
     lent: Mutex<Table<Box<dyn Send>>>,
     /// The system's number for the thread.
     thread: AtomicI32,
+    /// When one turn was last seen to go on and on there, in nanoseconds.
+    held: AtomicU64,
 }
 
 struct Table<T> {
@@ -64,6 +72,7 @@ impl Wedge {
             sockets: Mutex::default(),
             lent: Mutex::default(),
             thread: AtomicI32::new(0),
+            held: AtomicU64::new(0),
         })
     }
 
@@ -91,6 +100,17 @@ impl Wedge {
         if thread > 0 {
             yield_to_others(thread);
         }
+    }
+
+    /// One turn goes on there, at this moment.
+    pub(super) fn is_held_at(&self, now: u64) {
+        self.held.store(now, Ordering::Relaxed);
+    }
+
+    /// Whether one turn has gone on there for a while, so that whatever comes has to wait.
+    pub(crate) fn is_held(&self) -> bool {
+        let held = self.held.load(Ordering::Relaxed);
+        held != 0 && since_epoch(Instant::now()).saturating_sub(held) < HELD_FOR
     }
 
     pub(crate) fn is_wedged(&self) -> bool {

@@ -120,7 +120,8 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
     let quota = Quota::new(limits.memory);
     let held = Held::default();
     let (watched, guard) = (held.clone(), version.guard.clone());
-    let slot = Slot::new(limits.memory, quota.clone(), watched, guard, on_wedge(version, wedge));
+    let told = on_wedge(version, wedge);
+    let slot = Slot::new(limits.memory, quota.clone(), watched, guard, wedge.clone(), told);
     quota.report_to(&slot);
     let grown = Arc::downgrade(&slot);
     held.on_growth(move || {

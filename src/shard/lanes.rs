@@ -296,8 +296,8 @@ impl<S: 'static> Lanes<S> {
         fresh
     }
 
-    /// Has work done on one of the shards with these indices: the freer of two neighbours, of
-    /// which `turn` chooses the first. If its thread turns out to have wedged before it began
+    /// Has work done on one of the shards with these indices: the freer of two neighbours that
+    /// no long turn holds, of which `turn` chooses the first. If its thread turns out to have wedged before it began
     /// with the work, another one does it. Who stops waiting for it gives it up.
     ///
     /// # Errors
@@ -330,8 +330,13 @@ impl<S: 'static> Lanes<S> {
                     of.get(turn.wrapping_add(offset) % of.len()).and_then(|index| all.get(*index))
                 };
                 let is_lost = |lane: &Arc<Lane<S>>| lane.is_lost.load(Ordering::Relaxed);
-                let mut there = (0..of.len()).filter_map(lane).filter(|lane| !is_lost(lane));
-                let (first, second) = (there.next()?, there.next());
+                let there = || (0..of.len()).filter_map(lane).filter(|lane| !is_lost(lane));
+                let mut free = there().filter(|lane| !lane.wedge.is_held());
+                let (first, second) = match free.next() {
+                    Some(first) => (first, free.next()),
+                    // Whoever is held by one long turn answers nobody else until it is over.
+                    None => (there().next()?, there().nth(1)),
+                };
                 let freer = second.filter(|second| second.in_flight() < first.in_flight());
                 freer.unwrap_or(first).clone()
             };

@@ -252,7 +252,7 @@ async fn requests_and_streams_in_flight_finish_on_their_version() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn nothing_is_lost_while_versions_are_exchanged() {
-    const VERSIONS: usize = 40;
+    const VERSIONS: usize = 200;
     let project = project().file("app/route.ts", version(0));
     let host = host(2);
     let deployed = host.deploy(app(&project, "app").instances(2)).await.expect("deployed");

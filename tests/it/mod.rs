@@ -18,6 +18,7 @@ mod globals;
 mod harness;
 mod hints;
 mod interfaces;
+mod isolation;
 mod library;
 mod limits;
 mod loading;

@@ -228,13 +228,17 @@ fn stuck_for_a_while() -> String {
 async fn calls_that_no_thread_has_begun_move_to_the_fresh_one() {
     let told = Told::default();
     let project = stuck()
-        .file("app/stuck-post/route.ts", stuck_for_a_while().replace("GET", "POST"))
+        .file(
+            "app/held/route.ts",
+            "export const POST = async (request: Request) =>
+            Response.json([].includes.call({ length: Number(await request.text()) } as any, 1));",
+        )
         .limits(|limits| limits.cpu = Duration::from_millis(300));
     let host = project.builder().max_wedged(2).observer(told.clone()).build().await.expect("a host");
-    let call = |path: &'static str| {
+    let call = |path: &'static str, body: &'static str| {
         let host = host.clone();
         tokio::spawn(async move {
-            let request = Request::post(path).body(http_body_util::Full::new(bytes::Bytes::from("whole")));
+            let request = Request::post(path).body(http_body_util::Full::new(bytes::Bytes::from(body)));
             let response = host.call(request.expect("a request")).await;
             let code = response.headers().get("x-edgehost-error").cloned();
             let body = response.into_body().collect().await.expect("a body").to_bytes();
@@ -242,9 +246,12 @@ async fn calls_that_no_thread_has_begun_move_to_the_fresh_one() {
         })
     };
     for (count, is_replaced) in [(1, true), (2, false)] {
-        let stuck = call("/stuck-post");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-        let waiting: Vec<_> = (0..20).map(|_| call("/echo")).collect();
+        // Their modules are there: what comes later is run at once.
+        assert_eq!(call("/held", "10").await.expect("no panic").0, None);
+        assert_eq!(call("/echo", "whole").await.expect("no panic").0, None);
+        let stuck = call("/held", LONG);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        let waiting: Vec<_> = (0..20).map(|_| call("/echo", "whole")).collect();
         assert_eq!(stuck.await.expect("no panic").0.as_deref(), Some("WEDGED"));
         for call in waiting {
             let (code, body) = call.await.expect("no panic");
@@ -261,7 +268,7 @@ async fn calls_that_no_thread_has_begun_move_to_the_fresh_one() {
         );
     }
     // Nobody is left to answer, and nobody waits for ever.
-    assert_eq!(call("/echo").await.expect("no panic").0.as_deref(), Some("WEDGED"));
+    assert_eq!(call("/echo", "whole").await.expect("no panic").0.as_deref(), Some("WEDGED"));
     let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
     let served = host.serve(listener, std::future::pending()).await;
     assert!(matches!(served, Err(Error::Wedged { threads: 2, of: 2, .. })), "{served:?}");

@@ -83,17 +83,27 @@ pub(crate) fn forget_peak(root: u32) {
     }
 }
 
+/// Resident memory of a server and its children, in MiB.
+pub(crate) fn resident_mib(root: u32) -> anyhow::Result<f64> {
+    let mut sum = 0.0;
+    for pid in tree(root) {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).context("the server is gone")?;
+        sum += mib_in(&status, "VmRSS:").context("no VmRSS")?;
+    }
+    Ok(sum)
+}
+
 /// Most resident memory that a server and its children had, in MiB.
 pub(crate) fn peak_mib(root: u32) -> f64 {
     let of = |pid: u32| {
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
-        peak_in(&status)
+        mib_in(&status, "VmHWM:")
     };
     tree(root).into_iter().filter_map(of).sum()
 }
 
-fn peak_in(status: &str) -> Option<f64> {
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+fn mib_in(status: &str, field: &str) -> Option<f64> {
+    let line = status.lines().find_map(|line| line.strip_prefix(field))?;
     Some(line.split_whitespace().next()?.parse::<f64>().ok()? / 1024.0)
 }
 
@@ -160,7 +170,7 @@ mod tests {
 
     #[test]
     fn peaks_and_calls_are_read() {
-        assert_eq!(peak_in("Name:\tx\nVmHWM:\t   20480 kB\nVmRSS:\t 1 kB\n"), Some(20.0));
+        assert_eq!(mib_in("Name:\tx\nVmHWM:\t   20480 kB\nVmRSS:\t 1 kB\n", "VmHWM:"), Some(20.0));
         let table = "% time     seconds  usecs/call     calls    errors syscall\n\
                      ------ ----------- ----------- --------- --------- ----------------\n\
                      67.54    0.101714          10     10112           sendto\n\

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use anyhow::{Context, bail, ensure};
 
-use super::rows::{Payload, Protocol, Row};
+use super::rows::{APPS, App, Payload, Protocol, Row};
 use crate::{process, root};
 
 /// Where a server runs, and where what asks it.
@@ -84,6 +84,24 @@ fn lua(row: &Row) -> String {
     }
     for (name, value) in &row.headers {
         let _ = writeln!(text, "wrk.headers['{name}'] = '{value}'");
+    }
+    if row.app == App::Ten {
+        // Made before the first is sent: the load is to cost no more than that of one app.
+        let _ = writeln!(
+            text,
+            "local requests, turn = {{}}, 0
+function init()
+  for app = 0, {last} do
+    wrk.headers['host'] = 'app' .. app .. '.localhost'
+    requests[app] = wrk.format()
+  end
+end
+function request()
+  turn = (turn + 1) % {APPS}
+  return requests[turn]
+end",
+            last = APPS - 1,
+        );
     }
     text.push_str(
         "function done(summary, latency)

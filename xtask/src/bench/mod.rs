@@ -2,9 +2,10 @@
 //!
 //! A server runs on one core and the load generator on another, in turn, several
 //! times. Absolute figures depend on the machine; the ratios are what counts.
-//! Where to look: `rows` for what is asked, `peers` for the servers, `load` for the
+//! Where to look: `rows` for what is asked, `apps` for very many apps, `peers` for the servers, `load` for the
 //! generators, `process` for CPU time and memory, `report` for the table.
 
+mod apps;
 mod load;
 mod peers;
 mod report;
@@ -40,6 +41,8 @@ struct Flags {
     only: Vec<String>,
     binaries: Vec<PathBuf>,
     minutes: Option<f64>,
+    /// Many small apps are measured, so many, and nothing else.
+    apps: Option<usize>,
 }
 
 impl Flags {
@@ -58,8 +61,9 @@ impl Flags {
                     ensure!(minutes > 0.0, "--minutes wants a number above 0");
                     flags.minutes = Some(minutes);
                 }
+                "--apps" => flags.apps = Some(value()?.parse().context("--apps wants a number")?),
                 _ => bail!(
-                    "unknown flag {word}: bench takes --quick, --peers, --only ROW[,ROW..], --binary PATH and --minutes N"
+                    "unknown flag {word}: bench takes --quick, --peers, --only ROW[,ROW..], --binary PATH, --minutes N and --apps N"
                 ),
             }
         }
@@ -88,6 +92,15 @@ pub(crate) fn run(words: &[&str]) -> anyhow::Result<()> {
     say("Building release binaries.");
     cargo(&["build", "--release", "--bin", "edgehost", "--example", "bare_hyper"])?;
     let binaries = binaries(&flags.binaries)?;
+    if let Some(count) = flags.apps {
+        let mut report = String::new();
+        for (label, binary) in &binaries {
+            let _ = writeln!(report, "{label} build");
+            apps::measure(&mut report, binary, count)?;
+        }
+        print(&report);
+        return Ok(());
+    }
     if flags.peers {
         return compare_with_peers(&flags, &rows, &binaries);
     }
@@ -176,7 +189,7 @@ fn measure(
     let mut measured = Vec::new();
     let mut spent = Duration::ZERO;
     let mut left: Vec<&Row> = rows.iter().collect();
-    for app in [App::Web, App::Node, App::Many] {
+    for app in [App::Web, App::Node, App::Many, App::Ten] {
         let of_app: Vec<&Row> = rows.iter().filter(|row| row.app == app).collect();
         let mut running: Vec<(&Peer, Result<Running, String>)> = Vec::new();
         for peer in peers.iter().filter(|peer| of_app.iter().any(|row| peer.plays(row))) {

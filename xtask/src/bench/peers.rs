@@ -1,5 +1,6 @@
 //! The servers that are compared: where they come from and how they are started.
 
+use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -10,7 +11,7 @@ use anyhow::{Context, ensure};
 use sha2::{Digest, Sha256};
 
 use super::load::{SERVER_CORE, folder};
-use super::rows::{App, Protocol, ROUTES, Row};
+use super::rows::{APPS, App, Protocol, ROUTES, Row, host_of};
 use crate::server::Server;
 use crate::{root, say};
 
@@ -140,6 +141,10 @@ impl Peer {
     /// Whether the server is one for the row.
     pub(super) fn plays(&self, row: &Row) -> bool {
         let is_h2c = row.protocol == Protocol::H2c;
+        if row.app == App::Ten {
+            // Others have no apps to tell apart.
+            return matches!(self.kind, Kind::Bare | Kind::Edgehost { .. });
+        }
         match &self.kind {
             Kind::Bare | Kind::Edgehost { .. } => true,
             Kind::Next | Kind::Vinext => !is_h2c,
@@ -268,6 +273,20 @@ fn project(app: App) -> anyhow::Result<PathBuf> {
             write_many(&dir, "")?;
             Ok(dir)
         }
+        App::Ten => {
+            let dir = folder().join("ten");
+            let project = root().join("benches/app");
+            let mut tables = String::new();
+            for app in 0..APPS {
+                let _ = writeln!(
+                    tables,
+                    "[[app]]\nname = \"app{app}\"\ndir = {project:?}\nhosts = [\"{}\"]",
+                    host_of(app)
+                );
+            }
+            write(&dir.join("edgehost.toml"), &tables)?;
+            Ok(dir)
+        }
     }
 }
 
@@ -283,7 +302,7 @@ fn write_many(dir: &Path, before: &str) -> anyhow::Result<()> {
 }
 
 /// Writes a file that does not have this text yet.
-fn write(path: &Path, text: &str) -> anyhow::Result<()> {
+pub(super) fn write(path: &Path, text: &str) -> anyhow::Result<()> {
     if std::fs::read_to_string(path).is_ok_and(|present| present == text) {
         return Ok(());
     }

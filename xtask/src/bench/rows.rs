@@ -11,6 +11,14 @@ use ureq::http;
 /// Routes of the app with many of them.
 pub(super) const ROUTES: usize = 800;
 
+/// Apps of the row with several of them.
+pub(super) const APPS: usize = 10;
+
+/// The host of one of them.
+pub(super) fn host_of(app: usize) -> String {
+    format!("app{app}.localhost")
+}
+
 /// Bytes of the row that uploads.
 const UPLOAD: usize = 10 * 1024 * 1024;
 
@@ -23,6 +31,8 @@ pub(super) enum App {
     Node,
     /// 800 generated routes.
     Many,
+    /// Ten times `benches/app`, each an app of its own.
+    Ten,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -119,9 +129,14 @@ impl Row {
 
     /// Asks once and looks at the answer.
     pub(super) fn verify(&self, address: &str) -> anyhow::Result<()> {
-        if self.protocol == Protocol::H2c {
-            return self.verify_by_h2c(address);
+        match (self.protocol, self.app) {
+            (Protocol::H2c, _) => self.verify_by_h2c(address),
+            (_, App::Ten) => (0..APPS).try_for_each(|app| self.verify_at(address, Some(&host_of(app)))),
+            _ => self.verify_at(address, None),
         }
+    }
+
+    fn verify_at(&self, address: &str, host: Option<&str>) -> anyhow::Result<()> {
         let agent: ureq::Agent = ureq::Agent::config_builder()
             .timeout_global(Some(Duration::from_secs(30)))
             .http_status_as_error(false)
@@ -134,6 +149,9 @@ impl Row {
             http::Request::builder().method(method).uri(format!("http://{address}{}", self.path));
         for (name, value) in &self.headers {
             request = request.header(*name, *value);
+        }
+        if let Some(host) = host {
+            request = request.header("host", host);
         }
         let mut response = match body {
             Some(body) => agent.run(request.body(body)?)?,
@@ -312,6 +330,14 @@ pub(super) fn all() -> Vec<Row> {
     );
     many.app = App::Many;
     rows.push(many);
+    let mut ten = Row::get(
+        "ten-apps",
+        "GET, small JSON, of ten apps in turn",
+        "/json",
+        Right::Json(json!({ "ok": true, "message": "hello" })),
+    );
+    ten.app = App::Ten;
+    rows.push(ten);
     rows
 }
 
