@@ -371,6 +371,12 @@ impl Slot {
         }
     }
 
+    /// Whether a turn runs that somebody waits for. One of a thread that was written off is
+    /// looked at now and then, in case that it comes back.
+    fn needs_looks(&self) -> bool {
+        self.fence.latest().is_some() && !self.wedge.is_wedged()
+    }
+
     /// Looks at the isolate; true if it has run since the last look.
     fn inspect(&self, tick: u64, now: Instant) -> bool {
         let count = self.fence.count();
@@ -424,8 +430,7 @@ impl Slot {
                 drop(watch);
                 (self.on_wedge)(exceeded, self.behalf());
             }
-            // Nobody waits for one that is written off: it is looked at now and then.
-            return !was_wedged;
+            return !was_wedged && !self.wedge.is_wedged();
         }
         let used = nanos(cpu.saturating_sub(seen.cpu) + TICK);
         let exceeded = if used >= self.cpu_budget_ns.load(Ordering::Relaxed) {
@@ -807,8 +812,10 @@ fn run() {
         }
         // Announce first, look second: a turn that begins in between sees the announcement.
         PARKED.store(true, Ordering::SeqCst);
-        let begun = SLOTS.lock().iter().filter_map(Weak::upgrade).any(|slot| slot.fence.latest().is_some());
-        if !begun {
+        let begun = SLOTS.lock().iter().filter_map(Weak::upgrade).any(|slot| slot.needs_looks());
+        if begun {
+            idle = 0;
+        } else {
             // Wakes now and then all the same, to notice that the last isolate is gone.
             std::thread::park_timeout(Duration::from_millis(250));
         }

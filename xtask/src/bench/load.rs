@@ -92,7 +92,7 @@ fn lua(row: &Row) -> String {
             "local requests, turn = {{}}, 0
 function init()
   for app = 0, {last} do
-    wrk.headers['host'] = 'app' .. app .. '.localhost'
+    wrk.headers['Host'] = 'app' .. app .. '.localhost'
     requests[app] = wrk.format()
   end
 end
