@@ -63,4 +63,5 @@ pub use limits::{Exceeded, Limits};
 pub use memory::MemoryBudget;
 pub use permissions::{Permissions, Profile};
 pub use project::{Environment, ProjectError};
+pub use server::Http1;
 pub use types::ProjectTypes;

@@ -92,7 +92,7 @@ async fn read(body: Incoming, way: Way, limit: u64) -> Result<Option<Vec<u8>>, (
 
 /// Decodes by the letter of RFC 9112, section 7.1, with any extension; what follows the body
 /// comes with it.
-fn reference(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
+pub fn reference(mut bytes: &[u8]) -> Option<(Vec<u8>, &[u8])> {
     let mut body = Vec::new();
     loop {
         let digits = bytes.iter().take_while(|byte| byte.is_ascii_hexdigit()).count();

@@ -9,3 +9,4 @@ pub mod chunked;
 pub mod decoding;
 pub mod headers;
 mod parts;
+pub mod wire;

@@ -96,6 +96,25 @@ pub(super) enum Format {
     Json,
 }
 
+/// Who speaks HTTP/1.1 with clients.
+#[derive(Debug, Clone, Copy, ValueEnum, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Http1 {
+    /// edgehost
+    Own,
+    /// hyper, for comparison
+    Hyper,
+}
+
+impl From<Http1> for edgehost::Http1 {
+    fn from(http1: Http1) -> Self {
+        match http1 {
+            Http1::Own => Self::Own,
+            Http1::Hyper => Self::Hyper,
+        }
+    }
+}
+
 /// What can be set by flag, variable and file alike.
 #[derive(Debug, Clone, Default, Args, serde::Deserialize)]
 #[serde(default, rename_all = "kebab-case")]
@@ -118,6 +137,9 @@ pub(super) struct Options {
     /// Serve a project that has a middleware or proxy file, without running that file
     #[arg(long, env = "EDGEHOST_IGNORE_MIDDLEWARE", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
     pub(super) ignore_middleware: Option<bool>,
+    /// Who speaks HTTP/1.1 with clients [default: own]
+    #[arg(long, env = "EDGEHOST_HTTP1", hide = true)]
+    pub(super) http1: Option<Http1>,
     /// Scheme and host that request.url shows, such as https://example.com [default: the Host header]
     #[arg(long, env = "EDGEHOST_PUBLIC_ORIGIN", value_name = "ORIGIN")]
     pub(super) public_origin: Option<String>,

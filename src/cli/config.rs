@@ -219,6 +219,7 @@ impl Options {
             shards,
             max_wedged,
             ignore_middleware,
+            http1,
             public_origin,
             draft_secret,
             log_format,

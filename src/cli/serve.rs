@@ -44,6 +44,7 @@ pub(super) async fn run(args: ServeArgs) -> anyhow::Result<()> {
         ))
         .trust_proxies(options.trust_proxy.iter().map(|network| network.0))
         .shards(threads)
+        .http1(options.http1.map(Into::into).unwrap_or_default())
         .observer(log);
     if let Some(threads) = options.max_wedged {
         builder = builder.max_wedged(threads);

@@ -6,16 +6,12 @@ use std::time::Instant;
 
 use bytes::Bytes;
 use edgehost_ext::message::{
-    BodyPolicy, BoxError, Given, Origin, Patience, Presence, RequestBody, RequestHead, RequestId, below,
-    linger,
+    BodyPolicy, Given, Origin, Patience, Presence, RequestBody, RequestHead, RequestId, Upload, below, linger,
 };
 use http::header::EXPECT;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderValue, Request};
-use http_body::Body;
-use http_body_util::BodyExt;
-use http_body_util::combinators::UnsyncBoxBody;
 
 use super::access;
 use super::respond::Refusal;
@@ -46,8 +42,7 @@ pub(crate) struct Peer {
 /// a stage can look at either and hand it on.
 pub(super) struct Exchange {
     pub(super) parts: Parts,
-    /// None where nothing comes.
-    pub(super) body: Option<UnsyncBoxBody<Bytes, BoxError>>,
+    pub(super) body: Upload,
     /// The body's length, where it is known.
     pub(super) length: Option<u64>,
     pub(super) origin: Origin,
@@ -69,16 +64,12 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new<B>(request: Request<B>, peer: Peer, is_trusted: bool) -> Self
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    pub(super) fn new(request: Request<Upload>, peer: Peer, is_trusted: bool) -> Self {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
         Self {
-            length: body.size_hint().exact(),
-            body: (!body.is_end_stream()).then(|| body.map_err(Into::into).boxed_unsync()),
+            length: body.length(),
+            body,
             origin: Origin {
                 authority: None,
                 scheme: if peer.secure { "https" } else { "http" },
@@ -132,7 +123,9 @@ impl Exchange {
     /// Whether what has arrived of the body is read before the handler is called: not where
     /// the client waits for the handler to want it.
     pub(super) fn reads_ahead(&self) -> bool {
-        self.body.is_some() && self.has_body() && !self.parts.headers.contains_key(EXPECT)
+        matches!(self.body, Upload::Arriving(_))
+            && self.has_body()
+            && !self.parts.headers.contains_key(EXPECT)
     }
 
     fn has_body(&self) -> bool {
@@ -142,7 +135,7 @@ impl Exchange {
     /// Reads what comes of a body that nobody wants, within limits, so that an answer
     /// reaches the client.
     pub(super) fn linger(&mut self) {
-        if let Some(body) = self.body.take() {
+        if let Upload::Arriving(body) = std::mem::replace(&mut self.body, Upload::Whole(Bytes::new())) {
             tokio::task::spawn_local(linger(body));
         }
     }
@@ -152,8 +145,8 @@ impl Exchange {
         let (route, method) = (self.route?, self.method?);
         let body = match self.body {
             _ if matches!(self.parts.method, http::Method::GET | http::Method::HEAD) => RequestBody::Empty,
-            Some(body) => RequestBody::stream(body, policy(&version.limits)),
-            None => RequestBody::Whole(Bytes::new()),
+            Upload::Whole(bytes) => RequestBody::Whole(bytes),
+            Upload::Arriving(body) => RequestBody::stream(body, policy(&version.limits)),
         };
         let head = RequestHead {
             method: self.parts.method,

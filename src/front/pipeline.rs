@@ -4,12 +4,10 @@ use std::ops::ControlFlow;
 use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
-use bytes::Bytes;
 use edgehost_ext::message::{
-    Answer, BodyFault, BoxError, RequestBody, ResponseBody, settle_authority, settled_host,
+    Answer, BodyFault, RequestBody, ResponseBody, Upload, settle_authority, settled_host,
 };
 use http::{Request, Response};
-use http_body::Body;
 use ipnet::IpNet;
 
 use super::access::{self, Access};
@@ -118,16 +116,12 @@ impl Front {
 
     /// Answers one request, for `app` or for the one that its host means. Never fails: every
     /// failure is a response. What waits for nothing is answered before this returns.
-    pub(crate) fn serve<B>(
+    pub(crate) fn serve(
         &self,
-        request: Request<B>,
+        request: Request<Upload>,
         peer: Peer,
         app: Option<AppId>,
-    ) -> Soon<Response<ResponseBody>>
-    where
-        B: Body<Data = Bytes> + Send + 'static,
-        B::Error: Into<BoxError>,
-    {
+    ) -> Soon<Response<ResponseBody>> {
         let is_trusted = peer.address.is_some_and(|ip| self.trusted.iter().any(|net| net.contains(&ip)));
         let mut exchange = Exchange::new(request, peer, is_trusted);
         if is_trusted {

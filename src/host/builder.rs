@@ -16,6 +16,7 @@ use crate::limits::Limits;
 use crate::memory::MemoryBudget;
 use crate::permissions::Permissions;
 use crate::project::Environment;
+use crate::server::Http1;
 use crate::telemetry::{Observer, Tracing};
 
 /// Sets up an [`EdgeHost`] to which apps are deployed.
@@ -27,6 +28,7 @@ pub struct HostBuilder {
     pub(super) max_wedged: Option<usize>,
     pub(super) trusted: Vec<IpNet>,
     pub(super) peer_from: Option<PeerFrom>,
+    pub(super) http1: Http1,
     pub(super) observer: Arc<dyn Observer>,
 }
 
@@ -51,6 +53,7 @@ impl HostBuilder {
             max_wedged: None,
             trusted: Vec::new(),
             peer_from: None,
+            http1: Http1::default(),
             observer: Arc::new(Tracing),
         }
     }
@@ -107,6 +110,12 @@ impl HostBuilder {
         find: impl Fn(&http::Extensions) -> Option<Peer> + Send + Sync + 'static,
     ) -> Self {
         self.peer_from = Some(Arc::new(find));
+        self
+    }
+
+    /// Who speaks HTTP/1.1 with clients; [`Http1::Own`] otherwise.
+    pub fn http1(mut self, http1: Http1) -> Self {
+        self.http1 = http1;
         self
     }
 
@@ -271,6 +280,12 @@ impl EdgeHostBuilder {
         find: impl Fn(&http::Extensions) -> Option<Peer> + Send + Sync + 'static,
     ) -> Self {
         self.host.peer_from = Some(Arc::new(find));
+        self
+    }
+
+    /// Who speaks HTTP/1.1 with clients; [`Http1::Own`] otherwise.
+    pub fn http1(mut self, http1: Http1) -> Self {
+        self.host.http1 = http1;
         self
     }
 

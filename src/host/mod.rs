@@ -30,7 +30,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use edgehost_ext::message::{BoxError, Given, Presence, RequestId, ResponseBody};
+use edgehost_ext::message::{BoxError, Given, Presence, RequestId, ResponseBody, Upload};
 use http::header::HOST;
 use http::{Request, Response};
 use http_body::Body;
@@ -53,7 +53,7 @@ use crate::isolate;
 use crate::limits::Limits;
 use crate::project::{Project, ProjectError};
 use crate::registry::Registry;
-use crate::server::Unsent;
+use crate::server::{Http1, Unsent};
 use crate::shard::{BackendError, Lane, Lanes, Loads, Shard, ShardThread};
 use crate::telemetry::Observer;
 use crate::version::AppId;
@@ -64,6 +64,7 @@ struct Shared {
     /// Chooses among them.
     turn: AtomicUsize,
     limits: Limits,
+    http1: Http1,
     observer: Arc<dyn Observer>,
     guard: Arc<Guard>,
     /// Permits for connections, of all listeners.
@@ -159,7 +160,7 @@ impl EdgeHost {
     }
 
     fn start(settings: HostBuilder) -> Result<Self, Error> {
-        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, peer_from, observer } =
+        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, peer_from, http1, observer } =
             settings;
         isolate::init_platform(limits.memory, memory_budget.is_of_process());
         let (registry, ending) = (Registry::new(), Ending::new());
@@ -189,6 +190,7 @@ impl EdgeHost {
             connections: Arc::new(Semaphore::new(limits.connections)),
             unsent: Unsent::new(limits.unsent),
             limits,
+            http1,
             observer,
             guard: Guard::new(memory_budget),
             peer_from,
@@ -323,7 +325,7 @@ impl Shared {
         let answered = self.lanes.run(&shards, turn, move |front: Rc<Front>| async move {
             let presence = Presence::default();
             let peer = Peer { address, secure, wire: false, presence, share: None, given };
-            front.serve(request, peer, app).into_future().await
+            front.serve(request.map(Upload::of), peer, app).into_future().await
         });
         match answered.await {
             Ok(response) => response,

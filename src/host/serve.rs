@@ -6,7 +6,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgehost_ext::message::{Patience, Presence, ResponseBody};
+use edgehost_ext::message::{Patience, Presence, ResponseBody, Upload};
 use futures::StreamExt;
 use futures::stream::FuturesUnordered;
 use http::{Request, Response};
@@ -44,7 +44,7 @@ impl HttpService for Service {
 
     fn serve(
         &self,
-        request: Request<hyper::body::Incoming>,
+        request: Request<Upload>,
         peer: SocketAddr,
         presence: Presence,
         share: &Rc<Share>,
@@ -156,6 +156,7 @@ impl Shared {
         listener.set_nonblocking(true).map_err(failed)?;
         let limits = &self.limits;
         let settings = ServerSettings {
+            http1: self.http1,
             headers: limits.headers,
             header_count: limits.header_count,
             header_read: limits.header_read,

@@ -6,6 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use edgehost_ext::message::Upload;
 use futures::FutureExt;
 use http::Request;
 use hyper::body::Incoming;
@@ -15,14 +17,16 @@ use hyper_util::server::conn::auto::Builder;
 use tokio::net::TcpStream;
 
 use super::drain::DrainWatch;
+use super::http1::{Connection, Served};
 use super::idle::{Silence, Watch};
 use super::line::{Line, Watched};
-use super::listener::{HttpService, ServerSettings};
+use super::listener::{Http1, HttpService, ServerSettings};
 use super::named::Named;
+use super::prefixed::Prefixed;
 use super::stall::Stall;
 use super::taking::{Answering, Outlet, Streams, Taking};
 use super::unsent::Taker;
-use crate::enforcer::Wedge;
+use crate::enforcer::{HeldSocket, Wedge};
 
 /// HTTP/2 streams of one connection at the same time.
 const MAX_STREAMS: u32 = 128;
@@ -37,20 +41,44 @@ const SEND_BUFFER: usize = 32 * 1024;
 /// How long an idle HTTP/2 peer may take to say goodbye.
 const GOODBYE: Duration = Duration::from_secs(5);
 
+/// Serves a client until it is over.
 pub(super) async fn serve<S: HttpService>(
     stream: TcpStream,
     peer: SocketAddr,
     service: Rc<S>,
     settings: &ServerSettings,
     wedge: &Arc<Wedge>,
-    mut drain: DrainWatch,
+    drain: DrainWatch,
 ) {
     let held = wedge.hold(&stream);
+    if settings.http1 == Http1::Hyper {
+        return serve_with_hyper(stream, Some(held), Bytes::new(), peer, service, settings, drain).await;
+    }
+    let connection = Connection::new(stream, held, peer, service.clone(), settings);
+    if let Served::Http2(stream, held, received) = connection.serve(drain.clone()).await {
+        // Few clients; the others need no room for it.
+        Box::pin(serve_with_hyper(stream, held, received, peer, service, settings, drain)).await;
+    }
+}
+
+/// The same by hyper, which has not seen yet what was `received`.
+async fn serve_with_hyper<S: HttpService>(
+    stream: TcpStream,
+    held: Option<HeldSocket>,
+    received: Bytes,
+    peer: SocketAddr,
+    service: Rc<S>,
+    settings: &ServerSettings,
+    mut drain: DrainWatch,
+) {
     let watch = Watch::new(settings.keep_alive, settings.header_read, settings.taking.silence);
     let line = Line::new();
     let taker: Arc<Taker> = Arc::default();
     let socket = Named::new(Watched::new(stream, line.clone()), watch.clone(), peer);
-    let io = TokioIo::new(Stall::new(socket, settings.taking, taker.clone(), Some(held)));
+    if !received.is_empty() {
+        watch.received(&received);
+    }
+    let io = Prefixed::new(received, Stall::new(socket, settings.taking, taker.clone(), held));
     let (streams, begun) = (Streams::default(), watch.clone());
     let builder = builder(settings, &watch, streams.clone());
     let patience = settings.taking;
@@ -65,12 +93,12 @@ pub(super) async fn serve<S: HttpService>(
         });
         let (here, outlet) = (here.clone(), outlet.clone());
         let presence = here.begin(request.version());
-        service.serve(request, peer, presence, &common).map(move |response| {
+        service.serve(request.map(Upload::of), peer, presence, &common).map(move |response| {
             here.answered(response.body());
             Ok::<_, Infallible>(response.map(|body| Answering::new(body, taking, outlet)))
         })
     });
-    let connection = builder.serve_connection(io, answer);
+    let connection = builder.serve_connection(TokioIo::new(io), answer);
     tokio::pin!(connection);
     let silence = watch.silence();
     let serving = async {

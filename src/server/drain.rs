@@ -42,6 +42,12 @@ impl DrainWatch {
         let _ = self.0.wait_for(|now| *now >= phase).await;
     }
 
+    /// Whether something has changed since this was made. Costs one load.
+    pub(crate) fn has_moved(&self) -> bool {
+        // An error means that the drain was dropped.
+        self.0.has_changed().unwrap_or(true)
+    }
+
     /// Resolves when no more connections are to be accepted.
     pub(crate) async fn draining(&mut self) {
         self.reached(Phase::Draining).await;

@@ -20,7 +20,7 @@ use parking_lot::Mutex;
 use tokio::time::Sleep;
 
 /// What an HTTP/2 client says first.
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// What a connection is doing, as far as its peer's silence matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

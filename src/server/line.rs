@@ -19,7 +19,7 @@ use tokio::time::Sleep;
 use super::stall::Outgoing;
 
 /// How long an answer is waited for whose client has left.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
+pub(super) const HALF_CLOSED: Duration = Duration::from_secs(5);
 /// How often a client is looked for behind bytes that nobody has read yet.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
@@ -94,12 +94,12 @@ impl Line {
 pub(super) struct Watched {
     inner: TcpStream,
     line: Rc<Line>,
-    again: RefCell<Option<Pin<Box<Sleep>>>>,
+    look: RefCell<Look>,
 }
 
 impl Watched {
     pub(super) fn new(inner: TcpStream, line: Rc<Line>) -> Self {
-        Self { inner, line, again: RefCell::new(None) }
+        Self { inner, line, look: RefCell::default() }
     }
 
     fn look(&self, cx: &mut Context<'_>) {
@@ -108,24 +108,39 @@ impl Watched {
         {
             return;
         }
-        if self.inner.poll_read_ready(cx).is_pending() {
-            return;
+        if self.look.borrow_mut().has_left(&self.inner, cx) {
+            self.line.presence.leave();
+        }
+    }
+}
+
+/// Looks for the end of what a client sends, without reading it.
+#[derive(Default)]
+pub(super) struct Look {
+    again: Option<Pin<Box<Sleep>>>,
+}
+
+impl Look {
+    /// Whether the client sends no more. If not, the task is woken when it may have changed.
+    pub(super) fn has_left(&mut self, stream: &TcpStream, cx: &mut Context<'_>) -> bool {
+        if stream.poll_read_ready(cx).is_pending() {
+            return false;
         }
         // Either bytes have arrived, or the end: that shows also behind bytes.
-        let ready = std::pin::pin!(self.inner.ready(Interest::READABLE));
+        let ready = std::pin::pin!(stream.ready(Interest::READABLE));
         match ready.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(Ok(ready)) if !ready.is_read_closed() => self.look_later(cx),
             Poll::Pending => self.look_later(cx),
-            Poll::Ready(_) => self.line.presence.leave(),
+            Poll::Ready(_) => return true,
         }
+        false
     }
 
     /// Nothing wakes us for what comes behind unread bytes.
-    fn look_later(&self, cx: &mut Context<'_>) {
-        let mut again = self.again.borrow_mut();
-        let sleep = again.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK_AGAIN)));
+    fn look_later(&mut self, cx: &mut Context<'_>) {
+        let sleep = self.again.get_or_insert_with(|| Box::pin(tokio::time::sleep(LOOK_AGAIN)));
         if sleep.as_mut().poll(cx).is_ready() {
-            *again = None;
+            self.again = None;
             cx.waker().wake_by_ref();
         }
     }

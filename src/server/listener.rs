@@ -6,9 +6,8 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use edgehost_ext::message::{Patience, Presence, ResponseBody};
+use edgehost_ext::message::{Patience, Presence, ResponseBody, Upload};
 use http::{Request, Response};
-use hyper::body::Incoming;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
@@ -34,16 +33,29 @@ pub(crate) trait HttpService: 'static {
     /// Answers one request from a connection.
     fn serve(
         &self,
-        request: Request<Incoming>,
+        request: Request<Upload>,
         peer: SocketAddr,
         presence: Presence,
         common: &Self::Common,
     ) -> Self::Serving;
 }
 
+/// Who speaks HTTP/1.1 with clients.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Http1 {
+    /// This crate: faster, and strict about what could be read in two ways.
+    #[default]
+    Own,
+    /// hyper, which speaks HTTP/2 in any case.
+    Hyper,
+}
+
 /// Caps and times of connections.
 #[derive(Debug, Clone)]
 pub(crate) struct ServerSettings {
+    /// Who speaks HTTP/1.1.
+    pub(crate) http1: Http1,
     /// Longest head of a request, in bytes.
     pub(crate) headers: usize,
     /// Most header lines.

@@ -47,7 +47,7 @@ impl Outgoing for TcpStream {
 /// while. Costs nothing as long as the socket takes what is written.
 pub(super) struct Stall<T> {
     /// Before the socket, because it has to be dropped before the socket is closed.
-    _held: Option<HeldSocket>,
+    held: Option<HeldSocket>,
     inner: T,
     pace: Pace,
     taker: Arc<Taker>,
@@ -60,7 +60,17 @@ pub(super) struct Stall<T> {
 impl<T: Outgoing> Stall<T> {
     /// `taker` may have the peer cut before; `held` goes when the socket does.
     pub(super) fn new(inner: T, patience: Patience, taker: Arc<Taker>, held: Option<HeldSocket>) -> Self {
-        Self { _held: held, inner, pace: Pace::new(patience), taker, written: 0, waiting: None, timer: None }
+        Self { held, inner, pace: Pace::new(patience), taker, written: 0, waiting: None, timer: None }
+    }
+
+    /// The IO object.
+    pub(super) fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// The IO object, and what holds its socket.
+    pub(super) fn into_parts(self) -> (T, Option<HeldSocket>) {
+        (self.inner, self.held)
     }
 
     fn confirmed(&self) -> u64 {

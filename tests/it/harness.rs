@@ -5,7 +5,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use bytes::Bytes;
-use edgehost::{EdgeHost, EdgeHostBuilder, Environment, Error, Limits, Permissions};
+use edgehost::{EdgeHost, EdgeHostBuilder, Environment, Error, Http1, Limits, Permissions};
 use http::{HeaderMap, Method, Request, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper_util::client::legacy::Client;
@@ -29,6 +29,7 @@ pub(crate) struct Project {
     instances: usize,
     environment: Environment,
     permissions: Permissions,
+    http1: Http1,
 }
 
 /// A project without files.
@@ -43,8 +44,12 @@ pub(crate) fn project() -> Project {
         instances: 1,
         environment: Environment::empty(),
         permissions: Permissions::default(),
+        http1: HTTP1,
     }
 }
+
+/// Who speaks HTTP/1.1 where nothing else is said; the tests of `with_hyper` say something else.
+pub(crate) const HTTP1: Http1 = Http1::Own;
 
 /// A project with one route at `/`.
 pub(crate) async fn serve_root(source: &str) -> App {
@@ -97,6 +102,11 @@ impl Project {
         self
     }
 
+    pub(crate) fn http1(mut self, http1: Http1) -> Self {
+        self.http1 = http1;
+        self
+    }
+
     pub(crate) fn env(mut self, name: &str, value: &str) -> Self {
         self.environment.set(name, value);
         self
@@ -108,6 +118,7 @@ impl Project {
             .instances(self.instances)
             .permissions(self.permissions.clone())
             .environment(self.environment.clone())
+            .http1(self.http1)
     }
 
     pub(crate) async fn start(self) -> App {

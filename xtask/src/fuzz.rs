@@ -9,7 +9,7 @@ use anyhow::{Context, bail, ensure};
 use crate::{root, say};
 
 /// Targets of `fuzz/`, whose code is compiled for it.
-const TARGETS: [&str; 5] = ["authority", "headers", "answers", "chunked", "decoding"];
+const TARGETS: [&str; 6] = ["authority", "headers", "answers", "chunked", "decoding", "wire"];
 
 /// Forms are read by JavaScript: a test of the served program, for as long.
 const MULTIPART: &str = "multipart";

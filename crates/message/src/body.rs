@@ -14,6 +14,7 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http_body::{Body, Frame, SizeHint};
+use http_body_util::BodyExt;
 use http_body_util::combinators::UnsyncBoxBody;
 use parking_lot::Mutex;
 
@@ -68,6 +69,45 @@ impl BodyError {
             source = error.source();
         }
         Self::Aborted
+    }
+}
+
+/// The body of a request as its connection hands it over.
+pub enum Upload {
+    /// All of it. Empty where nothing was sent.
+    Whole(Bytes),
+    /// It is still arriving.
+    Arriving(UnsyncBoxBody<Bytes, BoxError>),
+}
+
+impl Upload {
+    /// Whatever `body` holds.
+    pub fn of<B>(body: B) -> Self
+    where
+        B: Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BoxError>,
+    {
+        if body.is_end_stream() {
+            return Self::Whole(Bytes::new());
+        }
+        Self::Arriving(body.map_err(Into::into).boxed_unsync())
+    }
+
+    /// Its length, where it is known.
+    pub fn length(&self) -> Option<u64> {
+        match self {
+            Self::Whole(bytes) => Some(bytes.len() as u64),
+            Self::Arriving(body) => body.size_hint().exact(),
+        }
+    }
+}
+
+impl std::fmt::Debug for Upload {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Whole(_) => "Whole",
+            Self::Arriving(_) => "Arriving",
+        })
     }
 }
 

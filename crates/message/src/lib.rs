@@ -8,7 +8,7 @@
 //! isolate, by handle), [`ResponseBody`] (what hyper polls), [`Answer`].
 //! Where to look: `head` for the request, `body` for both streams, `lent` for what
 //! JavaScript has of a request's, `decoding` for what `fetch` receives, `exchange` for the table, `behind` for work after the answer, `presence` and `pace` for the client,
-//! `authority` for whom a request is for, `lines` for the headers of an answer.
+//! `http1` for requests as they stand on the wire, `authority` for whom a request is for, `lines` for the headers of an answer.
 //! Never: V8 types, routing, limits policy.
 
 mod authority;
@@ -17,6 +17,7 @@ mod body;
 mod decoding;
 mod exchange;
 mod head;
+pub mod http1;
 mod lent;
 mod lines;
 mod pace;
@@ -26,7 +27,7 @@ pub use authority::{MalformedHost, settle_authority, settled_host};
 pub use behind::{Behind, Overdue, Spent};
 pub use body::{
     BodyEnd, BodyError, BodyPolicy, BoxError, IncomingStream, RequestBody, ResponseBody, StreamEnd,
-    StreamWriter, linger, response_stream,
+    StreamWriter, Upload, linger, response_stream,
 };
 pub use decoding::{Decompressor, Reader, decoded};
 pub use exchange::{Answer, BodyFault, Exchange, Exchanges, Failure, Handle, Retired, Upstream};

@@ -11,7 +11,7 @@ use proptest::sample::Index;
 use proptest::test_runner::TestRunner;
 
 /// Pieces that mean something to one of the parsers.
-const PIECES: [&[u8]; 28] = [
+const PIECES: [&[u8]; 30] = [
     b"\r\n",
     b"\n",
     b"\r",
@@ -40,6 +40,8 @@ const PIECES: [&[u8]; 28] = [
     b"0\r\n\r\n",
     b"1\r\nx\r\n",
     b"Transfer-Encoding: chunked\r\n",
+    b"Content-Length: 3\r\n",
+    b"GET / HTTP/1.1\r\n",
 ];
 
 /// One change of an input.
@@ -128,6 +130,11 @@ fn headers_of_answers_are_sent_as_they_are_or_refused() {
 #[test]
 fn bodies_in_chunks_end_where_the_next_request_begins() {
     holds("chunked", checks::chunked::check);
+}
+
+#[test]
+fn requests_are_read_in_one_way_in_whatever_pieces_they_come() {
+    holds("wire", checks::wire::check);
 }
 
 #[test]
