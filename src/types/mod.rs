@@ -84,7 +84,7 @@ pub(crate) fn write(project: &Project) -> io::Result<ProjectTypes> {
     changed |= put(&folder.join(INDEX), &index)?;
 
     let mut notes = Vec::new();
-    notes.extend(tsconfig::note(root));
+    notes.extend(tsconfig::notes(root));
     if !has_node && let Some(use_) = node::first_use(root) {
         notes.push(format!(
             "{} uses {}, whose types are not installed: {}",

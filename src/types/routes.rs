@@ -43,22 +43,23 @@ interface RouteContext<Path extends keyof Edgehost.Routes> {
 }
 
 /// A module that holds the exports of each route file against what they should be. It is
-/// never run. `reads_jsx` says whether it may name those with JSX.
+/// never run. `reads_jsx` says whether it may name those with JSX. All of it is exported: projects
+/// may forbid what nobody uses.
 pub(super) fn handlers(project: &Project, reads_jsx: bool) -> String {
     let mut text = String::from(HEAD);
     text += "import type { NextRequest } from \"next/server\";
 
 /** Nothing is an answer too where `redirect()` or its like ends the handler. */
-type Answer = Response | void;
+export type Answer = Response | void;
 
 /** What is called with a request. */
-type Handler<Path extends keyof Edgehost.Routes> = (
+export type Handler<Path extends keyof Edgehost.Routes> = (
   request: NextRequest,
   context: RouteContext<Path>,
 ) => Answer | Promise<Answer>;
 
 /** What a route file may export. */
-interface RouteFile<Path extends keyof Edgehost.Routes> {
+export interface RouteFile<Path extends keyof Edgehost.Routes> {
 ";
     for method in crate::project::Method::ALL {
         let _ = writeln!(text, "  {}?: Handler<Path>;", method.name());
@@ -69,7 +70,7 @@ interface RouteFile<Path extends keyof Edgehost.Routes> {
 }
 
 /** Whether a route file is as it should be. */
-type Fits<Path extends keyof Edgehost.Routes, File extends RouteFile<Path>> = File;
+export type Fits<Path extends keyof Edgehost.Routes, File extends RouteFile<Path>> = File;
 
 export type Routes = [
 ";

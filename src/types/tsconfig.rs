@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use oxc::allocator::Allocator;
-use oxc::ast::ast::{Expression, ObjectExpression, ObjectPropertyKind};
+use oxc::ast::ast::{Expression, ObjectExpression, ObjectPropertyKind, Statement};
 use oxc::parser::Parser;
 use oxc::span::SourceType;
 use oxc_resolver::{ResolveOptions, Resolver};
@@ -60,30 +60,37 @@ fn find(root: &Path) -> Option<(PathBuf, &'static str)> {
 }
 
 /// What a person has to do so that the declarations count; nothing if they do.
-pub(super) fn note(root: &Path) -> Option<String> {
+pub(super) fn notes(root: &Path) -> Vec<String> {
     let Some((path, name)) = find(root) else {
-        return Some(
+        return vec![
             "There is no tsconfig.json: `edgehost types --tsconfig` writes one that includes the types."
                 .to_owned(),
-        );
+        ];
     };
     let resolver = Resolver::new(ResolveOptions::default());
     let config = match resolver.resolve_tsconfig(&path) {
         Ok(config) => config,
-        Err(error) => return Some(format!("{name} cannot be read: {error}")),
+        Err(error) => return vec![format!("{name} cannot be read: {error}")],
     };
+    let own = fs::read_to_string(&path).map_or_else(|_| Own::default(), |text| Own::read(&text));
+    let mut notes = Vec::new();
     let leads_here = |path: &PathBuf| path.to_string_lossy().contains(".edgehost");
-    if config.include.iter().chain(&config.files).flatten().any(leads_here) || is_referenced(root) {
-        return None;
+    if !config.include.iter().chain(&config.files).flatten().any(leads_here) && !is_referenced(root) {
+        let own = own.include.unwrap_or_else(|| vec!["**/*".to_owned()]);
+        let all: Vec<String> = std::iter::once(pattern()).chain(own).collect();
+        let line = all.iter().map(|entry| serde_json::Value::from(entry.as_str()).to_string());
+        notes.push(format!(
+            "{name} does not include the types. This line in it does:\n  \"include\": [{}]\nor this one, in a file that it includes:\n  /// <reference path=\"./{FOLDER}/{INDEX}\" />",
+            line.collect::<Vec<_>>().join(", ")
+        ));
     }
-    let own = fs::read_to_string(&path).ok().and_then(|text| included(&text));
-    let own = own.unwrap_or_else(|| vec!["**/*".to_owned()]);
-    let all: Vec<String> = std::iter::once(pattern()).chain(own).collect();
-    let line = all.iter().map(|entry| serde_json::Value::from(entry.as_str()).to_string());
-    Some(format!(
-        "{name} does not include the types. This line in it does:\n  \"include\": [{}]\nor this one, in a file that it includes:\n  /// <reference path=\"./{FOLDER}/{INDEX}\" />",
-        line.collect::<Vec<_>>().join(", ")
-    ))
+    let has_web = |lib: &String| ["dom", "webworker"].iter().any(|web| lib.eq_ignore_ascii_case(web));
+    if own.lib.is_some_and(|lib| !lib.iter().any(has_web)) {
+        notes.push(format!(
+            "`lib` in {name} is without \"dom\", which declares `Request`, `Response` and `fetch`."
+        ));
+    }
+    notes
 }
 
 /// Whether a declaration file beside the configuration, or in `src/`, leads to them.
@@ -99,33 +106,49 @@ fn is_referenced(root: &Path) -> bool {
     })
 }
 
-/// `include` as it is written. The file is JSON with comments, which is JavaScript.
-fn included(text: &str) -> Option<Vec<String>> {
-    let code = format!("({text}\n)");
-    let allocator = Allocator::default();
-    let parsed = Parser::new(&allocator, &code, SourceType::mjs()).parse();
-    let Some(oxc::ast::ast::Statement::ExpressionStatement(statement)) = parsed.program.body.first() else {
-        return None;
-    };
-    let Expression::ObjectExpression(object) = statement.expression.get_inner_expression() else {
-        return None;
-    };
-    strings(object, "include")
+/// What the file itself says.
+#[derive(Debug, Default)]
+struct Own {
+    include: Option<Vec<String>>,
+    lib: Option<Vec<String>>,
 }
 
-fn strings(object: &ObjectExpression<'_>, key: &str) -> Option<Vec<String>> {
-    object.properties.iter().find_map(|property| {
-        let ObjectPropertyKind::ObjectProperty(property) = property else { return None };
-        let Expression::ArrayExpression(array) = &property.value else { return None };
-        property.key.is_specific_static_name(key).then(|| {
-            let texts = array.elements.iter().filter_map(|element| element.as_expression());
-            let texts = texts.filter_map(|element| match element {
-                Expression::StringLiteral(text) => Some(text.value.to_string()),
-                _ => None,
-            });
-            texts.collect()
-        })
+impl Own {
+    /// Reads it as it is written. It is JSON with comments, which is JavaScript.
+    fn read(text: &str) -> Self {
+        let code = format!("({text}\n)");
+        let allocator = Allocator::default();
+        let parsed = Parser::new(&allocator, &code, SourceType::mjs()).parse();
+        let Some(Statement::ExpressionStatement(statement)) = parsed.program.body.first() else {
+            return Self::default();
+        };
+        let Expression::ObjectExpression(file) = statement.expression.get_inner_expression() else {
+            return Self::default();
+        };
+        let lib = match value(file, "compilerOptions") {
+            Some(Expression::ObjectExpression(options)) => value(options, "lib").and_then(strings),
+            _ => None,
+        };
+        Self { include: value(file, "include").and_then(strings), lib }
+    }
+}
+
+fn value<'o>(object: &'o ObjectExpression<'_>, key: &str) -> Option<&'o Expression<'o>> {
+    object.properties.iter().find_map(|property| match property {
+        ObjectPropertyKind::ObjectProperty(property) if property.key.is_specific_static_name(key) => {
+            Some(&property.value)
+        }
+        _ => None,
     })
+}
+
+fn strings(value: &Expression<'_>) -> Option<Vec<String>> {
+    let Expression::ArrayExpression(array) = value else { return None };
+    let texts = array.elements.iter().filter_map(|element| match element.as_expression()? {
+        Expression::StringLiteral(text) => Some(text.value.to_string()),
+        _ => None,
+    });
+    Some(texts.collect())
 }
 
 #[cfg(test)]
@@ -136,6 +159,7 @@ mod tests {
     fn a_note_has_the_line_that_is_missing() {
         let folder = tempfile::tempdir().expect("a folder");
         let root = folder.path();
+        let note = |root: &Path| notes(root).into_iter().next();
         let write = |path: &str, text: &str| {
             let path = root.join(path);
             fs::create_dir_all(path.parent().expect("a parent")).expect("folders");
@@ -161,6 +185,15 @@ mod tests {
         assert_eq!(note(root), None, "what it extends counts");
         write("tsconfig.json", "{ \"extends\": \"./base/tsconfig.json\", \"include\": [\"**/*.ts\"] }");
         assert!(note(root).is_some());
+        let options = |lib: &str| {
+            format!("{{ \"include\": [\".edgehost/types\"], \"compilerOptions\": {{ \"lib\": [{lib}] }} }}")
+        };
+        write("tsconfig.json", &options("\"ESNext\""));
+        assert!(note(root).expect("a note").contains("is without \"dom\""), "{:?}", note(root));
+        for lib in ["\"DOM\", \"esnext\"", "\"webworker\""] {
+            write("tsconfig.json", &options(lib));
+            assert_eq!(note(root), None, "{lib}");
+        }
         write("tsconfig.json", "{ \"include\": ");
         assert!(note(root).expect("a note").contains("tsconfig.json cannot be read"), "{:?}", note(root));
     }
@@ -169,7 +202,7 @@ mod tests {
     fn a_configuration_is_written_where_there_is_none() {
         let folder = tempfile::tempdir().expect("a folder");
         assert!(write(folder.path()).expect("written"));
-        assert_eq!(note(folder.path()), None);
+        assert_eq!(notes(folder.path()), [""; 0]);
         let path = folder.path().join("tsconfig.json");
         fs::write(&path, "{}").expect("written");
         assert!(!write(folder.path()).expect("nothing to do"));

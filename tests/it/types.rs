@@ -135,6 +135,23 @@ fn handlers_are_held_against_their_routes() {
 }
 
 #[test]
+fn they_pass_where_nothing_may_be_unused() {
+    let tsconfig = TSCONFIG.replace(
+        "\"strict\": true",
+        "\"strict\": true, \"noUnusedLocals\": true, \"noUnusedParameters\": true",
+    );
+    assert_ne!(tsconfig, TSCONFIG);
+    for project in [routes(), project().file("app/route.js", ROUTE)] {
+        let project = project.file("tsconfig.json", &tsconfig);
+        types(&project);
+        match tsc(&project) {
+            Ok(said) => assert_eq!(said, ""),
+            Err(why) => return skipped("types", &why),
+        }
+    }
+}
+
+#[test]
 fn parameters_are_plain_in_projects_on_older_versions() {
     let project = routes()
         .file("package.json", r#"{ "dependencies": { "next": "^14.2.0" } }"#)
@@ -267,6 +284,26 @@ fn check_runs_the_typescript_of_the_project() {
         said.contains("1 of 6 routes cannot be bundled") && said.contains("lib/wrong.ts(1,14)"),
         "{said}"
     );
+}
+
+#[test]
+fn the_tour_is_in_order() {
+    let tour = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/tour");
+    let mut project = project();
+    for entry in
+        walkdir::WalkDir::new(&tour).into_iter().flatten().filter(|entry| entry.file_type().is_file())
+    {
+        let inside = entry.path().strip_prefix(&tour).expect("inside").to_str().expect("UTF-8");
+        if !inside.starts_with('.') {
+            project = project.file(inside, std::fs::read(entry.path()).expect("readable"));
+        }
+    }
+    if let Err(why) = install(&project, &["typescript"]) {
+        return skipped("edgehost check", &why);
+    }
+    let (said, code) = check(&project, &["node", "env"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(said.contains("types: in order") && !said.contains("warning"), "{said}");
 }
 
 #[test]
