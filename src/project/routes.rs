@@ -5,12 +5,13 @@
 //! each request; it allocates only for the parameters that it returns.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use edgehost_ext::message::ParamValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
+use rustc_hash::FxHashMap;
 
 use super::segment::SegmentConfig;
 
@@ -160,7 +161,7 @@ pub(crate) enum Match {
 #[derive(Debug, Default)]
 pub(crate) struct RouteTable {
     patterns: Vec<Vec<Segment>>,
-    exact: HashMap<String, usize>,
+    exact: FxHashMap<String, usize>,
     dynamic: Branch,
 }
 
@@ -261,7 +262,8 @@ fn params_of(pattern: &[Segment], path: &str) -> Result<Params, ()> {
 /// Patterns by their segments, so that few of many are looked at for a path.
 #[derive(Debug, Default)]
 struct Branch {
-    statics: HashMap<String, Branch>,
+    /// What is looked up comes from outside, what is in it does not: it cannot be made slow.
+    statics: FxHashMap<String, Branch>,
     dynamic: Option<Box<Branch>>,
     /// Patterns that end here, and those whose catch-all begins here.
     here: Vec<usize>,

@@ -11,6 +11,7 @@ use super::behind::{Behind, Spent};
 use super::body::{BodyError, RequestBody, ResponseBody, StreamWriter};
 use super::head::{RequestHead, RequestId, Site};
 use super::lent::LentBody;
+use super::packed::Packed;
 
 /// Completed requests whose head stays readable, so that work that a handler
 /// left behind (`void log(request)`) can still look at its headers.
@@ -166,6 +167,8 @@ pub struct Exchange {
 struct Slot {
     generation: u64,
     exchange: Option<Exchange>,
+    /// What is kept of its head once it is over.
+    packed: Packed,
 }
 
 /// All exchanges of one isolate.
@@ -260,7 +263,7 @@ impl Exchanges {
             self.slots[slot].exchange = Some(exchange);
             return Handle::new(slot, self.slots[slot].generation);
         }
-        self.slots.push(Slot { generation: 0, exchange: Some(exchange) });
+        self.slots.push(Slot { generation: 0, exchange: Some(exchange), packed: Packed::default() });
         Handle::new(self.slots.len() - 1, 0)
     }
 
@@ -269,7 +272,11 @@ impl Exchanges {
     pub fn get(&mut self, handle: Handle) -> Option<&mut Exchange> {
         let slot = self.slots.get_mut(handle.slot())?;
         let current = Handle::new(handle.slot(), slot.generation);
-        slot.exchange.as_mut().filter(|_| current == handle)
+        let exchange = slot.exchange.as_mut().filter(|_| current == handle)?;
+        if exchange.over {
+            slot.packed.unpack(&mut exchange.head);
+        }
+        Some(exchange)
     }
 
     /// The request is over: its head goes once enough others have followed.
@@ -284,6 +291,10 @@ impl Exchanges {
         exchange.stream = None;
         exchange.result = None;
         exchange.waiter = None;
+        let slot = &mut self.slots[handle.slot()];
+        if let Some(exchange) = &mut slot.exchange {
+            slot.packed.pack(&mut exchange.head);
+        }
         self.live -= 1;
         self.behind.answered(handle);
         self.retired.push_back(handle);
@@ -298,6 +309,7 @@ impl Exchanges {
     fn remove(&mut self, handle: Handle) {
         let slot = &mut self.slots[handle.slot()];
         slot.exchange = None;
+        slot.packed.clear();
         slot.generation += 1;
         self.free.push(handle.slot());
     }
@@ -492,6 +504,34 @@ mod tests {
         exchanges.await_client(handle, true);
         let exchange = exchanges.get(handle).expect("in flight");
         assert_eq!(exchange.deadline(began + Duration::from_secs(60)), Some(latest));
+    }
+
+    #[test]
+    fn a_head_is_what_it_was_when_its_request_is_over() {
+        for uri in ["/a?b=%20c", "http://h:1/x", "*", "/"] {
+            let mut exchanges = Exchanges::default();
+            let mut given = head("/");
+            given.uri = uri.parse().expect("an address");
+            given.x_request_id = Some(http::HeaderValue::from_static("one"));
+            for (name, value) in [("accept", "a"), ("x-own", ""), ("accept", "b"), ("host", "h")] {
+                given.raw_headers.append(name, http::HeaderValue::from_static(value));
+            }
+            given.raw_headers.append("x-latin", http::HeaderValue::from_bytes(b"\xe9").expect("a value"));
+            let (headers, before) = (given.raw_headers.clone(), given.uri.clone());
+            let handle = exchanges.insert(given, RequestBody::Empty);
+            let url = exchanges.get(handle).expect("in flight").url();
+            exchanges.retire(handle);
+            for _ in 0..2 {
+                let exchange = exchanges.get(handle).expect("the head stays readable");
+                assert_eq!((&exchange.head.raw_headers, &exchange.head.uri), (&headers, &before));
+                assert_eq!(exchange.head.x_request_id.as_ref().expect("kept"), "one");
+                assert_eq!(exchange.url(), url);
+                let shown: Vec<_> = exchange.headers().keys().map(|name| name.as_str().to_owned()).collect();
+                assert_eq!(shown[..2], ["accept", "x-own"]);
+                assert_eq!(exchange.headers()["x-latin"].as_bytes(), b"\xe9");
+                exchange.head.raw_headers = headers.clone();
+            }
+        }
     }
 
     #[test]

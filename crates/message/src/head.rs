@@ -176,11 +176,14 @@ impl RequestHead {
 
     /// One header as the handler sees it. Most need no seeing to.
     pub fn header_map_for(&mut self, name: &str, site: &Site) -> &HeaderMap {
-        let concerns = |name: &str| {
-            name == "host"
-                || name == "x-real-ip"
-                || name.starts_with("x-forwarded-")
-                || INTERNAL.iter().any(|prefix| name.starts_with(prefix))
+        let concerns = |name: &str| match name.as_bytes() {
+            b"host" => true,
+            [b'n' | b'x', ..] => {
+                name == "x-real-ip"
+                    || name.starts_with("x-forwarded-")
+                    || INTERNAL.iter().any(|prefix| name.starts_with(prefix))
+            }
+            _ => false,
         };
         if concerns(name) { self.headers(site) } else { &self.raw_headers }
     }

@@ -21,6 +21,7 @@ pub mod http1;
 mod lent;
 mod lines;
 mod pace;
+mod packed;
 mod presence;
 
 pub use authority::{MalformedHost, settle_authority, settled_host};

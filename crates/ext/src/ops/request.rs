@@ -174,7 +174,11 @@ pub(crate) fn op_edgehost_request_text<'s>(
     Ok(match bytes {
         Some(bytes) => {
             let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes);
-            text(scope, &String::from_utf8_lossy(bytes)).into()
+            // Decoding looks at each byte.
+            match bytes.is_ascii() {
+                true => one_byte(scope, bytes).into(),
+                false => text(scope, &String::from_utf8_lossy(bytes)).into(),
+            }
         }
         None => v8::null(scope).into(),
     })
