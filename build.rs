@@ -33,6 +33,8 @@ fn main() {
     println!("cargo:rerun-if-changed=build");
     println!("cargo:rerun-if-changed=src/build");
     println!("cargo:rerun-if-changed=src/bundle");
+    println!("cargo:rerun-if-changed=src/project/next_config.rs");
+    println!("cargo:rerun-if-changed=src/rules");
     println!("cargo:rustc-env=EDGEHOST_BUNDLE_MAKERS={}", bundle_makers());
     // For the test that hides it: where the sources of the Deno crates lie.
     let registry = snapshot_sources_folder();
@@ -54,8 +56,14 @@ fn main() {
 /// use. The manifest pins the bundler, `runtime-js/next` has what the modules of
 /// Next.js export.
 fn bundle_makers() -> String {
-    let mut files = vec![PathBuf::from("Cargo.toml"), PathBuf::from("src/project/segment.rs")];
-    for folder in ["src/build", "src/bundle", "runtime-js/next"] {
+    let alone = [
+        "Cargo.toml",
+        "runtime-js/45_next_config.js",
+        "src/project/next_config.rs",
+        "src/project/segment.rs",
+    ];
+    let mut files = alone.map(PathBuf::from).to_vec();
+    for folder in ["src/build", "src/bundle", "src/rules", "runtime-js/next"] {
         let entries = fs::read_dir(folder).expect("the sources are there");
         files.extend(entries.map(|entry| entry.expect("a readable folder").path()));
     }

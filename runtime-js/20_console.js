@@ -276,5 +276,5 @@ function install() {
   });
 }
 
-return { REJECTED, install, log, markReported, report, show };
+return { REJECTED, describe, install, log, markReported, report, show };
 })();

@@ -353,14 +353,18 @@ function stateOf(request) {
 }
 
 /**
- * What the URL of a request is to be read with: the path under which a router has put the app.
+ * What the URL of a request is to be read with: the path under which a router has put the app,
+ * and that of the app itself.
  * @param {any} request @param {any} state
  */
 function optionsOf(request, state) {
   const inner = request[kInner];
   if (!isReceived(inner)) return state?.options;
-  const { basePath } = givenTo(inner.scope);
-  return basePath === null ? undefined : { __proto__: null, nextConfig: { __proto__: null, basePath } };
+  const mount = givenTo(inner.scope).basePath;
+  const { nextConfig } = inner.scope.route;
+  if (mount === null && nextConfig === null) return undefined;
+  const basePath = `${mount ?? ""}${nextConfig?.basePath ?? ""}`;
+  return { __proto__: null, nextConfig: { __proto__: null, basePath, trailingSlash: nextConfig?.trailingSlash } };
 }
 
 /**

@@ -16,6 +16,7 @@ const {
 const {
   ArrayFrom,
   ArrayPrototypeEvery,
+  ArrayPrototypeMap,
   Error,
   FunctionPrototypeToString,
   MapPrototypeClear,
@@ -87,6 +88,12 @@ const LATE = 4;
 const FAILED = 0;
 const NOT_EXPORTED = 1;
 
+/** The roles of modules. */
+const HANDLER_FILE = "handler";
+const CONFIG = "config";
+const FORWARD = "forward";
+const MIDDLEWARE = "middleware";
+
 /** Its place among `METHODS`. */
 const HEAD = 1;
 
@@ -109,11 +116,38 @@ function ignoresArguments(handler) {
 }
 
 /**
+ * Takes what is no route file: a configuration, the middleware, the way to other servers. It
+ * answers by whatever method.
+ * @param {import("./internal").Route & { index: number, names: string[], phase: string }} facts
+ * @param {any} namespace
+ */
+function registerApart(facts, namespace) {
+  let handler;
+  if (facts.role === CONFIG) {
+    const { evaluate } = core.loadExtScript("ext:edgehost/45_next_config.js");
+    handler = () => evaluate(namespace, facts.file, facts.phase);
+  } else if (facts.role === MIDDLEWARE) {
+    handler = core.loadExtScript("ext:edgehost/46_middleware.js").handlerOf(namespace, facts);
+  } else {
+    handler = core.loadExtScript("ext:edgehost/47_forward.js").forward;
+  }
+  const isPlain = facts.role !== FORWARD;
+  routes[facts.index] = {
+    ...facts,
+    params: paramsOf(facts.names),
+    handlers: ArrayPrototypeMap(METHODS, () => handler),
+    plain: ArrayPrototypeMap(METHODS, () => isPlain),
+  };
+  return (1 << METHODS.length) - 1;
+}
+
+/**
  * Takes a loaded route module. Returns the methods it exports, GET in bit 0.
- * @param {import("./internal").Route & { index: number, names: string[] }} facts
+ * @param {import("./internal").Route & { index: number, names: string[], phase: string }} facts
  * @param {any} namespace
  */
 function register(facts, namespace) {
+  if (facts.role !== HANDLER_FILE) return registerApart(facts, namespace);
   let bits = 0;
   /** @type {any[]} */
   const handlers = bareList();
@@ -133,8 +167,9 @@ function register(facts, namespace) {
     handlers[HEAD] = handlers[0];
     plain[HEAD] = plain[0];
   }
-  const { index, file, pattern, runtime, names, sync } = facts;
-  routes[index] = { file, pattern, runtime, params: paramsOf(names), sync, handlers, plain };
+  const { index, file, pattern, role, exported, runtime, names, sync, nextConfig } = facts;
+  const params = paramsOf(names);
+  routes[index] = { file, pattern, role, exported, runtime, params, sync, nextConfig, handlers, plain };
   return bits;
 }
 
@@ -231,6 +266,8 @@ const OF_ENCODING = 2;
 const COOKIE = 3;
 const OF_NEXT = 4;
 const OF_REWRITE = 5;
+/** By which a middleware says other things to the host, which takes them off. */
+const OF_MIDDLEWARE = 6;
 
 /** By name as it was written: looking a few names up is quicker than looking at each again. */
 const kinds = new SafeMap();
@@ -250,7 +287,8 @@ function kindOf(name) {
 function kindOfName(name) {
   if (name === "x-middleware-next") return OF_NEXT;
   if (name === "x-middleware-rewrite") return OF_REWRITE;
-  if (SetPrototypeHas(HOP_BY_HOP, name) || StringPrototypeStartsWith(name, "x-middleware-")) return LEFT_OUT;
+  if (SetPrototypeHas(HOP_BY_HOP, name)) return LEFT_OUT;
+  if (StringPrototypeStartsWith(name, "x-middleware-")) return OF_MIDDLEWARE;
   if (isOfEncoding(name)) return OF_ENCODING;
   return name === "set-cookie" ? COOKIE : SENT_AS_IT_IS;
 }
@@ -278,6 +316,7 @@ function respondInFull(scope, response) {
     throw new Error("The handler returned Response.error(), which stands for a network error and has no status");
   }
   const { headerList } = inner;
+  const isMiddleware = scope.route.role === MIDDLEWARE;
   const isBodyDecoded = inner.bodyDecoded || isDecoded(inner.body?.streamOrStatic ?? null);
   const merged = scope.cookies !== null && scope.cookies.isModified ? bareList() : null;
   let count = 0;
@@ -286,7 +325,7 @@ function respondInFull(scope, response) {
   for (let i = 0; i < headerList.length; i++) {
     const entry = headerList[i];
     const kind = kindOf(entry[0]);
-    if (kind !== SENT_AS_IT_IS) {
+    if (kind !== SENT_AS_IT_IS && !(isMiddleware && kind >= OF_NEXT)) {
       if (kind === COOKIE) {
         if (merged === null) {
           ownCookies += `set-cookie\n${entry[1]}\n`;
@@ -306,7 +345,7 @@ function respondInFull(scope, response) {
           "NextResponse.rewrite() was used in a app route handler, this is not currently supported. Please remove the invocation to continue.",
         );
       }
-      if (kind === LEFT_OUT || isBodyDecoded || isDecoded(entry)) continue;
+      if (kind === LEFT_OUT || kind === OF_MIDDLEWARE || isBodyDecoded || isDecoded(entry)) continue;
     }
     lines += `${entry[0]}\n${entry[1]}\n`;
     count++;
@@ -408,6 +447,8 @@ const HTTP_FALLBACK = new SafeRegExp("^NEXT_HTTP_ERROR_FALLBACK;(401|403|404)$")
 
 /** @param {any} scope @param {any} error */
 function refuse(scope, error) {
+  // What a handler may throw to redirect has no meaning before there is one.
+  if (scope.route.role === MIDDLEWARE) return fail(scope, error);
   try {
     // Whatever was thrown may have accessors, or be a Proxy.
     const digest = error?.digest;

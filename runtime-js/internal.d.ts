@@ -14,9 +14,15 @@ export interface Route {
   file: string;
   /** The pattern, such as `/items/[id]`. */
   pattern: string;
+  /** What the module is to the host: `handler`, `middleware`, `forward`, `config`. */
+  role: string;
+  /** What a middleware may be exported as, beside the default export. */
+  exported: string;
   runtime: string;
   /** The parameters of its pattern, in their order. */
   params: Param[];
+  /** What `NextURL` has to know of the paths of the project; null where they are plain. */
+  nextConfig: { basePath: string, trailingSlash: boolean } | null;
   /** Whether `params`, `cookies()` and their like come without a promise, as before Next.js 15. */
   sync: boolean;
   /** By method, in the order of the host's route table. */

@@ -21,7 +21,7 @@
 //! From the ground up: `limits`, `instances`, `permissions`, `error` and `telemetry` are values; `project`
 //! reads the user's folder; `bundle` makes a `build` of it; `enforcer` and the crate
 //! `edgehost_ext` guard and equip what runs; a `version` is a build with its settings;
-//! `isolate` owns a V8 heap; `shard` a thread;
+//! `isolate` owns a V8 heap; `shard` a thread; `evaluate` runs `next.config`; `rules` are what it says of paths;
 //! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
 //! them together. `ARCHITECTURE.md` tells the rest.
 
@@ -32,6 +32,7 @@ mod draft;
 mod ending;
 mod enforcer;
 mod error;
+mod evaluate;
 mod front;
 mod host;
 mod instances;
@@ -41,6 +42,7 @@ mod memory;
 mod permissions;
 mod project;
 mod registry;
+mod rules;
 mod server;
 mod shard;
 mod soon;

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use kept::{Kept, KeptMap, Span, digest};
 
-use crate::project::{MethodSet, Runtime};
+use crate::project::{MethodSet, NextConfig, Runtime};
 
 /// The routes of a project, and the modules that answer them.
 #[derive(Debug)]
@@ -45,6 +45,23 @@ pub(crate) struct Manifest {
     pub(crate) packages: Vec<PathBuf>,
     /// Variables of modules of the project that keep what handlers change.
     pub(crate) state: Vec<ModuleVariable>,
+    /// What `next.config` sets.
+    #[serde(default)]
+    pub(crate) config: NextConfig,
+    /// What runs before the routes.
+    #[serde(default)]
+    pub(crate) middleware: Option<BuiltMiddleware>,
+}
+
+/// The middleware of a build.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct BuiltMiddleware {
+    /// Its module, as a route that no path means.
+    pub(crate) module: BuiltRoute,
+    /// What it may be exported as, beside the default export.
+    pub(crate) export: String,
+    /// `config.matcher`, if it has one.
+    pub(crate) matcher: Option<serde_json::Value>,
 }
 
 /// A variable of a module, which keeps what handlers change: each instance of an app has its own.
@@ -65,6 +82,32 @@ impl fmt::Display for ModuleVariable {
     }
 }
 
+/// What a module is to the host.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub(crate) enum Role {
+    /// A route file, whose exports answer requests.
+    #[default]
+    Handler,
+    /// The file that runs before the routes.
+    Middleware,
+    /// No file at all: what hands requests to other servers.
+    Forward,
+    /// A `next.config` file, which is run once.
+    Config,
+}
+
+impl Role {
+    /// Its name in runtime-js.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Handler => "handler",
+            Self::Middleware => "middleware",
+            Self::Forward => "forward",
+            Self::Config => "config",
+        }
+    }
+}
+
 /// A route of a build.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct BuiltRoute {
@@ -72,6 +115,9 @@ pub(crate) struct BuiltRoute {
     pub(crate) pattern: String,
     /// The route file as it is shown to people, relative to the project.
     pub(crate) file: String,
+    /// What it is to the host.
+    #[serde(default)]
+    pub(crate) role: Role,
     /// The runtime that it asks for.
     pub(crate) runtime: Runtime,
     /// `maxDuration`, in seconds.

@@ -16,13 +16,13 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::inputs::{Inputs, Recorder};
-use super::{Bundle, Conditions, Problem};
+use super::{Bundle, Conditions, Problem, Unit};
 use crate::build::{Chunk, Entry, Kept, KeptMap, ModuleVariable, SourceMap, Span, digest};
-use crate::project::{FileRule, Project, Runtime};
+use crate::project::{FileRule, NextConfig, Project, Runtime};
 
 /// Sources that other bundles come from when they differ, as build.rs hashed them. The
 /// manifest of the crate is one, and pins the bundler's version.
-const MAKERS: &str = env!("EDGEHOST_BUNDLE_MAKERS");
+pub(super) const MAKERS: &str = env!("EDGEHOST_BUNDLE_MAKERS");
 
 /// What the file begins with.
 const MAGIC: &[u8; 16] = b"edgehost bundle\n";
@@ -31,7 +31,7 @@ const MAGIC: &[u8; 16] = b"edgehost bundle\n";
 const ABANDONED: Duration = Duration::from_secs(3600);
 
 /// What the bundle depends on besides files and folders.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(super) struct Key {
     makers: String,
     /// Their files, runtimes, and what is wrong with them.
@@ -39,13 +39,13 @@ pub(super) struct Key {
     conditions: Conditions,
     file_rules: Vec<FileRule>,
     strict_exports: bool,
+    config: NextConfig,
 }
 
 impl Key {
     pub(super) fn of(project: &Project, conditions: &Conditions) -> Self {
-        let routes = project.routes.iter().map(|route| {
-            let segment = &route.segment;
-            (route.file.display().to_string(), segment.runtime.name().to_owned(), segment.problems.clone())
+        let routes = Unit::of(project).into_iter().map(|unit| {
+            (unit.file.display().to_string(), unit.runtime.name().to_owned(), unit.problems.to_vec())
         });
         Self {
             makers: MAKERS.to_owned(),
@@ -53,6 +53,7 @@ impl Key {
             conditions: conditions.clone(),
             file_rules: project.file_rules.rules.clone(),
             strict_exports: project.strict_exports,
+            config: project.config.clone(),
         }
     }
 }
@@ -69,7 +70,7 @@ struct Manifest {
     state: Vec<ModuleVariable>,
 }
 
-fn folder(root: &Path) -> PathBuf {
+pub(super) fn folder(root: &Path) -> PathBuf {
     root.join(".edgehost")
 }
 
@@ -140,7 +141,8 @@ pub(super) fn store(root: &Path, key: &Key, recorder: &Recorder, bundle: &mut Bu
     }
 }
 
-fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Result<()> {
+/// The folder that things are kept in, which is no part of the project.
+pub(super) fn make_folder(root: &Path) -> io::Result<PathBuf> {
     let folder = folder(root);
     fs::create_dir_all(&folder)?;
     let ignore = folder.join(".gitignore");
@@ -148,6 +150,11 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
         fs::write(ignore, "*\n")?;
     }
     remove_abandoned(&folder);
+    Ok(folder)
+}
+
+fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Result<()> {
+    let folder = make_folder(root)?;
 
     let mut chunks = BTreeMap::new();
     let mut at = 0;
@@ -210,13 +217,13 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
 const ASIDE: &str = "bundle-";
 
 /// A file that is gone again unless it is put into its place.
-struct Aside {
-    file: File,
+pub(super) struct Aside {
+    pub(super) file: File,
     path: PathBuf,
 }
 
 impl Aside {
-    fn new(folder: &Path) -> io::Result<Self> {
+    pub(super) fn new(folder: &Path) -> io::Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
         let path = folder.join(format!("{ASIDE}{}-{count}", std::process::id()));
@@ -226,7 +233,7 @@ impl Aside {
     }
 
     /// Makes sure that all of it is on disk before the name leads there.
-    fn put(self, place: &Path) -> io::Result<File> {
+    pub(super) fn put(self, place: &Path) -> io::Result<File> {
         self.file.sync_all()?;
         if place.is_dir() {
             fs::remove_dir_all(place)?;

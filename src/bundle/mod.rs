@@ -7,7 +7,7 @@
 //! holds the modules that the host provides, `edits` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
 //! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
-//! modules export by default, `uncached` what Next.js would cache, `state` what modules keep
+//! modules export by default, `configured` is for `next.config` itself, `uncached` what Next.js would cache, `state` what modules keep
 //! that handlers change (`facts` of one file), `cache` the files in
 //! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was.
 //! Never: V8, route matching.
@@ -15,6 +15,7 @@
 mod assets;
 mod cache;
 mod client;
+mod configured;
 mod edits;
 mod facts;
 mod graph;
@@ -27,14 +28,15 @@ mod state;
 mod uncached;
 mod virtuals;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+pub(crate) use configured::{ConfigKey, ConfigModule};
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 
-use crate::build::{self, Build, BuiltRoute, Chunk, Entry, Manifest, ModuleVariable};
+use crate::build::{self, Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Manifest, ModuleVariable, Role};
 use crate::memory::give_back;
 use crate::project::{FileRule, Method, MethodSet, Project, Runtime};
 
@@ -58,7 +60,7 @@ pub(crate) struct Bundled {
 struct Bundle {
     /// By specifier.
     chunks: HashMap<String, Chunk>,
-    /// In the order of the routes; none where a route cannot be bundled.
+    /// In the order of [`Unit::of`]; none where one cannot be bundled.
     entries: Vec<Option<Entry>>,
     /// Mistakes that keep routes from being served.
     errors: Vec<Problem>,
@@ -101,23 +103,32 @@ impl Bundle {
 
     /// Puts down what of the project its routes are served by.
     fn into_build(self, project: &Project) -> Bundled {
-        let routes = project.routes.iter().zip(&self.entries).map(|(route, entry)| {
+        let mut built = Unit::of(project).into_iter().zip(&self.entries).map(|(unit, entry)| {
             let error = || {
-                let errors = self.errors_of(&route.pattern);
+                let errors = self.errors_of(unit.pattern);
                 let errors =
                     errors.map(|problem| Problem { breaks: Vec::new(), ..problem.clone() }.to_string());
                 errors.collect::<Vec<_>>().join("\n\n")
             };
             BuiltRoute {
-                pattern: route.pattern.clone(),
-                file: route.shown.clone(),
-                runtime: route.segment.runtime,
-                max_duration: route.segment.max_duration,
+                pattern: unit.pattern.to_owned(),
+                file: unit.shown.to_owned(),
+                role: unit.role,
+                runtime: unit.runtime,
+                max_duration: unit.max_duration,
                 entry: entry.clone().ok_or_else(error),
             }
         });
+        let routes = built.by_ref().take(project.routes.len()).collect();
+        let middleware = project.middleware.as_ref().zip(built.next());
+        let middleware = middleware.map(|(middleware, module)| BuiltMiddleware {
+            module,
+            export: middleware.export.to_owned(),
+            matcher: middleware.matcher.clone(),
+        });
         let manifest = Manifest {
-            routes: routes.collect(),
+            routes,
+            middleware,
             node: self.node.clone(),
             sync_params: project.sync_params,
             packages: self
@@ -126,6 +137,7 @@ impl Bundle {
                 .map(|folder| build::relative(&project.root, folder))
                 .collect(),
             state: self.state.clone(),
+            config: project.config.clone(),
         };
         let packages = self.packages();
         Bundled {
@@ -135,6 +147,45 @@ impl Bundle {
             cached: self.cached,
             packages,
         }
+    }
+}
+
+/// What a module of its own is made for: a route, or the middleware behind all of them.
+struct Unit<'a> {
+    pattern: &'a str,
+    file: &'a Path,
+    shown: &'a str,
+    role: Role,
+    runtime: Runtime,
+    max_duration: Option<u32>,
+    problems: &'a [String],
+    only_default: bool,
+}
+
+impl<'a> Unit<'a> {
+    fn of(project: &'a Project) -> Vec<Self> {
+        let routes = project.routes.iter().map(|route| Self {
+            pattern: &route.pattern,
+            file: &route.file,
+            shown: &route.shown,
+            role: Role::Handler,
+            runtime: route.segment.runtime,
+            max_duration: route.segment.max_duration,
+            problems: &route.segment.problems,
+            only_default: route.segment.only_default,
+        });
+        let middleware = project.middleware.iter().map(|middleware| Self {
+            // What stands in the log in the place of a pattern.
+            pattern: &middleware.shown,
+            file: &middleware.file,
+            shown: &middleware.shown,
+            role: Role::Middleware,
+            runtime: middleware.runtime,
+            max_duration: None,
+            problems: &[],
+            only_default: false,
+        });
+        routes.chain(middleware).collect()
     }
 }
 
@@ -206,25 +257,25 @@ pub(crate) async fn bundle(
     if let Some(bundle) = cache::load(&project.root, &key) {
         return Ok(bundle.into_build(project));
     }
-    let routes = &project.routes;
-    started(routes.len());
+    let units = Unit::of(project);
+    started(project.routes.len());
     let recorder = Arc::new(inputs::Recorder::new());
     let mut imports = state::Imports::default();
-    let mut whole = Bundle { entries: Vec::with_capacity(routes.len()), ..Bundle::default() };
-    let mut entries: Vec<Option<Entry>> = routes.iter().map(|_| None).collect();
-    for route in routes {
-        whole.errors.extend(route.segment.problems.iter().map(|message| Problem {
+    let mut whole = Bundle { entries: Vec::with_capacity(units.len()), ..Bundle::default() };
+    let mut entries: Vec<Option<Entry>> = units.iter().map(|_| None).collect();
+    for unit in &units {
+        whole.errors.extend(unit.problems.iter().map(|message| Problem {
             message: message.clone(),
-            breaks: vec![route.pattern.clone()],
+            breaks: vec![unit.pattern.to_owned()],
             ..Problem::default()
         }));
     }
     for kind in [Runtime::NodeJs, Runtime::Edge] {
-        let of_kind: Vec<(usize, &Path)> = routes
+        let of_kind: Vec<(usize, &Path)> = units
             .iter()
             .enumerate()
-            .filter(|(_, route)| route.segment.runtime == kind && route.segment.problems.is_empty())
-            .map(|(index, route)| (index, route.file.as_path()))
+            .filter(|(_, unit)| unit.runtime == kind && unit.problems.is_empty())
+            .map(|(index, unit)| (index, unit.file))
             .collect();
         if of_kind.is_empty() {
             continue;
@@ -235,6 +286,9 @@ pub(crate) async fn bundle(
             conditions: conditions.of(kind).to_vec(),
             file_rules: project.file_rules.rules.clone(),
             strict_exports: project.strict_exports,
+            is_config: false,
+            constants: project.config.env.clone(),
+            aliases: project.config.aliases.clone(),
             recorder: recorder.clone(),
         };
         match rolldown::run(setting, &of_kind).await {
@@ -251,14 +305,15 @@ pub(crate) async fn bundle(
                 }
                 whole.errors.extend(part.failures.into_iter().map(
                     |Failure { problem, routes: broken, .. }| {
-                        let breaks = broken.into_iter().map(|index| routes[index].pattern.clone()).collect();
+                        let breaks =
+                            broken.into_iter().map(|index| units[index].pattern.to_owned()).collect();
                         Problem { breaks, ..problem }
                     },
                 ));
             }
             Err(BundleError::Problems(found)) => {
                 let all: Vec<String> =
-                    of_kind.iter().map(|(index, _)| routes[*index].pattern.clone()).collect();
+                    of_kind.iter().map(|(index, _)| units[*index].pattern.to_owned()).collect();
                 whole
                     .errors
                     .extend(found.into_iter().map(|problem| Problem { breaks: all.clone(), ..problem }));
@@ -272,21 +327,27 @@ pub(crate) async fn bundle(
     let may_come = |problem: &Problem| {
         problem.file.contains("node_modules/") && problem.message.starts_with("Cannot find module")
     };
+    // Without what guards them no route is served.
+    let is_unguarded =
+        units.iter().zip(&entries).any(|(unit, entry)| unit.role == Role::Middleware && entry.is_none());
+    if is_unguarded {
+        return Err(BundleError::Problems(whole.errors));
+    }
     if entries.iter().all(Option::is_none) && !whole.errors.iter().all(may_come) {
         return Err(BundleError::Problems(whole.errors));
     }
     whole.inputs.sort();
     whole.inputs.dedup();
     whole.warnings.extend(uncached::warnings(&project.root, &whole.inputs));
-    let files: Vec<&Path> = routes.iter().map(|route| route.file.as_path()).collect();
+    let files: Vec<&Path> = units.iter().map(|unit| unit.file).collect();
     whole.state = state::variables(&project.root, &whole.inputs, &files, &imports);
-    for (mut entry, route) in entries.into_iter().zip(routes) {
+    for (mut entry, unit) in entries.into_iter().zip(&units) {
         match &mut entry {
             // To the bundler it looks like a CommonJS module.
-            Some(entry) if route.segment.only_default => entry.methods = MethodSet::default(),
+            Some(entry) if unit.only_default => entry.methods = MethodSet::default(),
             Some(_) => {}
-            None if whole.errors_of(&route.pattern).next().is_some() => {}
-            None => return Err(BundleError::Bundler(format!("no output for {}", route.shown))),
+            None if whole.errors_of(unit.pattern).next().is_some() => {}
+            None => return Err(BundleError::Bundler(format!("no output for {}", unit.shown))),
         }
         whole.entries.push(entry);
     }
@@ -306,6 +367,12 @@ struct Setting {
     file_rules: Vec<FileRule>,
     /// Whether an import of a name that is not exported is a mistake; else it is `undefined`.
     strict_exports: bool,
+    /// Whether it is a configuration, and no route, that is bundled.
+    is_config: bool,
+    /// What stands for variables of `process.env`.
+    constants: BTreeMap<String, String>,
+    /// Specifiers, and what is imported in their place.
+    aliases: BTreeMap<String, String>,
     /// Takes down what is read and asked for.
     recorder: Arc<inputs::Recorder>,
 }

@@ -2,7 +2,7 @@
 //! no stable API.
 
 use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -147,9 +147,10 @@ impl Setting {
 
     /// One run of the bundler. A tolerant one makes `undefined` of names that are not exported.
     async fn attempt(&self, routes: &[(usize, PathBuf)], tolerant: bool) -> Result<Attempt, BundleError> {
-        let Self { root, kind, conditions, file_rules, recorder, .. } = self;
+        let Self { root, kind, conditions, file_rules, recorder, constants, aliases, is_config, .. } = self;
         let plugin = Arc::new(HostModules {
             kind: *kind,
+            is_config: *is_config,
             root: (*root).to_owned(),
             conditions: conditions.clone(),
             rules: Rules::new(root, *kind, file_rules),
@@ -158,6 +159,7 @@ impl Setting {
         });
         let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
         let mut options = options(root, *kind, conditions.clone(), routes);
+        configure(&mut options, root, constants, aliases);
         options.shim_missing_exports = Some(tolerant);
         let mut bundler = match Bundler::with_plugins(options, plugins) {
             Ok(bundler) => bundler,
@@ -552,10 +554,40 @@ fn options(
     }
 }
 
+/// Adds what a configuration says: values of variables, and modules in the place of others.
+fn configure(
+    options: &mut BundlerOptions,
+    root: &Path,
+    constants: &BTreeMap<String, String>,
+    aliases: &BTreeMap<String, String>,
+) {
+    let is_name = |name: &&String| {
+        name.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_' || c == '$')
+            && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_' || c == '$')
+    };
+    let define = options.define.get_or_insert_default();
+    for name in constants.keys().filter(is_name) {
+        define.insert(
+            format!("process.env.{name}"),
+            serde_json::Value::from(constants[name].as_str()).to_string(),
+        );
+    }
+    if !aliases.is_empty() {
+        let target = |target: &String| match target.strip_prefix("./") {
+            Some(inside) => root.join(inside).display().to_string(),
+            None => target.clone(),
+        };
+        let aliases = aliases.iter().map(|(name, to)| (format!("{name}$"), vec![Some(target(to))]));
+        options.resolve.get_or_insert_default().alias = Some(aliases.collect());
+    }
+}
+
 /// Resolves what the host provides, and gives `import.meta` its place on disk.
 #[derive(Debug, Default)]
 struct HostModules {
     kind: Runtime,
+    /// Whether it is a configuration that is bundled.
+    is_config: bool,
     root: PathBuf,
     conditions: Vec<String>,
     rules: Rules,
@@ -616,6 +648,9 @@ impl HostModules {
                 }
                 _ => virtuals::empty_id(),
             };
+            return Ok(Some(HookResolveIdOutput::from_id(id)));
+        }
+        if let Some(id) = virtuals::tool_id(args.specifier).filter(|_| self.is_config) {
             return Ok(Some(HookResolveIdOutput::from_id(id)));
         }
         let builtin = node_builtin(args.specifier);

@@ -67,6 +67,16 @@ const CACHE: &[&str] = &[
 /// What the program that embeds the host has to say to handlers.
 const OWN: &[&str] = &["context"];
 
+/// What `next/constants` calls the things that a configuration is asked for.
+const PHASES: [(&str, &str); 6] = [
+    ("PHASE_EXPORT", "phase-export"),
+    ("PHASE_INFO", "phase-info"),
+    ("PHASE_PRODUCTION_BUILD", "phase-production-build"),
+    ("PHASE_PRODUCTION_SERVER", "phase-production-server"),
+    ("PHASE_DEVELOPMENT_SERVER", "phase-development-server"),
+    ("PHASE_TEST", "phase-test"),
+];
+
 /// What `react` has for server code beside what is installed.
 const REACT: &[&str] = &["cache", "experimental_taintObjectReference", "experimental_taintUniqueValue"];
 
@@ -189,6 +199,14 @@ const INSTEAD: [(&str, &str); 24] = [
 const OPTIONAL: [&str; 6] =
     ["bufferutil", "cbor-extract", "cpu-features", "fsevents", "msgpackr-extract", "utf-8-validate"];
 
+/// Packages with native code that plugins of `next.config` load, and use only while Next.js builds.
+const TOOLS: [&str; 5] = ["@parcel/watcher", "@swc/core", "esbuild", "lightningcss", "sharp"];
+
+/// The id of what stands for such a package: it fails when it is used, not when it is loaded.
+pub(super) fn tool_id(specifier: &str) -> Option<String> {
+    TOOLS.contains(&specifier).then(|| format!("{PREFIX}tool/{specifier}"))
+}
+
 /// Whether it is worth saying that the native code of a package cannot be loaded.
 pub(super) fn is_missed(package: &str) -> bool {
     !OPTIONAL.contains(&package)
@@ -250,9 +268,8 @@ impl Virtual {
             "edgehost" => Self::Host("edgehost", OWN),
             "server-only" => Self::Empty,
             "client-only" => Self::ClientOnly,
-            "next" | "next/og" | "next/image" | "next/link" | "next/dynamic" | "next/script" => {
-                Self::Fallback
-            }
+            "next" | "next/constants" | "next/og" | "next/image" | "next/link" | "next/dynamic"
+            | "next/script" => Self::Fallback,
             other if other.starts_with("next/font/") => Self::Fallback,
             _ => return None,
         })
@@ -282,6 +299,14 @@ impl Virtual {
         if let Some((name, importer)) = missing(id) {
             return Some(failing(not_at_the_edge(name, importer), "ERR_UNKNOWN_BUILTIN_MODULE"));
         }
+        if let Some(package) = name.strip_prefix("tool/") {
+            let message = serde_json::Value::from(format!(
+                "The package '{package}' has native code, which edgehost cannot run"
+            ));
+            return Some(format!(
+                "const fail = () => {{ throw new Error({message}); }};\nmodule.exports = new Proxy(fail, {{ get: (_, name) => (typeof name === \"symbol\" || name === \"__esModule\" || name === \"then\" ? undefined : module.exports), construct: fail }});"
+            ));
+        }
         if let Some(specifier) = name.strip_prefix("absent/") {
             return Some(failing(format!("Cannot find module '{specifier}'"), "MODULE_NOT_FOUND"));
         }
@@ -295,7 +320,10 @@ impl Virtual {
         if let Some(specifier) = name.strip_prefix("fallback/") {
             let message = format!("\"{specifier}\" is not available in route handlers that edgehost runs");
             let fail = format!("function fail() {{ throw new Error({message:?}); }}");
-            return Some(match specifier {
+            return Some(match specifier.strip_suffix(".js").unwrap_or(specifier) {
+                "next/constants" => {
+                    PHASES.iter().map(|(name, phase)| format!("export const {name} = {phase:?};\n")).collect()
+                }
                 "next/og" => format!(
                     "{fail}\nexport {{ fail as ImageResponse }};\nexport default {{ ImageResponse: fail }};"
                 ),

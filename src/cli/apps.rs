@@ -160,7 +160,6 @@ impl Planned {
             .limits(options.limits())
             .permissions(options.permissions())
             .instances(options.instances.unwrap_or_default())
-            .ignore_middleware(options.ignore_middleware.unwrap_or_default())
             .env(environment)
             .on_progress(output::progress);
         if let Some(name) = &self.name {

@@ -134,9 +134,6 @@ pub(super) struct Options {
     /// Threads that do not come back from native code until the server ends with code 75; those before are replaced [default: one for each core]
     #[arg(long, env = "EDGEHOST_MAX_WEDGED", value_name = "N")]
     pub(super) max_wedged: Option<usize>,
-    /// Serve a project that has a middleware or proxy file, without running that file
-    #[arg(long, env = "EDGEHOST_IGNORE_MIDDLEWARE", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", hide_possible_values = true, value_name = "BOOL")]
-    pub(super) ignore_middleware: Option<bool>,
     /// Who speaks HTTP/1.1 with clients [default: own]
     #[arg(long, env = "EDGEHOST_HTTP1", hide = true)]
     pub(super) http1: Option<Http1>,

@@ -218,7 +218,6 @@ impl Options {
             instances,
             shards,
             max_wedged,
-            ignore_middleware,
             http1,
             public_origin,
             draft_secret,

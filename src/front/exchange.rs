@@ -11,10 +11,11 @@ use edgehost_ext::message::{
 use http::header::EXPECT;
 use http::request::Parts;
 use http::uri::PathAndQuery;
-use http::{HeaderValue, Request};
+use http::{HeaderMap, HeaderValue, Request};
 
 use super::access;
 use super::respond::Refusal;
+use super::rules::Added;
 use crate::isolate::Invocation;
 use crate::limits::Limits;
 use crate::project::{Method, Params};
@@ -58,6 +59,14 @@ pub(super) struct Exchange {
     pub(super) given: Option<Box<Given>>,
     /// The path, where normalisation changed it.
     pub(super) path: Option<String>,
+    /// The path that routes are looked for with, where the middleware leads elsewhere.
+    pub(super) routed: Option<String>,
+    /// The URL on another server that answers in the place of a route.
+    pub(super) outside: Option<String>,
+    /// Whether the headers have been seen to.
+    pub(super) clean: bool,
+    /// Headers that the answer gets, whoever gives it.
+    pub(super) added: Option<Box<Added>>,
     pub(super) route: Option<usize>,
     pub(super) params: Params,
     pub(super) method: Option<Method>,
@@ -86,6 +95,10 @@ impl Exchange {
             share: peer.share,
             given: peer.given,
             path: None,
+            routed: None,
+            outside: None,
+            clean: false,
+            added: None,
             route: None,
             params: Params::new(),
             method: None,
@@ -128,7 +141,15 @@ impl Exchange {
             && !self.parts.headers.contains_key(EXPECT)
     }
 
-    fn has_body(&self) -> bool {
+    /// Adds headers to the answer, whoever gives it.
+    pub(super) fn add(&mut self, headers: HeaderMap) {
+        if !headers.is_empty() {
+            self.added.get_or_insert_default().extend(headers);
+        }
+    }
+
+    /// Whether a handler may find a body.
+    pub(super) fn has_body(&self) -> bool {
         !matches!(self.parts.method, http::Method::GET | http::Method::HEAD)
     }
 
@@ -137,6 +158,23 @@ impl Exchange {
     pub(super) fn linger(&mut self) {
         if let Upload::Arriving(body) = std::mem::replace(&mut self.body, Upload::Whole(Bytes::new())) {
             tokio::task::spawn_local(linger(body));
+        }
+    }
+
+    /// The head as a module before the routes sees it.
+    pub(super) fn head(&self, route: usize) -> RequestHead {
+        RequestHead {
+            method: self.parts.method.clone(),
+            uri: self.parts.uri.clone(),
+            path: self.path.clone(),
+            origin: self.origin.clone(),
+            raw_headers: self.parts.headers.clone(),
+            params: Params::new(),
+            route,
+            id: self.id,
+            x_request_id: self.x_request_id.clone(),
+            clean: self.clean,
+            given: self.given.clone(),
         }
     }
 
@@ -158,14 +196,15 @@ impl Exchange {
             route,
             id: self.id,
             x_request_id: self.x_request_id,
-            clean: false,
+            clean: self.clean,
             given: self.given,
         };
         Some(Invocation { version, head, body, method, started: self.started, client: self.client })
     }
 }
 
-fn policy(limits: &Limits) -> BodyPolicy {
+/// Limits on a body.
+pub(super) fn policy(limits: &Limits) -> BodyPolicy {
     let patience = Patience { silence: limits.body_idle, rate: limits.min_rate };
     BodyPolicy { max_bytes: limits.request_body, patience }
 }

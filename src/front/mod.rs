@@ -4,7 +4,8 @@
 //! rest to a backend, and turn what comes back into a response.
 //! Key types: [`Front`], [`Peer`].
 //! Where to look: `pipeline` is the whole way, `exchange` a request on it, `stages` what is
-//! decided, in order, `path` normalises, `files` answers with those of `public/`, `apps` knows what answers for an app,
+//! decided, in order, `path` normalises, `rules` applies those of `next.config`, `guard` calls the
+//! middleware, `files` answers with those of `public/`, `apps` knows what answers for an app,
 //! `forward` hands over to another thread, `respond` holds the table of failures, `access`
 //! tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
@@ -14,9 +15,11 @@ mod apps;
 mod exchange;
 mod files;
 mod forward;
+mod guard;
 mod path;
 mod pipeline;
 mod respond;
+mod rules;
 mod stages;
 
 pub(crate) use exchange::Peer;

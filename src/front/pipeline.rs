@@ -5,15 +5,17 @@ use std::rc::Rc;
 use std::sync::{Arc, Weak};
 
 use edgehost_ext::message::{
-    Answer, BodyFault, RequestBody, ResponseBody, Upload, settle_authority, settled_host,
+    Answer, BodyFault, RequestBody, RequestId, ResponseBody, Upload, settle_authority, settled_host,
 };
-use http::{Request, Response};
+use http::{HeaderValue, Request, Response};
 use ipnet::IpNet;
 
 use super::access::{self, Access};
 use super::apps::{Apps, Served};
 use super::exchange::{Exchange, Peer};
+use super::guard;
 use super::respond::{self, Refusal};
+use super::rules::Added;
 use super::stages::{self, Answered};
 use crate::ending::{CutOff, ShutdownReport};
 use crate::registry::Registry;
@@ -138,53 +140,137 @@ impl Front {
             .logs_access
             .then(|| Access::new(&exchange, served.as_ref().map(|served| &served.version), &self.observer));
         let (id, x_request_id) = (exchange.id, exchange.x_request_id.clone());
-        let finish = move |answered: Answered, access: Option<Access>| {
-            let mut response = answered.unwrap_or_else(|refusal| refusal.response(id));
-            respond::name_request(&mut response, id, x_request_id);
-            match access {
-                Some(access) => access.follow(response),
-                None => response,
-            }
-        };
+        let ending = Ending { access, id, x_request_id };
         match served {
-            Some(served) => answer(exchange, &served, access, finish),
+            Some(served) if served.version.rules.is_some() || served.version.middleware.is_some() => {
+                by_rules(exchange, served, ending)
+            }
+            Some(served) => plainly(exchange, &served, ending),
             None => {
                 exchange.linger();
-                Soon::Now(finish(Err(exchange.unsettled.unwrap_or(Refusal::UnknownHost)), access))
+                Soon::Now(ending.with(Err(exchange.unsettled.unwrap_or(Refusal::UnknownHost))))
             }
         }
     }
 }
 
-/// Takes an exchange through the stages and to the backend. What `finish` makes of the outcome
-/// is the answer.
-fn answer(
-    mut exchange: Exchange,
-    served: &Served,
-    mut access: Option<Access>,
-    finish: impl FnOnce(Answered, Option<Access>) -> Response<ResponseBody> + 'static,
-) -> Soon<Response<ResponseBody>> {
+/// What is left to do with a request once there is an answer.
+struct Ending {
+    access: Option<Access>,
+    id: RequestId,
+    x_request_id: Option<HeaderValue>,
+}
+
+impl Ending {
+    /// Takes down which route answers.
+    fn found(&mut self, route: Option<usize>) {
+        if let (Some(access), Some(route)) = (&mut self.access, route) {
+            access.found(route);
+        }
+    }
+
+    /// The response.
+    fn with(self, answered: Answered) -> Response<ResponseBody> {
+        let mut response = answered.unwrap_or_else(|refusal| refusal.response(self.id));
+        respond::name_request(&mut response, self.id, self.x_request_id);
+        match self.access {
+            Some(access) => access.follow(response),
+            None => response,
+        }
+    }
+
+    /// The response with headers beside those of the answer.
+    fn with_added(self, added: Option<Box<Added>>, answered: Answered) -> Response<ResponseBody> {
+        let answered = match added {
+            Some(added) => Ok(added.to(answered, self.id)),
+            None => answered,
+        };
+        self.with(answered)
+    }
+}
+
+/// Takes an exchange through the stages and to the backend.
+fn plainly(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<Response<ResponseBody>> {
     if let ControlFlow::Break(early) = stages::run(&mut exchange, &served.version) {
         exchange.linger();
-        return Soon::Now(finish(early, access));
+        return Soon::Now(ending.with(early));
     }
-    if let (Some(access), Some(route)) = (&mut access, exchange.route) {
-        access.found(route);
+    ending.found(exchange.route);
+    call(exchange, served, move |answered| ending.with(answered))
+}
+
+/// The same where there are rules or a middleware.
+fn by_rules(mut exchange: Exchange, served: Rc<Served>, mut ending: Ending) -> Soon<Response<ResponseBody>> {
+    if let ControlFlow::Break(early) = stages::before(&mut exchange, &served.version) {
+        exchange.linger();
+        return Soon::Now(ending.with_added(exchange.added.take(), early));
     }
+    if !guard::concerns(&mut exchange, &served.version) {
+        return routed(exchange, &served, ending);
+    }
+    let share = exchange.share.clone();
+    let Some(invocation) = guard::invocation(&mut exchange, &served.version) else {
+        return routed(exchange, &served, ending);
+    };
+    ending.found(Some(invocation.head.route));
+    match served.backend.clone().call(invocation, share) {
+        Soon::Now(result) => guarded(exchange, &served, ending, result),
+        Soon::Later(result) => Soon::Later(Box::pin(async move {
+            let result = result.await;
+            guarded(exchange, &served, ending, result).into_future().await
+        })),
+    }
+}
+
+/// Goes on as the middleware says. A body that it has not read is its isolate's.
+fn guarded(
+    mut exchange: Exchange,
+    served: &Served,
+    ending: Ending,
+    result: Result<Answer, BackendError>,
+) -> Soon<Response<ResponseBody>> {
+    let answer = match result {
+        Ok(answer) => answer,
+        Err(error) => return Soon::Now(ending.with(Err(error.into()))),
+    };
+    match guard::follow(answer, &mut exchange, &served.version) {
+        ControlFlow::Continue(()) => routed(exchange, served, ending),
+        ControlFlow::Break(answered) => Soon::Now(ending.with_added(exchange.added.take(), answered)),
+    }
+}
+
+/// Finds the route behind rules and middleware, and calls it.
+fn routed(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<Response<ResponseBody>> {
+    if let ControlFlow::Break(early) = stages::after(&mut exchange, &served.version) {
+        exchange.linger();
+        return Soon::Now(ending.with_added(exchange.added.take(), early));
+    }
+    ending.found(exchange.route);
+    let added = exchange.added.take();
+    call(exchange, served, move |answered| ending.with_added(added, answered))
+}
+
+/// Hands an exchange whose route is known to the backend. What `finish` makes of the outcome is
+/// the answer.
+fn call(
+    mut exchange: Exchange,
+    served: &Served,
+    finish: impl FnOnce(Answered) -> Response<ResponseBody> + 'static,
+) -> Soon<Response<ResponseBody>> {
     let (backend, reads_ahead) = (served.backend.clone(), exchange.reads_ahead());
     let share = exchange.share.take();
     let Some(mut invocation) = exchange.into_invocation(served.version.clone()) else {
-        return Soon::Now(finish(Err(Refusal::NotFound), access));
+        return Soon::Now(finish(Err(Refusal::NotFound)));
     };
     let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
     if reads_ahead {
         match invocation.body.settle_now() {
             Ok(body) => invocation.body = body,
-            Err(error) => return Soon::Now(finish(Err(refused(error).into()), access)),
+            Err(error) => return Soon::Now(finish(Err(refused(error).into()))),
         }
     }
     if !matches!(invocation.body, RequestBody::Stream(_)) || !reads_ahead {
-        return backend.call(invocation, share).map(move |result| finish(answered(result), access));
+        return backend.call(invocation, share).map(move |result| finish(answered(result)));
     }
     Soon::Later(Box::pin(async move {
         let outcome = async move {
@@ -194,7 +280,7 @@ fn answer(
                 Soon::Later(result) => answered(result.await),
             }
         };
-        finish(outcome.await, access)
+        finish(outcome.await)
     }))
 }
 

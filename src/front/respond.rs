@@ -7,7 +7,7 @@ use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use crate::isolate::CallError;
 use crate::limits::Exceeded;
-use crate::project::MethodSet;
+use crate::project::{Method, MethodSet};
 use crate::shard::BackendError;
 
 pub(super) const ERROR_CODE: HeaderName = HeaderName::from_static("x-edgehost-error");
@@ -117,6 +117,13 @@ impl Refusal {
                 (StatusCode::SERVICE_UNAVAILABLE, "SHUTTING_DOWN", "The server is shutting down")
             }
         }
+    }
+
+    /// The refusal of a method that a file does not have.
+    pub(super) fn of_file() -> Self {
+        let mut methods = MethodSet::default();
+        methods.insert(Method::Get);
+        Self::MethodNotAllowed(methods)
     }
 
     /// Whether trying again soon makes sense.
@@ -256,10 +263,10 @@ pub(super) fn name_request(
 /// Hexadecimal digits always make a header's value.
 const UNNAMED: HeaderValue = HeaderValue::from_static("-");
 
-/// The router's own redirects.
-pub(super) fn moved(location: &str) -> Response<ResponseBody> {
+/// A redirect of the router or of a rule.
+pub(super) fn redirect(status: StatusCode, location: &str) -> Response<ResponseBody> {
     let mut response = Response::new(ResponseBody::whole(location.to_owned()));
-    *response.status_mut() = StatusCode::PERMANENT_REDIRECT;
+    *response.status_mut() = status;
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     if let Ok(location) = HeaderValue::from_str(location) {

@@ -7,13 +7,14 @@ use std::ops::ControlFlow::{self, Break, Continue};
 
 use edgehost_ext::message::{ResponseBody, below};
 use http::header::CONTENT_LENGTH;
-use http::{HeaderName, HeaderValue, Response};
+use http::{HeaderName, HeaderValue, Response, StatusCode};
 
 use super::exchange::Exchange;
 use super::files;
 use super::path::{Path, normalise};
 use super::respond::{self, Refusal};
-use crate::project::{Match, Method, MethodSet};
+use super::rules;
+use crate::project::{Match, Method};
 use crate::version::Version;
 
 /// A response, or why there is none.
@@ -23,11 +24,25 @@ pub(super) type Answered = Result<Response<ResponseBody>, Refusal>;
 type Stage = fn(&mut Exchange, &Version) -> ControlFlow<Answered>;
 
 /// All of them, in order.
-const STAGES: [Stage; 6] = [sizes, authority, path, file, route, method];
+const PLAIN: [Stage; 7] = [sizes, authority, path, file, route, bundled, method];
 
-/// Takes an exchange through the stages.
+/// The same for apps with rules or a middleware: what comes before it, and what after it.
+const BEFORE: [Stage; 5] = [sizes, authority, path, rules::redirects, rules::headers];
+const AFTER: [Stage; 3] = [rules::route, bundled, method];
+
+/// Takes an exchange through the stages of an app without rules and middleware.
 pub(super) fn run(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
-    STAGES.iter().try_for_each(|stage| stage(exchange, version))
+    PLAIN.iter().try_for_each(|stage| stage(exchange, version))
+}
+
+/// Takes an exchange through the stages before the middleware.
+pub(super) fn before(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
+    BEFORE.iter().try_for_each(|stage| stage(exchange, version))
+}
+
+/// Takes an exchange through those after it.
+pub(super) fn after(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
+    AFTER.iter().try_for_each(|stage| stage(exchange, version))
 }
 
 fn sizes(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
@@ -53,9 +68,9 @@ fn authority(exchange: &mut Exchange, _version: &Version) -> ControlFlow<Answere
     exchange.unsettled.map_or(Continue(()), |refusal| Break(Err(refusal)))
 }
 
-fn path(exchange: &mut Exchange, _version: &Version) -> ControlFlow<Answered> {
+fn path(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
     let uri = &exchange.parts.uri;
-    match normalise(uri.path()) {
+    match normalise(uri.path(), &version.paths) {
         Path::Match(path) => {
             if let std::borrow::Cow::Owned(changed) = path {
                 exchange.path = Some(changed);
@@ -64,7 +79,8 @@ fn path(exchange: &mut Exchange, _version: &Version) -> ControlFlow<Answered> {
         }
         Path::Redirect(path) => {
             let mount = exchange.mount();
-            Break(Ok(respond::moved(&with_query(&format!("{mount}{}", below(mount, &path)), uri.query()))))
+            let to = with_query(&format!("{mount}{}", below(mount, &path)), uri.query());
+            Break(Ok(respond::redirect(StatusCode::PERMANENT_REDIRECT, &to)))
         }
         Path::Malformed => Break(Err(Refusal::MalformedPath)),
     }
@@ -86,13 +102,15 @@ fn route(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
             exchange.params = params;
         }
         Match::NotFound if version.public.find(exchange.path()).is_some() => {
-            let mut methods = MethodSet::default();
-            methods.insert(Method::Get);
-            return Break(Err(Refusal::MethodNotAllowed(methods)));
+            return Break(Err(Refusal::of_file()));
         }
         Match::NotFound => return Break(Err(Refusal::NotFound)),
         Match::Malformed => return Break(Err(Refusal::MalformedPath)),
     }
+    Continue(())
+}
+
+fn bundled(exchange: &mut Exchange, version: &Version) -> ControlFlow<Answered> {
     if let Some(of_route) = exchange.route(version).filter(|route| route.bundle_error.is_some()) {
         of_route.log_bundle_error(exchange.id);
         return Break(Err(Refusal::BundleFailed));

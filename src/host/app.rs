@@ -5,11 +5,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crate::build::ModuleVariable;
+use crate::build::{ModuleVariable, Role};
 use crate::bundle::{self, Bundled, Conditions, Problem};
 use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
 use crate::enforcer::Guard;
 use crate::error::Error;
+use crate::evaluate::{self, Circumstances};
 use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::permissions::Permissions;
@@ -88,7 +89,6 @@ pub struct App {
     pub(super) permissions: Permissions,
     pub(super) conditions: Conditions,
     pub(super) instances: Instances,
-    pub(super) ignore_middleware: bool,
     pub(super) environment: Environment,
     pub(super) public_origin: Option<String>,
     pub(super) draft_secret: Option<String>,
@@ -120,7 +120,6 @@ impl App {
             permissions: Permissions::default(),
             conditions: Conditions::default(),
             instances: Instances::default(),
-            ignore_middleware: false,
             environment: Environment::empty(),
             public_origin: None,
             draft_secret: None,
@@ -178,15 +177,6 @@ impl App {
     /// [`Instances::Auto`] for all; one otherwise.
     pub fn instances(mut self, instances: impl Into<Instances>) -> Self {
         self.instances = instances.into();
-        self
-    }
-
-    /// Serves a project that has a `middleware` or `proxy` file, which does not run.
-    ///
-    /// Without this such a project is refused: what the file checks, as often who may see
-    /// what, would not be checked.
-    pub fn ignore_middleware(mut self, ignore: bool) -> Self {
-        self.ignore_middleware = ignore;
         self
     }
 
@@ -269,10 +259,18 @@ impl App {
         guard: Arc<Guard>,
         instances: Option<usize>,
     ) -> Result<Arc<Version>, Error> {
-        let project = Project::open(&self.dir, &self.environment)?;
-        if instances.is_some() && !self.ignore_middleware {
-            project.refuse_middleware()?;
-        }
+        let root = Project::root_of(&self.dir)?;
+        let circumstances = Circumstances {
+            name: name.clone(),
+            environment: &Project::environment_of(&root, &self.environment)?,
+            permissions: &self.permissions,
+            conditions: &self.conditions,
+            limits: &limits,
+            observer: observer.clone(),
+            guard: guard.clone(),
+        };
+        let config = evaluate::next_config(&root, circumstances).await?;
+        let project = Project::open(&self.dir, &self.environment, config)?;
         let routes = project.routes.len();
         (self.progress)(Progress::Found { routes, hints: &project.hints(&limits) });
         let began = Instant::now();
@@ -334,6 +332,7 @@ pub(super) fn summaries(version: &Version) -> Vec<RouteSummary> {
     version
         .routes
         .iter()
+        .filter(|route| route.role == Role::Handler)
         .map(|route| RouteSummary {
             pattern: route.pattern.clone(),
             methods: method_names(route.methods()),

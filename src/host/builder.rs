@@ -240,15 +240,6 @@ impl EdgeHostBuilder {
         self
     }
 
-    /// Serves a project that has a `middleware` or `proxy` file, which does not run.
-    ///
-    /// Without this such a project is refused: what the file checks, as often who may see
-    /// what, would not be checked.
-    pub fn ignore_middleware(mut self, ignore: bool) -> Self {
-        self.app.ignore_middleware = ignore;
-        self
-    }
-
     /// The variables that come before those of `.env` files; those of this process otherwise.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.app.environment = environment;

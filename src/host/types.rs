@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use crate::error::Error;
-use crate::project::{Environment, Project};
+use crate::project::{Environment, NextConfig, Project};
 use crate::types::{self, ProjectTypes};
 
 const WHAT: &str = "cannot write the types of the project";
@@ -18,7 +18,7 @@ impl ProjectTypes {
     /// [`Error::Project`] when there are no routes, [`Error::System`] when nothing can be
     /// written.
     pub fn write(dir: impl AsRef<Path>) -> Result<Self, Error> {
-        let project = Project::open(dir.as_ref(), &Environment::empty())?;
+        let project = Project::open(dir.as_ref(), &Environment::empty(), NextConfig::default())?;
         types::write(&project).map_err(|source| Error::System { what: WHAT, source })
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 
 use super::Isolate;
 use super::report::text_of;
+use crate::build::Role;
 use crate::enforcer::{Budget, Cause, Verdict};
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
@@ -25,8 +26,23 @@ struct RouteFacts<'a> {
     file: &'a str,
     pattern: &'a str,
     runtime: &'static str,
+    role: &'static str,
+    /// What a configuration is run for; elsewhere nothing.
+    phase: &'static str,
+    /// What a middleware may be exported as.
+    exported: &'a str,
+    #[serde(rename = "nextConfig")]
+    next_config: Option<PathFacts<'a>>,
     names: Vec<&'a str>,
     sync: bool,
+}
+
+/// What `NextURL` has to know of paths that are not plain.
+#[derive(serde::Serialize)]
+#[serde(rename_all = "camelCase")]
+struct PathFacts<'a> {
+    base_path: &'a str,
+    trailing_slash: bool,
 }
 
 /// How far a route module is.
@@ -344,7 +360,7 @@ impl Isolate {
     fn load_failed(&self, route: usize, request: Option<RequestId>, error: &str) {
         let of_route = &self.version.routes[route];
         // Other isolates of the app have met it before, perhaps.
-        if of_route.is_news(error) {
+        if of_route.is_news(error) && of_route.role != Role::Config {
             tracing::error!(
                 route = of_route.pattern,
                 file = of_route.file,
@@ -387,13 +403,26 @@ impl Isolate {
                 file: &of_route.file,
                 pattern: &of_route.pattern,
                 runtime: of_route.runtime.name(),
+                role: of_route.role.name(),
+                phase: match of_route.role {
+                    Role::Config => self.version.phase(),
+                    Role::Handler | Role::Middleware | Role::Forward => "",
+                },
+                exported: self.version.middleware.as_ref().map_or("", |guarding| &guarding.export),
+                next_config: self.version.has_own_paths().then_some(PathFacts {
+                    base_path: &self.version.paths.base,
+                    trailing_slash: self.version.paths.trailing_slash,
+                }),
                 names: of_route.params.iter().map(|name| &**name).collect(),
                 sync: self.version.sync_params,
             };
             let facts = serde_v8::to_v8(scope, facts).map_err(|error| error.to_string())?;
             let undefined = v8::undefined(scope).into();
             let bits = register.call(scope, undefined, &[facts, namespace.into()]);
-            let bits = bits.ok_or_else(|| "its exports cannot be read".to_owned())?;
+            let Some(bits) = bits else {
+                let thrown = scope.exception().map(|thrown| thrown.to_rust_string_lossy(scope));
+                return Err(thrown.unwrap_or_else(|| "its exports cannot be read".to_owned()));
+            };
             serde_v8::from_v8::<u8>(scope, bits).map_err(|error| error.to_string())
         });
         match methods {

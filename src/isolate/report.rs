@@ -113,7 +113,7 @@ impl Version {
     }
 
     /// A report of an error: readable, with the line of code that its stack begins at.
-    pub(super) fn report(&self, text: &str) -> String {
+    pub(crate) fn report(&self, text: &str) -> String {
         let text = if text.len() > MOST_TEXT { &text[..text.floor_char_boundary(MOST_TEXT)] } else { text };
         let mut text = self.readable(text);
         let mut at = 0_usize;

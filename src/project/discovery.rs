@@ -9,7 +9,6 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::ProjectError;
-use super::next_config::NextConfig;
 use super::routes::{Route, ordered};
 use super::segment::SegmentConfig;
 
@@ -51,8 +50,10 @@ const BESIDE: [(&str, &str); 1] = [("instrumentation", "it does not run")];
 const VERCEL_KEYS: [&str; 9] =
     ["cleanUrls", "crons", "env", "functions", "headers", "redirects", "rewrites", "routes", "trailingSlash"];
 
-/// Files that run before every route of Next.js.
-const BEFORE_ROUTES: [&str; 2] = ["middleware", "proxy"];
+/// The extensions of files that may be routes: `listed`, or the usual ones.
+pub(super) fn extensions_of(listed: Option<&[String]>) -> Vec<String> {
+    listed.map_or_else(|| PAGE_EXTENSIONS.map(str::to_owned).to_vec(), <[String]>::to_vec)
+}
 
 /// Files that Next.js would use and edgehost leaves alone.
 #[derive(Debug, Default)]
@@ -61,12 +62,10 @@ pub(super) struct IgnoredFiles {
     pub pages: usize,
     /// Metadata files: `sitemap.ts`, `favicon.ico` and their like.
     pub metadata: Vec<PathBuf>,
-    /// `middleware` and `proxy` files.
+    /// `middleware` and `proxy` files that are not beside the app directory.
     pub middleware: Vec<PathBuf>,
     /// Files and folders beside `app/` that change what Next.js serves, and what that is.
     pub beside: Vec<(PathBuf, &'static str)>,
-    /// What `next.config` sets.
-    pub next_config: Option<NextConfig>,
     /// `vercel.json`, with those of its keys that matter here.
     pub vercel: Option<(PathBuf, Vec<String>)>,
     /// `route.mjs` and other extensions that `pageExtensions` does not list.
@@ -92,8 +91,15 @@ pub(super) fn locate(dir: &Path) -> Result<(PathBuf, PathBuf), ProjectError> {
     Err(ProjectError::NoAppDirectory(dir.to_owned()))
 }
 
-/// Walks the app directory and puts its routes in order.
-pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, IgnoredFiles), ProjectError> {
+/// Walks the app directory and puts its routes in order. `listed` are the extensions that
+/// `pageExtensions` names, where it does.
+pub(super) fn discover(
+    root: &Path,
+    app_dir: &Path,
+    listed: Option<&[String]>,
+) -> Result<(Vec<Route>, IgnoredFiles), ProjectError> {
+    let extensions = extensions_of(listed);
+    let is_page_extension = |extension: &str| extensions.iter().any(|known| known == extension);
     let mut ignored = IgnoredFiles::default();
     let mut problems = Vec::new();
     let mut routes: BTreeMap<String, PathBuf> = BTreeMap::new();
@@ -128,9 +134,9 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, Ignor
             continue;
         };
         if stem != "route" {
-            if is_metadata(&stem, &extension) {
+            if is_metadata(&stem, &extension, &extensions) {
                 ignored.metadata.push(path.to_owned());
-            } else if PAGE_EXTENSIONS.contains(&extension.as_str()) {
+            } else if is_page_extension(&extension) {
                 if PAGES.contains(&stem.as_str()) {
                     ignored.pages += 1;
                     if stem == "page" {
@@ -142,8 +148,8 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, Ignor
             }
             continue;
         }
-        if !PAGE_EXTENSIONS.contains(&extension.as_str()) {
-            if matches!(extension.as_str(), "mjs" | "cjs" | "mts" | "cts") {
+        if !is_page_extension(&extension) {
+            if listed.is_none() && matches!(extension.as_str(), "mjs" | "cjs" | "mts" | "cts") {
                 ignored.extensions.push(path.to_owned());
             }
             continue;
@@ -175,7 +181,7 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, Ignor
         }
     }
 
-    beside(root, &mut ignored);
+    beside(root, app_dir, &extensions, &mut ignored);
 
     if routes.is_empty() && problems.is_empty() {
         return Err(ProjectError::NoRoutes {
@@ -204,15 +210,8 @@ pub(super) fn discover(root: &Path, app_dir: &Path) -> Result<(Vec<Route>, Ignor
 }
 
 /// Looks for what Next.js reads beside the app directory.
-fn beside(root: &Path, ignored: &mut IgnoredFiles) {
-    ignored.next_config = NextConfig::of(root);
-    let sets_extensions = ignored.next_config.as_ref().is_some_and(|config| config.sets("pageExtensions"));
-    let extensions: Option<Vec<String>> =
-        match ignored.next_config.as_ref().and_then(|config| config.page_extensions.clone()) {
-            None if sets_extensions => None,
-            None => Some(PAGE_EXTENSIONS.map(str::to_owned).to_vec()),
-            some => some,
-        };
+fn beside(root: &Path, app_dir: &Path, extensions: &[String], ignored: &mut IgnoredFiles) {
+    let is_page_extension = |extension: &str| extensions.iter().any(|known| known == extension);
     for folder in [root, &root.join("src")] {
         let names = std::fs::read_dir(folder).into_iter().flatten().flatten();
         let mut names: Vec<_> = names.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
@@ -220,13 +219,15 @@ fn beside(root: &Path, ignored: &mut IgnoredFiles) {
         for name in names {
             let Some((stem, extension)) = split_name(&name) else { continue };
             let path = folder.join(&name);
-            if BEFORE_ROUTES.contains(&stem.as_str())
-                && is_page_extension(&extension, extensions.as_deref())
+            if super::middleware::NAMES.contains(&stem.as_str())
+                && is_page_extension(&extension)
                 && path.is_file()
             {
-                ignored.middleware.push(path);
+                if app_dir.parent() != Some(folder) {
+                    ignored.middleware.push(path);
+                }
             } else if let Some((_, effect)) = BESIDE.iter().find(|(known, _)| *known == stem)
-                && is_page_extension(&extension, extensions.as_deref())
+                && is_page_extension(&extension)
                 && path.is_file()
             {
                 ignored.beside.push((path, effect));
@@ -245,26 +246,14 @@ fn beside(root: &Path, ignored: &mut IgnoredFiles) {
     }
 }
 
-/// Whether Next.js takes a file with this extension. `listed` is `pageExtensions`; where
-/// that is set but cannot be read, whatever leads to a script may be listed.
-fn is_page_extension(extension: &str, listed: Option<&[String]>) -> bool {
-    match listed {
-        Some(listed) => listed.iter().any(|known| known == extension),
-        None => {
-            let (inner, last) = extension.rsplit_once('.').unwrap_or(("", extension));
-            PAGE_EXTENSIONS.contains(&last) && !matches!(inner, "d" | "test" | "spec")
-        }
-    }
-}
-
-fn is_metadata(stem: &str, extension: &str) -> bool {
+fn is_metadata(stem: &str, extension: &str, extensions: &[String]) -> bool {
     METADATA.iter().any(|(name, own, numbered)| {
         let rest = stem.strip_prefix(name);
         let is_name = rest.is_some_and(|rest| {
             rest.is_empty()
                 || (*numbered && rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
         });
-        is_name && (own.contains(&extension) || PAGE_EXTENSIONS.contains(&extension))
+        is_name && (own.contains(&extension) || extensions.iter().any(|known| known == extension))
     })
 }
 

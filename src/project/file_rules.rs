@@ -1,5 +1,6 @@
 //! How files that are no code are imported: the rules of `next.config`, as far as they
-//! can be read without running it.
+//! can be read without running it. What `webpack` does is a function that only webpack
+//! could call.
 //!
 //! Read are `turbopack.rules` and the rules that a `webpack` function adds, where they
 //! are written out. A rule that depends on what only the running file knows, or that
@@ -20,15 +21,7 @@ use oxc::parser::Parser;
 use oxc::semantic::ScopeFlags;
 use oxc::span::SourceType;
 
-/// Names of the file, in the order in which Next.js looks for them.
-const NAMES: [&str; 6] = [
-    "next.config.js",
-    "next.config.mjs",
-    "next.config.ts",
-    "next.config.mts",
-    "next.config.cjs",
-    "next.config.cts",
-];
+use super::next_config::NAMES;
 
 /// What an import of a file gives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]

@@ -8,23 +8,6 @@ use super::Project;
 use super::discovery::{IgnoredFiles, show};
 use crate::limits::Limits;
 
-/// Keys of `next.config` that change what route handlers see or what clients get.
-const CONFIG_KEYS: [&str; 13] = [
-    "basePath",
-    "cacheComponents",
-    "cacheHandler",
-    "env",
-    "expireTime",
-    "headers",
-    "i18n",
-    "pageExtensions",
-    "redirects",
-    "rewrites",
-    "serverExternalPackages",
-    "skipTrailingSlashRedirect",
-    "trailingSlash",
-];
-
 /// How many files a sentence names.
 const NAMED: usize = 3;
 
@@ -67,7 +50,7 @@ impl Project {
     }
 
     fn ignored_files(&self) -> Vec<String> {
-        let IgnoredFiles { pages, metadata, middleware, beside, next_config, vercel, .. } = &self.ignored;
+        let IgnoredFiles { pages, metadata, middleware, beside, vercel, .. } = &self.ignored;
         let show = |path: &Path| show(&self.root, path);
         let mut hints = Vec::new();
         for file in &self.ignored.extensions {
@@ -80,27 +63,16 @@ impl Project {
             ));
         }
         for file in middleware {
-            hints.push(format!(
-                "{} does not run: what it checks or rewrites is not checked or rewritten.",
-                show(file)
-            ));
+            hints.push(format!("{} does not run: it has to be beside the `app` folder.", show(file)));
         }
         for (path, effect) in beside {
             hints.push(format!("{} is not supported: {effect}.", show(path)));
         }
-        if let Some(config) = next_config {
-            let file = show(&config.path);
-            match &config.keys {
-                None => hints
-                    .push(format!("{file} cannot be read without running it: what it sets has no effect.")),
-                Some(keys) => {
-                    let known = keys.iter().filter(|key| CONFIG_KEYS.contains(&key.as_str()));
-                    let known: Vec<String> = known.map(|key| format!("`{key}`")).collect();
-                    if !known.is_empty() {
-                        hints.push(format!("{} of {file} {} no effect.", all_of(&known), has(known.len())));
-                    }
-                }
-            }
+        if let Some(file) = &self.config.file
+            && !self.config.ignored.is_empty()
+        {
+            let ignored = &self.config.ignored;
+            hints.push(format!("{} of {file} {} no effect.", all_of(ignored), has(ignored.len())));
         }
         if let Some((path, keys)) = vercel {
             let keys: Vec<String> = keys.iter().map(|key| format!("`{key}`")).collect();

@@ -4,8 +4,8 @@
 //! read segment configuration and `.env` files.
 //! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
-//! reads exported constants, `next_config` what `next.config` sets, `file_rules` what it
-//! says of files that are no code, `env` reads `.env` files, `hints` says what Next.js
+//! reads exported constants, `middleware` what runs before routes, `next_config` holds what `next.config` sets, `file_rules` reads
+//! what it says of files that are no code, `env` reads `.env` files, `hints` says what Next.js
 //! would do with all that and edgehost does not, `next` finds out the version of Next.js.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
 
@@ -13,6 +13,7 @@ mod discovery;
 mod env;
 mod file_rules;
 mod hints;
+mod middleware;
 mod next;
 mod next_config;
 mod routes;
@@ -22,6 +23,8 @@ use std::path::{Path, PathBuf};
 
 pub use env::Environment;
 pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
+pub(crate) use middleware::Middleware;
+pub(crate) use next_config::{Evaluated, NextConfig};
 pub(crate) use routes::{Capture, Match, Method, MethodSet, Params, Route, RouteTable, param_names};
 pub(crate) use segment::Runtime;
 
@@ -44,6 +47,10 @@ pub(crate) struct Project {
     ignored: discovery::IgnoredFiles,
     /// How files that are no code are imported.
     pub file_rules: FileRules,
+    /// What `next.config` sets.
+    pub config: NextConfig,
+    /// What runs before the routes.
+    pub middleware: Option<Middleware>,
 }
 
 /// Everything that is wrong with a project folder.
@@ -76,12 +83,17 @@ pub enum ProjectError {
         /// Files that look as if they were meant to be routes, a sentence for each.
         hints: Vec<String>,
     },
-    /// There are files that Next.js runs before every route and edgehost does not.
-    #[error(
-        "{} would not run, and what it checks or rewrites would not be checked or rewritten: move that into the routes or in front of edgehost, or serve the routes without it (--ignore-middleware)",
-        .0.join(" and ")
-    )]
+    /// What is wrong with the file that runs before the routes; one entry a mistake.
+    #[error("{}", join_lines(.0))]
     Middleware(Vec<String>),
+    /// The configuration of Next.js cannot be used.
+    #[error("{file} cannot be used: {problem}")]
+    NextConfig {
+        /// The file, relative to the project.
+        file: String,
+        /// What is wrong with it, or went wrong when it ran.
+        problem: String,
+    },
     /// Route files that contradict each other; one entry a conflict.
     #[error("{}", join_lines(.0))]
     Conflicts(Vec<String>),
@@ -93,19 +105,42 @@ fn join_lines(problems: &[String]) -> String {
 
 impl Project {
     /// Reads the project in `dir`: a folder with `app/` or `src/app/`, or an app directory itself.
+    /// `config` is what its `next.config` sets.
     ///
     /// # Errors
     ///
     /// [`ProjectError`] names every conflict that was found, not only the first.
-    pub(crate) fn open(dir: &Path, real_env: &Environment) -> Result<Self, ProjectError> {
+    pub(crate) fn open(dir: &Path, real_env: &Environment, config: NextConfig) -> Result<Self, ProjectError> {
         let dir = absolute(dir)?;
         let (root, app_dir) = discovery::locate(&dir)?;
-        let (routes, ignored) = discovery::discover(&root, &app_dir)?;
+        let (routes, ignored) = discovery::discover(&root, &app_dir, config.page_extensions.as_deref())?;
+        let extensions = discovery::extensions_of(config.page_extensions.as_deref());
+        let beside = app_dir.parent().unwrap_or(&root);
+        let middleware = middleware::find(&root, beside, &extensions).map_err(ProjectError::Middleware)?;
         let environment = env::load(&root, real_env)?;
         let sync_params = next::is_synchronous(&root);
         let strict_exports = next::is_strict(&root);
         let file_rules = FileRules::of_project(&root);
-        Ok(Self { root, routes, environment, sync_params, strict_exports, ignored, file_rules })
+        Ok(Self {
+            root,
+            routes,
+            environment,
+            sync_params,
+            strict_exports,
+            ignored,
+            file_rules,
+            config,
+            middleware,
+        })
+    }
+
+    /// What an app in the project folder `root` sees as `process.env`.
+    ///
+    /// # Errors
+    ///
+    /// [`ProjectError`] when a `.env` file cannot be read.
+    pub(crate) fn environment_of(root: &Path, real_env: &Environment) -> Result<Environment, ProjectError> {
+        env::load(root, real_env)
     }
 
     /// The version of a package in the nearest `node_modules` that has it.
@@ -126,15 +161,6 @@ impl Project {
     /// [`ProjectError`] when there is none.
     pub(crate) fn root_of(dir: &Path) -> Result<PathBuf, ProjectError> {
         discovery::locate(&absolute(dir)?).map(|(root, _)| root)
-    }
-
-    /// Refuses a project whose middleware would silently not run.
-    pub(crate) fn refuse_middleware(&self) -> Result<(), ProjectError> {
-        let found = &self.ignored.middleware;
-        if found.is_empty() {
-            return Ok(());
-        }
-        Err(ProjectError::Middleware(found.iter().map(|path| discovery::show(&self.root, path)).collect()))
     }
 }
 

@@ -400,11 +400,21 @@ impl RouteTable {
         table
     }
 
+    /// Finds the route that serves just this raw path.
+    pub(crate) fn find_exact(&self, raw_path: &str) -> Match {
+        self.exactly(&canonical_escapes(raw_path))
+            .map_or(Match::NotFound, |route| Match::Found { route, params: Vec::new() })
+    }
+
+    fn exactly(&self, path: &str) -> Option<usize> {
+        let exact = if path.len() > 1 { path.strip_suffix('/').unwrap_or(path) } else { path };
+        self.exact.get(exact).copied()
+    }
+
     /// Finds the route that serves a raw path, which starts with `/` and has no query.
     pub(crate) fn find(&self, raw_path: &str) -> Match {
         let path = canonical_escapes(raw_path);
-        let exact = if path.len() > 1 { path.strip_suffix('/').unwrap_or(&path) } else { &path };
-        if let Some(&route) = self.exact.get(exact) {
+        if let Some(route) = self.exactly(&path) {
             return Match::Found { route, params: Vec::new() };
         }
         // The first of those that match, in the order of the table.

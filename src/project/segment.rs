@@ -78,7 +78,7 @@ enum Literal {
 
 /// The names that a file exports.
 #[derive(Debug, Default)]
-struct Exports {
+pub(super) struct Exports {
     /// Each with whether it may be a function.
     names: Vec<(String, bool)>,
     /// Whether there are more, of another file.
@@ -86,7 +86,7 @@ struct Exports {
 }
 
 impl Exports {
-    fn of(program: &Program<'_>) -> Self {
+    pub(super) fn of(program: &Program<'_>) -> Self {
         let mut exports = Self::default();
         for statement in &program.body {
             exports.statement(statement);
@@ -94,7 +94,12 @@ impl Exports {
         exports
     }
 
-    fn has(&self, name: &str) -> bool {
+    /// Whether there are more, of another file.
+    pub(super) fn is_opaque(&self) -> bool {
+        self.opaque
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
         self.names.iter().any(|(known, _)| known == name)
     }
 

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 
 use super::backend::{Backend, BackendError};
 use super::load::Load;
+use crate::build::Role;
 use crate::ending::CutOff;
 use crate::enforcer::Wedge;
 use crate::isolate::{CallError, Invocation, Isolate, LoadError};
@@ -304,7 +305,8 @@ impl Local {
         self.isolate(self.first_seat())
             .map_err(|_| "no isolate can be started: the log says why".to_owned())?;
         for (index, route) in self.version.routes.iter().enumerate() {
-            if route.bundle_error.is_some() || !patterns.contains(&route.pattern) {
+            let is_wanted = route.role == Role::Middleware || patterns.contains(&route.pattern);
+            if route.bundle_error.is_some() || !is_wanted {
                 continue;
             }
             let failed = |why: &str| format!("the module of {} does not load: {why}", route.pattern);

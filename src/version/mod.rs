@@ -21,11 +21,12 @@ use edgehost_ext::message::Site;
 pub(crate) use self::public::{Coding, PublicFiles};
 pub(crate) use self::route::ServedRoute;
 use self::sources::SourceLines;
-use crate::build::{Build, Chunk, absolute, digest};
+use crate::build::{Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Role, SourceMap, absolute, digest};
 use crate::enforcer::{Access, Guard};
 use crate::limits::Limits;
 use crate::permissions::Permissions;
-use crate::project::{Environment, RouteTable, Runtime};
+use crate::project::{Environment, MethodSet, RouteTable, Runtime};
+use crate::rules::{Matcher, Paths, Rules};
 use crate::telemetry::Observer;
 
 /// Tells the versions of a process apart.
@@ -72,6 +73,23 @@ pub(crate) struct Settings {
     pub(crate) guard: Arc<Guard>,
 }
 
+/// The specifier of the module that stands for other servers: all that it does is the host's.
+const FORWARD: &str = "edgehost:///forward.js";
+
+/// What stands in the log in the place of its pattern; the URL is its parameter.
+const FORWARDED: &str = "rewrite/[target]";
+
+/// The middleware of a version.
+#[derive(Debug)]
+pub(crate) struct Guarding {
+    /// Its place behind the routes.
+    pub(crate) route: usize,
+    /// What it may be exported as.
+    pub(crate) export: String,
+    /// For which requests it runs.
+    pub(crate) matcher: Matcher,
+}
+
 /// A build with its settings.
 #[derive(Debug)]
 pub(crate) struct Version {
@@ -87,10 +105,18 @@ pub(crate) struct Version {
     pub(crate) root_url: String,
     /// Lines of code for reports of errors.
     pub(crate) sources: SourceLines,
-    /// Routes in order of precedence.
+    /// Routes in order of precedence; behind them the middleware, which no path means.
     pub(crate) routes: Vec<ServedRoute>,
     /// Finds one of them by a path.
     pub(crate) table: RouteTable,
+    /// What paths are like.
+    pub(crate) paths: Paths,
+    /// What stands before the routes, if anything does.
+    pub(crate) rules: Option<Rules>,
+    /// What runs before the routes.
+    pub(crate) middleware: Option<Guarding>,
+    /// The place of what hands requests to other servers, behind the routes.
+    pub(crate) forward: Option<usize>,
     /// Modules by specifier.
     pub(crate) chunks: HashMap<String, Chunk>,
     /// The runtimes whose isolates have the Node layer.
@@ -124,15 +150,41 @@ impl Version {
     ///
     /// # Errors
     ///
-    /// A sentence where a list in the permissions cannot be understood.
+    /// A sentence where a list in the permissions or a rule cannot be understood.
     pub(crate) fn new(root: PathBuf, build: Build, settings: Settings) -> Result<Arc<Self>, String> {
         let fingerprint = fingerprint(&root, &build, &settings);
-        let Build { manifest, chunks } = build;
+        let Build { manifest, mut chunks } = build;
         let packages: Vec<PathBuf> = manifest.packages.iter().map(|path| absolute(&root, path)).collect();
         let access =
             Access::new(settings.permissions, &root, &packages).map_err(|error| error.to_string())?;
+        let config = manifest.config;
+        let rules = config.rules.compile(&config.paths.base).map_err(|problems| problems.join("\n"))?;
+        let has_rules = !rules.is_empty() || config.paths != Paths::default();
         let table = RouteTable::new(manifest.routes.iter().map(|route| route.pattern.as_str()));
-        let routes = manifest.routes.into_iter().map(|route| ServedRoute::new(route, &settings.limits));
+        let guarding = |(route, built): (usize, &BuiltMiddleware)| {
+            let matcher = Matcher::compile(built.matcher.as_ref(), &config.paths.base);
+            let matcher = matcher.map_err(|problems| problems.join("\n"))?;
+            Ok::<_, String>(Guarding { route, export: built.export.clone(), matcher })
+        };
+        let count = manifest.routes.len();
+        let middleware = manifest.middleware.as_ref().map(|built| guarding((count, built))).transpose()?;
+        let leads_outside = rules.lead_outside() || middleware.is_some();
+        let forwarding = leads_outside.then(|| {
+            let code = Chunk { code: "export {};".into(), map: SourceMap::Absent };
+            chunks.insert(FORWARD.to_owned(), code);
+            BuiltRoute {
+                pattern: FORWARDED.to_owned(),
+                file: config.file.clone().unwrap_or_default(),
+                role: Role::Forward,
+                // Where there is an isolate in any case.
+                runtime: manifest.routes.first().map_or(Runtime::NodeJs, |route| route.runtime),
+                max_duration: None,
+                entry: Ok(Entry { specifier: FORWARD.to_owned(), methods: MethodSet::from_bits(u8::MAX) }),
+            }
+        });
+        let modules = manifest.routes.into_iter();
+        let modules = modules.chain(manifest.middleware.map(|built| built.module)).chain(forwarding);
+        let routes = modules.map(|route| ServedRoute::new(route, &settings.limits));
         let environment = &settings.environment;
         Ok(Arc::new(Self {
             id: VersionId::next(),
@@ -144,12 +196,17 @@ impl Version {
             root,
             routes: routes.collect(),
             table,
+            paths: config.paths,
+            forward: leads_outside.then_some(count + usize::from(middleware.is_some())),
+            middleware,
+            rules: has_rules.then_some(rules),
             chunks,
             node: manifest.node,
             env: environment
                 .iter()
-                .filter(|(name, _)| access.shows(name))
+                .filter(|(name, _)| access.shows(name) && !config.env.contains_key(*name))
                 .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .chain(config.env.clone())
                 .collect(),
             production: environment.get("NODE_ENV") == Some("production"),
             sync_params: manifest.sync_params,
@@ -173,6 +230,18 @@ impl Version {
         self.fingerprint == other.fingerprint
             && self.chunks.len() == other.chunks.len()
             && self.chunks.iter().all(is_there)
+    }
+
+    /// Whether paths are not as they are without a configuration.
+    pub(crate) fn has_own_paths(&self) -> bool {
+        !self.paths.base.is_empty() || self.paths.trailing_slash
+    }
+
+    /// What a configuration is run for, in the words of `next/constants`.
+    pub(crate) fn phase(&self) -> &'static str {
+        let is_development =
+            self.env.iter().any(|(name, value)| name == "NODE_ENV" && value == "development");
+        if is_development { "phase-development-server" } else { "phase-production-server" }
     }
 
     /// What the isolates of a runtime start from.

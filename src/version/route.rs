@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use edgehost_ext::message::RequestId;
 use parking_lot::Mutex;
 
-use crate::build::{BuiltRoute, Entry};
+use crate::build::{BuiltRoute, Entry, Role};
 use crate::limits::{Exceeded, Limits};
 use crate::project::{MethodSet, Runtime, param_names};
 
@@ -18,6 +18,8 @@ pub(crate) struct ServedRoute {
     pub(crate) pattern: String,
     /// The route file as shown to people.
     pub(crate) file: String,
+    /// What it is to the host.
+    pub(crate) role: Role,
     /// Which isolate of a shard it runs in.
     pub(crate) runtime: Runtime,
     /// What its parameters are called, in the order of the pattern.
@@ -77,7 +79,7 @@ impl Setback {
 
 impl ServedRoute {
     pub(super) fn new(built: BuiltRoute, limits: &Limits) -> Self {
-        let BuiltRoute { pattern, file, runtime, max_duration, entry } = built;
+        let BuiltRoute { pattern, file, role, runtime, max_duration, entry } = built;
         let (entry, bundle_error) = match entry {
             Ok(entry) => (entry, None),
             Err(error) => (Entry::default(), Some(error)),
@@ -86,6 +88,7 @@ impl ServedRoute {
             params: param_names(&pattern),
             pattern,
             file,
+            role,
             runtime,
             wall: limits.wall_of(max_duration),
             first_byte: limits.first_byte_of(max_duration),

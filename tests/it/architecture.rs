@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 /// Rooms and their floors, as `ARCHITECTURE.md` draws them.
-const FLOORS: [(&str, u32); 25] = [
+const FLOORS: [(&str, u32); 27] = [
     ("main", 7),
     ("cli", 7),
     ("lib", 6),
@@ -13,6 +13,7 @@ const FLOORS: [(&str, u32); 25] = [
     ("server", 5),
     ("front", 5),
     ("shard", 4),
+    ("evaluate", 4),
     ("isolate", 3),
     ("registry", 3),
     ("version", 2),
@@ -25,6 +26,7 @@ const FLOORS: [(&str, u32); 25] = [
     ("draft", 0),
     ("ending", 0),
     ("limits", 0),
+    ("rules", 0),
     ("memory", 0),
     ("instances", 0),
     ("permissions", 0),
@@ -33,8 +35,18 @@ const FLOORS: [(&str, u32); 25] = [
 ];
 
 /// Ground values that rooms of the same floor may use.
-const GROUND: [&str; 9] =
-    ["calling", "draft", "ending", "limits", "memory", "instances", "permissions", "soon", "telemetry"];
+const GROUND: [&str; 10] = [
+    "calling",
+    "draft",
+    "ending",
+    "limits",
+    "memory",
+    "instances",
+    "permissions",
+    "rules",
+    "soon",
+    "telemetry",
+];
 
 fn floor(room: &str) -> Option<u32> {
     FLOORS.iter().find(|(name, _)| *name == room).map(|(_, floor)| *floor)

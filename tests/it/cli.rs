@@ -601,26 +601,6 @@ async fn routes_warns_of_what_serve_warns_of() {
 }
 
 #[test]
-fn middleware_is_refused_unless_it_is_ignored() {
-    let project = hello().file("src/proxy.ts", "export function proxy() {}");
-    let text = refused(&project.path(), &[]);
-    assert!(text.contains("src/proxy.ts would not run") && text.contains("--ignore-middleware"), "{text}");
-    let served = Served::start(&project.path(), &["--ignore-middleware"], |_| {});
-    assert!(served.get("/hello").ends_with("hello"));
-    assert!(served.log().contains("src/proxy.ts does not run"), "{}", served.log());
-    drop(served);
-    let served = Served::start(&project.path(), &[], |command| {
-        command.env("EDGEHOST_IGNORE_MIDDLEWARE", "yes");
-    });
-    assert!(served.get("/hello").ends_with("hello"));
-    drop(served);
-    // The table can be printed all the same.
-    assert!(run(&["routes", project.path().to_str().expect("UTF-8")]).status.success());
-    let file = project.file("edgehost.toml", "ignore-middleware = true");
-    assert!(Served::start(&file.path(), &[], |_| {}).get("/hello").ends_with("hello"));
-}
-
-#[test]
 fn the_limits_in_the_readme_are_the_real_ones() {
     let readme = include_str!("../../README.md");
     let mut defaults = std::collections::BTreeMap::new();

@@ -106,12 +106,10 @@ async fn t33_lower_case_and_default_exports_are_pointed_out() {
     let project = project()
         .file("app/lower/route.ts", "export function get() {}")
         .file("app/default/route.ts", "export default () => new Response('x');")
-        .file("middleware.ts", "export function middleware() {}")
         .file("src/instrumentation.js", "export function register() {}")
         .file("pages/api/x.ts", "export default () => {}");
     let host = project
         .builder()
-        .ignore_middleware(true)
         .on_progress(move |progress| {
             if let edgehost::Progress::Found { hints, .. } = progress {
                 seen.lock().expect("not poisoned").extend(hints.iter().cloned());
@@ -128,7 +126,6 @@ async fn t33_lower_case_and_default_exports_are_pointed_out() {
     let hints = hints.lock().expect("not poisoned").join("\n");
     assert!(hints.contains("Detected lowercase method 'get' in 'app/lower/route.ts'"), "{hints}");
     assert!(hints.contains("Detected default export in 'app/default/route.ts'"), "{hints}");
-    assert!(hints.contains("middleware.ts does not run: what it checks"), "{hints}");
     assert!(hints.contains("src/instrumentation.js is not supported"), "{hints}");
     assert!(hints.contains("pages/api is not supported: routes are served from `app/` only"), "{hints}");
 }

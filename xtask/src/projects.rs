@@ -335,14 +335,8 @@ impl Serving {
     }
 
     fn spawn(binary: &Path, dir: &Path) -> anyhow::Result<Self> {
-        let help =
-            Command::new(binary).args(["serve", "--help"]).output().context("cannot start edgehost")?;
         let mut command = Command::new(binary);
         command.arg("serve").arg(dir).args(["--port", "0", "--log-format", "json"]);
-        // Its middleware is not what is asked for here.
-        if String::from_utf8_lossy(&help.stdout).contains("--ignore-middleware") {
-            command.arg("--ignore-middleware");
-        }
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -169,7 +169,7 @@ impl RequestHead {
     pub fn headers(&mut self, site: &Site) -> &HeaderMap {
         if !self.clean {
             self.clean = true;
-            self.clean_headers(site);
+            clean_headers(&mut self.raw_headers, &self.uri, &self.origin, site);
         }
         &self.raw_headers
     }
@@ -188,56 +188,8 @@ impl RequestHead {
         if concerns(name) { self.headers(site) } else { &self.raw_headers }
     }
 
-    fn clean_headers(&mut self, site: &Site) {
-        let internal: Vec<HeaderName> = self
-            .raw_headers
-            .keys()
-            .filter(|name| INTERNAL.iter().any(|prefix| name.as_str().starts_with(prefix)))
-            .cloned()
-            .collect();
-        for name in internal {
-            self.raw_headers.remove(name);
-        }
-        if let Some(authority) = self.uri.authority()
-            && let Ok(value) = HeaderValue::from_str(authority.as_str())
-        {
-            // RFC 9112, section 3.2.2: a `Host` beside it does not count.
-            self.raw_headers.insert(HOST, value);
-        }
-        if !self.origin.trusted {
-            for name in FORWARDED.into_iter().chain(["x-real-ip"]) {
-                self.raw_headers.remove(name);
-            }
-        }
-        let host = self.host(site).to_owned();
-        let default_port = if self.origin.scheme == "https" { "443" } else { "80" };
-        let after_host = host.rfind(']').map_or(host.as_str(), |end| &host[end..]);
-        let port = after_host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
-        let text = |ip: IpAddr| ip.to_string();
-        let peer = self.origin.peer.map(text).unwrap_or_default();
-        let scheme = self.origin.scheme.to_owned();
-        for (name, value) in FORWARDED.into_iter().zip([host, port, scheme, peer]) {
-            if let Ok(value) = HeaderValue::from_str(&value)
-                && !value.is_empty()
-            {
-                self.raw_headers.entry(name).or_insert(value);
-            }
-        }
-        // A proxy may hand on what the client says here, and keep a list of its own.
-        if let Some(client) = self.origin.client.map(text).and_then(|ip| HeaderValue::from_str(&ip).ok()) {
-            self.raw_headers.insert("x-real-ip", client);
-        }
-    }
-
     fn host<'a>(&'a self, site: &'a Site) -> &'a str {
-        if let Some(authority) = &self.origin.authority {
-            return authority;
-        }
-        let authority = self.uri.authority().map(Authority::as_str);
-        authority
-            .or_else(|| self.raw_headers.get(HOST).and_then(|host| host.to_str().ok()))
-            .filter(|host| !host.is_empty())
-            .unwrap_or(&site.fallback)
+        host_of(&self.raw_headers, &self.uri, &self.origin, site)
     }
 
     /// The absolute URL: public origin if set, else scheme and authority of the client's side.
@@ -274,6 +226,60 @@ pub fn below<'a>(mount: &str, target: &'a str) -> &'a str {
         Some(rest) if !mount.is_empty() && (rest.is_empty() || rest.starts_with('?')) => rest,
         _ => target,
     }
+}
+
+/// Sees to headers as they were sent: internal ones are removed, and `x-forwarded-*` and
+/// `x-real-ip` set by us unless the peer is trusted to.
+pub fn clean_headers(headers: &mut HeaderMap, uri: &Uri, origin: &Origin, site: &Site) {
+    let internal: Vec<HeaderName> = headers
+        .keys()
+        .filter(|name| INTERNAL.iter().any(|prefix| name.as_str().starts_with(prefix)))
+        .cloned()
+        .collect();
+    for name in internal {
+        headers.remove(name);
+    }
+    if let Some(authority) = uri.authority()
+        && let Ok(value) = HeaderValue::from_str(authority.as_str())
+    {
+        // RFC 9112, section 3.2.2: a `Host` beside it does not count.
+        headers.insert(HOST, value);
+    }
+    if !origin.trusted {
+        for name in FORWARDED.into_iter().chain(["x-real-ip"]) {
+            headers.remove(name);
+        }
+    }
+    let host = host_of(headers, uri, origin, site).to_owned();
+    let default_port = if origin.scheme == "https" { "443" } else { "80" };
+    let after_host = host.rfind(']').map_or(host.as_str(), |end| &host[end..]);
+    let port = after_host.rsplit_once(':').map_or(default_port, |(_, port)| port).to_owned();
+    let text = |ip: IpAddr| ip.to_string();
+    let peer = origin.peer.map(text).unwrap_or_default();
+    let scheme = origin.scheme.to_owned();
+    for (name, value) in FORWARDED.into_iter().zip([host, port, scheme, peer]) {
+        if let Ok(value) = HeaderValue::from_str(&value)
+            && !value.is_empty()
+        {
+            headers.entry(name).or_insert(value);
+        }
+    }
+    // A proxy may hand on what the client says here, and keep a list of its own.
+    if let Some(client) = origin.client.map(text).and_then(|ip| HeaderValue::from_str(&ip).ok()) {
+        headers.insert("x-real-ip", client);
+    }
+}
+
+/// The host of the client's side, perhaps with a port.
+pub fn host_of<'a>(headers: &'a HeaderMap, uri: &'a Uri, origin: &'a Origin, site: &'a Site) -> &'a str {
+    if let Some(authority) = &origin.authority {
+        return authority;
+    }
+    let authority = uri.authority().map(Authority::as_str);
+    authority
+        .or_else(|| headers.get(HOST).and_then(|host| host.to_str().ok()))
+        .filter(|host| !host.is_empty())
+        .unwrap_or(&site.fallback)
 }
 
 /// Joins the values of one header as the Fetch standard does (section 2.2.2, "get").

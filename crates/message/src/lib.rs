@@ -32,7 +32,9 @@ pub use body::{
 };
 pub use decoding::{Decompressor, Reader, decoded};
 pub use exchange::{Answer, BodyFault, Exchange, Exchanges, Failure, Handle, Retired, Upstream};
-pub use head::{Given, Origin, ParamValue, RequestHead, RequestId, Site, below, joined};
+pub use head::{
+    Given, Origin, ParamValue, RequestHead, RequestId, Site, below, clean_headers, host_of, joined,
+};
 pub use lent::LentBody;
 pub use lines::{Lines, Unsendable};
 pub use pace::{Pace, Patience};
