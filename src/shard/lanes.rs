@@ -270,8 +270,11 @@ impl<S: 'static> Lanes<S> {
             Some(Ok((thread, lane))) => {
                 let lane = Arc::new(lane);
                 threads.serving.push(thread);
-                self.all.write()[index] = lane.clone();
-                Some(lane)
+                // There is no place any more where the host has begun to end.
+                self.all.write().get_mut(index).map(|place| {
+                    place.clone_from(&lane);
+                    lane
+                })
             }
             Some(Err(error)) => {
                 tracing::error!(%error, "cannot start a thread in the place of one that does not come back");
@@ -297,8 +300,9 @@ impl<S: 'static> Lanes<S> {
     }
 
     /// Has work done on one of the shards with these indices: the freer of two neighbours that
-    /// no long turn holds, of which `turn` chooses the first. If its thread turns out to have wedged before it began
-    /// with the work, another one does it. Who stops waiting for it gives it up.
+    /// no long turn holds, of which `turn` chooses the first. If its thread turns out to have
+    /// wedged before it began with the work, another one does it. Who stops waiting for it
+    /// gives it up.
     ///
     /// # Errors
     ///

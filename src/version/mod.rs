@@ -220,14 +220,15 @@ impl Version {
         }))
     }
 
-    /// Whether another one would answer in the same way: the same modules from the same places,
-    /// with the same settings.
+    /// Whether another one would answer in the same way: the same modules and public files from
+    /// the same places, with the same settings.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_there = |(specifier, chunk): (&String, &Chunk)| {
             let other = other.chunks.get(specifier);
             other.is_some_and(|other| other.code == chunk.code && other.map.read() == chunk.map.read())
         };
         self.fingerprint == other.fingerprint
+            && self.public == other.public
             && self.chunks.len() == other.chunks.len()
             && self.chunks.iter().all(is_there)
     }

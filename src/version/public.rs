@@ -47,7 +47,7 @@ impl Coding {
 }
 
 /// The files of a project.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub(crate) struct PublicFiles {
     /// Where they are, by the path of their URL, decoded.
     files: HashMap<String, PathBuf>,

@@ -293,6 +293,12 @@ fn hangup_leaves_alone_what_has_not_changed() {
     while seen.insert(body(&at(&served, "one.example")).to_owned()) {
         assert!(std::time::Instant::now() < until, "{seen:?}");
     }
+    // Files of public/ are part of a version.
+    let project = project.file("two/public/new.txt", "shown");
+    served.signal("HUP");
+    says(&served, "two has a new version", 2);
+    assert_eq!(body(&served.ask("GET /new.txt HTTP/1.1\r\nhost: two.example\r\n")), "shown");
+    assert_eq!(body(&at(&served, "two.example")), "new 1");
     // Other hosts are no other version.
     let _project = project.file("edgehost.toml", ONE_AND_TWO.replace("two.example", "zwei.example"));
     served.signal("HUP");

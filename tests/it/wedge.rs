@@ -90,6 +90,18 @@ fn a_fresh_thread_takes_the_place_of_a_stuck_one() {
     assert!(served.log().contains("2 of 2 (--max-wedged): nothing takes its place"), "{}", served.log());
 }
 
+/// CPU time of a process's thread of this name, in ticks of 10 ms.
+fn cpu_of(process: u32, thread: &str) -> u64 {
+    let tasks = std::fs::read_dir(format!("/proc/{process}/task")).expect("it runs");
+    let stats = tasks.flatten().filter_map(|task| std::fs::read_to_string(task.path().join("stat")).ok());
+    let of_thread = stats.filter(|stat| stat.contains(&format!("({thread})")));
+    let ticks = |stat: String| -> u64 {
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap_or_default().split(' ').collect();
+        fields[11..13].iter().filter_map(|field| field.parse::<u64>().ok()).sum()
+    };
+    of_thread.map(ticks).sum()
+}
+
 #[test]
 fn a_process_that_has_written_a_thread_off_ends_in_order() {
     let project = stuck();
@@ -97,6 +109,11 @@ fn a_process_that_has_written_a_thread_off_ends_in_order() {
     let (answer, _) = ask(&served.address, "/stuck").join().expect("no panic");
     assert_eq!(answer, "");
     assert!(served.get("/ok").ends_with("ok"));
+    // Nobody is busy with the one that is written off but itself.
+    let before = cpu_of(served.child.id(), "edgehost-watchd");
+    std::thread::sleep(Duration::from_secs(2));
+    let used = cpu_of(served.child.id(), "edgehost-watchd") - before;
+    assert!(used < 50, "the watchdog has used {used} ticks of 10 ms in 2 s");
     let slow = ask(&served.address, "/slow");
     std::thread::sleep(Duration::from_millis(300));
     served.signal("TERM");
