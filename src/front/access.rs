@@ -113,10 +113,10 @@ impl Access {
         }))
     }
 
-    /// The route that answers.
-    pub(super) fn found(&mut self, route: usize) {
+    /// The route that answers, if one does.
+    pub(super) fn found(&mut self, route: Option<usize>) {
         if let Some(record) = &mut self.0 {
-            record.route = Some(route);
+            record.route = route;
         }
     }
 

@@ -164,7 +164,7 @@ struct Ending {
 impl Ending {
     /// Takes down which route answers.
     fn found(&mut self, route: Option<usize>) {
-        if let (Some(access), Some(route)) = (&mut self.access, route) {
+        if let Some(access) = &mut self.access {
             access.found(route);
         }
     }
@@ -242,6 +242,8 @@ fn guarded(
 /// Finds the route behind rules and middleware, and calls it.
 fn routed(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<Response<ResponseBody>> {
     if let ControlFlow::Break(early) = stages::after(&mut exchange, &served.version) {
+        // Not the middleware, which has let it go on.
+        ending.found(None);
         exchange.linger();
         return Soon::Now(ending.with_added(exchange.added.take(), early));
     }

@@ -354,7 +354,7 @@ mod tests {
             ("/new/:p*", "/new/1/2"),
             ("/:a/:p*", "/x/1/2"),
             ("/new?a=:a", "/new?a=x"),
-            ("/new?all=:p*", "/new?all=12"),
+            ("/new?all=:p*", "/new?all=1/2"),
             ("/new?all=/:p*", "/new?all=/1/2"),
             ("/new#:a", "/new#x"),
             ("/new?t=a:b", "/new?t=a:b"),

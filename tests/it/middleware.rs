@@ -112,7 +112,10 @@ async fn t91_rewrites() {
         .file("proxy.ts", "import { NextResponse } from 'next/server'; export default (req: Request) => NextResponse.rewrite(new URL('/missing', req.url));")
         .start()
         .await;
-    assert_eq!(missing.get("/t").await.status, 404);
+    assert_eq!(missing.get("/t91-nobody").await.status, 404);
+    let line = logged(&["/t91-nobody"]).await;
+    let line = line.lines().next().unwrap_or_default();
+    assert!(line.contains("404") && !line.contains("proxy.ts"), "it has not answered: {line}");
     assert_eq!(app.get("/x?to=ftp://example.com/").await.status, 500);
     logged(&["ftp://example.com/ is no URL of a server"]).await;
 }
