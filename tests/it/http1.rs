@@ -254,7 +254,7 @@ async fn heads_have_limits_and_whoever_passes_them_is_told() {
 #[tokio::test]
 async fn who_was_not_asked_for_a_body_may_not_go_on() {
     let app = project()
-        .file("app/route.ts", "export const POST = (req: Request) => new Response('no', { status: 403 }); export const PUT = async (req: Request) => new Response(await req.text());")
+        .file("app/route.ts", "export const POST = (req: Request) => new Response('no', { status: 403 }); export const PUT = async (req: Request) => new Response(await req.text()); export const GET = () => new Response('got');")
         .start()
         .await;
     let head = "HTTP/1.1\r\nhost: h\r\nexpect: 100-continue\r\ncontent-length: 5\r\n\r\n";
@@ -268,6 +268,13 @@ async fn who_was_not_asked_for_a_body_may_not_go_on() {
         wire.write(format!("POST / {head}")).await;
         let answer = wire.read_until("no").await;
         assert!(answer.starts_with("HTTP/1.1 403") && answer.contains("connection: close"), "{answer}");
+        // Nor who has sent half of what nobody wants.
+        let mut half = app.connect().await;
+        half.write("GET / HTTP/1.1\r\nhost: h\r\ncontent-length: 5\r\n\r\nha").await;
+        let answer = half.read_until("got").await;
+        assert!(answer.starts_with("HTTP/1.1 200") && answer.contains("connection: close"), "{answer}");
+        half.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
+        assert_eq!(half.read_to_end().await, "");
         // Whatever comes now cannot be a request.
         wire.write("GET / HTTP/1.1\r\nhost: h\r\n\r\n").await;
         assert_eq!(wire.read_to_end().await, "");

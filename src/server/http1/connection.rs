@@ -18,6 +18,7 @@ use http::{HeaderMap, Method};
 use http_body_util::BodyExt;
 use tokio::io::{AsyncReadExt, AsyncWrite};
 use tokio::net::TcpStream;
+use tokio::task::coop;
 use tokio::time::Sleep;
 
 use super::arriving::{Feed, Room, arriving};
@@ -177,7 +178,8 @@ impl<'a, S: HttpService> Connection<'a, S> {
                 if is_registered && !drain.has_moved() {
                     return Poll::Pending;
                 }
-                is_registered = true;
+                // Without budget nothing is registered, and the task woken at once.
+                is_registered = coop::has_budget_remaining();
                 let was_draining = is_draining.get();
                 if ending.as_mut().poll(cx).is_ready() {
                     return Poll::Ready(Served::Ended);
@@ -253,11 +255,12 @@ impl<'a, S: HttpService> Connection<'a, S> {
                 return Poll::Ready(());
             }
             BUFFER.set(std::mem::take(&mut self.buffer));
+            self.begun = None;
             (self.idle_since.get_or_insert_with(Instant::now), self.settings.keep_alive)
         } else {
             (self.begun.get_or_insert_with(Instant::now), self.settings.header_read)
         };
-        ready!(self.alarm.poll(*since + longest, cx));
+        ready!(self.alarm.poll(since.checked_add(longest), cx));
         tracing::debug!(peer = %self.peer, is_idle, "closing a silent connection");
         Poll::Ready(())
     }
@@ -284,7 +287,7 @@ impl<'a, S: HttpService> Connection<'a, S> {
         self.is_answering = false;
         let upload = self.receive(framing, expects_continue);
         let request = request.map(|()| upload);
-        let response = {
+        let (response, was_asked) = {
             let serving = self.service.serve(request, self.peer, self.presence.clone(), &self.common);
             let mut serving = pin!(serving);
             let mut left_at = None;
@@ -294,7 +297,11 @@ impl<'a, S: HttpService> Connection<'a, S> {
                     return Poll::Ready(Err(error));
                 }
                 if let Poll::Ready(response) = serving.as_mut().poll(cx) {
-                    return Poll::Ready(Ok(response));
+                    // A client that was not asked may send the body or not.
+                    let was_asked = !matches!(&self.receiving, Receiving::Arriving(body) if body.is_awaited);
+                    self.is_answering = true;
+                    self.pump(cx);
+                    return Poll::Ready(Ok((response, was_asked)));
                 }
                 self.poll_left(&mut left_at, cx).map(Err)
             })
@@ -303,13 +310,7 @@ impl<'a, S: HttpService> Connection<'a, S> {
         if !self.interim.is_empty() {
             std::future::poll_fn(|cx| self.poll_interim(cx)).await?;
         }
-        self.is_answering = true;
-        let can_go_on = match &self.receiving {
-            Receiving::Over => true,
-            // A client that was not asked may send the body or not.
-            Receiving::Arriving(incoming) => !incoming.is_awaited,
-            Receiving::Lost => false,
-        };
+        let can_go_on = was_asked && !matches!(self.receiving, Receiving::Lost);
         let keep_alive = keep_alive && can_go_on && !is_draining.get();
         let now = Instant::now();
         let mut sending = Sending::answer(response, Asked { version, is_head, keep_alive }, now);
@@ -355,7 +356,7 @@ impl<'a, S: HttpService> Connection<'a, S> {
             return Poll::Pending;
         }
         let since = *left_at.get_or_insert_with(Instant::now);
-        ready!(self.alarm.poll(since + HALF_CLOSED, cx));
+        ready!(self.alarm.poll(since.checked_add(HALF_CLOSED), cx));
         Poll::Ready(io::ErrorKind::ConnectionAborted.into())
     }
 
@@ -564,8 +565,9 @@ struct Alarm {
 }
 
 impl Alarm {
-    /// Ready when the time has come.
-    fn poll(&mut self, deadline: Instant, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the time has come, which it may never do.
+    fn poll(&mut self, deadline: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+        let Some(deadline) = deadline else { return Poll::Pending };
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline.into())));
         loop {
             if sleep.is_elapsed() || sleep.deadline().into_std() > deadline {
@@ -578,10 +580,52 @@ impl Alarm {
             if self.is_set {
                 return Poll::Pending;
             }
+            // Without budget it is not set, and the task woken at once.
+            let is_set = coop::has_budget_remaining();
             if sleep.as_mut().poll(cx).is_pending() {
-                self.is_set = true;
+                self.is_set = is_set;
                 return Poll::Pending;
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn an_alarm_goes_off_at_the_time_that_was_asked_for_last() {
+        let mut alarm = Alarm::default();
+        let began = Instant::now();
+        let within = |millis| began.checked_add(Duration::from_millis(millis));
+        // Later ones wait for it, earlier ones do not.
+        for deadline in [None, within(60_000), within(90_000), within(20)] {
+            let polled = std::future::poll_fn(|cx| Poll::Ready(alarm.poll(deadline, cx))).await;
+            assert!(polled.is_pending());
+        }
+        let mut goes_off = async |millis| {
+            let waiting = std::future::poll_fn(|cx| alarm.poll(within(millis), cx));
+            tokio::time::timeout(Duration::from_secs(10), waiting).await.expect("it goes off");
+            began.elapsed()
+        };
+        assert!(goes_off(20).await >= Duration::from_millis(20));
+        // One that went off for an earlier time goes off again.
+        assert!(goes_off(60).await >= Duration::from_millis(60));
+        assert!(goes_off(30).await < Duration::from_secs(10));
+    }
+
+    #[test]
+    fn what_is_there_of_a_body_is_gathered() {
+        let mut decoder = Decoder::Chunked(Box::default());
+        let mut buffer = BytesMut::from(&b"2\r\nab\r\n1\r\nc\r\n3\r\nd"[..]);
+        let Gathered { bytes, end } = decoder.gather(&mut buffer);
+        assert_eq!((&bytes[..], end), (&b"abcd"[..], None));
+        buffer.extend_from_slice(b"ef\r\n0\r\n\r\nnext");
+        let Gathered { bytes, end } = decoder.gather(&mut buffer);
+        assert_eq!((&bytes[..], end, &buffer[..]), (&b"ef"[..], Some(Ok(())), &b"next"[..]));
+        let mut decoder = Decoder::Length(6);
+        let Gathered { bytes, end } = decoder.gather(&mut buffer);
+        assert_eq!((&bytes[..], end, decoder.wanted()), (&b"next"[..], None, 2));
     }
 }

@@ -139,6 +139,8 @@ impl HeadReader {
 }
 
 fn parse(head: &Bytes, most_lines: usize, headers: &mut HeaderMap) -> Result<Head, HeadError> {
+    // No line has less than four bytes.
+    let most_lines = most_lines.min(head.len() / 4 + 1);
     let mut on_stack = [const { MaybeUninit::uninit() }; ON_STACK];
     let room = most_lines.min(ON_STACK);
     match parse_with(head, &mut on_stack[..room], headers) {
@@ -459,6 +461,10 @@ mod tests {
     #[test]
     fn heads_have_limits() {
         let lines = |count: usize| "X-A: 1\r\n".repeat(count);
+        let mut anything = HeadReader::new(HeadCaps { bytes: usize::MAX, lines: usize::MAX });
+        let mut buffer = BytesMut::from(&*format!("GET / HTTP/1.1\r\n{}\r\n", "a:\r\n".repeat(5000)));
+        let head = anything.read(&mut buffer, &mut HeaderMap::new()).expect("read").expect("whole");
+        assert_eq!(head.request.headers().len(), 5000);
         assert!(with(&lines(CAPS.lines - 1)).is_ok_and(|head| head.is_some()));
         assert_eq!(with(&lines(CAPS.lines)).expect_err("too many"), HeadError::TooLarge);
         let head = |length: usize| {
