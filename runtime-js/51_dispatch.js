@@ -6,6 +6,7 @@ const { core, internals, primordials } = __bootstrap;
 const {
   op_edgehost_fail,
   op_edgehost_is_handled,
+  op_edgehost_place,
   op_edgehost_respond,
   op_edgehost_respond_bytes,
   op_edgehost_respond_text,
@@ -636,6 +637,12 @@ if (node === undefined) {
     () => core.loadExtScript("ext:edgehost/11_async_local_storage.js").AsyncLocalStorage,
   );
 }
+
+// Bundled code asks here where files of the project lie.
+primordials.ObjectDefineProperty(globalThis, SymbolFor("edgehost.place"), {
+  __proto__: null,
+  value: (/** @type {string} */ path, isUrl = false) => op_edgehost_place(path, isUrl),
+});
 
 // Libraries look here for `waitUntil` (next/after, @vercel/functions).
 const requestContext = ObjectFreeze({

@@ -37,13 +37,22 @@ pub(crate) fn kept_draft_secret(root: &Path) -> io::Result<String> {
     if let Some(kept) = read(&path) {
         return Ok(kept);
     }
-    let mut random = [0; DIGITS / 2];
-    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
-    let secret = hex(&random);
+    let secret = new_draft_secret()?;
     keep(&folder, &path, secret.clone()).or_else(|error| {
         tracing::debug!(%error, path = %path.display(), "the draft secret is not kept");
         Ok(secret)
     })
+}
+
+/// A secret that nobody has.
+///
+/// # Errors
+///
+/// When the system gives no random numbers.
+pub(crate) fn new_draft_secret() -> io::Result<String> {
+    let mut random = [0; DIGITS / 2];
+    getrandom::fill(&mut random).map_err(|error| io::Error::other(error.to_string()))?;
+    Ok(hex(&random))
 }
 
 /// Puts `secret` at `path` as a whole. Another process may have been first: then its

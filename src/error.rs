@@ -13,6 +13,18 @@ pub enum Error {
     /// The project cannot be bundled.
     #[error(transparent)]
     Bundle(#[from] BundleError),
+    /// What `edgehost build` wrote cannot be served: a file is damaged, missing, or not of this
+    /// edgehost.
+    #[error("{0}")]
+    Artefact(String),
+    /// A build cannot be written.
+    #[error("cannot write the build to {}", path.display())]
+    Unwritten {
+        /// Where it was to be.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Settings that cannot work, a sentence for each. They are named as flags are.
     #[error("{}", .0.join("\n"))]
     Settings(Vec<String>),

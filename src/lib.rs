@@ -58,7 +58,8 @@ pub use ending::{CutOff, ShutdownReport};
 pub use enforcer::{contain_fatal_errors, contain_panics};
 pub use error::Error;
 pub use host::{
-    App, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Mounted, Progress, RouteSummary, Update,
+    App, BuildSummary, Deployed, EdgeHost, EdgeHostBuilder, HostBuilder, Mounted, Progress, ReadFile,
+    RouteSummary, Update,
 };
 pub use instances::Instances;
 pub use limits::{Exceeded, Limits};

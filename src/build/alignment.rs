@@ -10,7 +10,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use oxc_sourcemap::{SourceMap, Token};
-use url::Url;
+
+use super::absolute;
 
 /// How many words are passed over in search of the next two that agree.
 const NEAR: usize = 100;
@@ -22,16 +23,21 @@ const RUN: usize = 5;
 const END: &str = "//#endregion";
 
 /// The source map of a chunk, with places in packages, from one that has only where their
-/// files begin.
-pub(super) fn complete(map: &[u8], code: &str) -> Option<Vec<u8>> {
+/// files begin. Its sources are seen from the folder `root`; `named` says what they are called.
+pub(super) fn complete(
+    map: &[u8],
+    code: &str,
+    root: &Path,
+    named: impl Fn(&str) -> String,
+) -> Option<Vec<u8>> {
     let map = SourceMap::from_json_string(std::str::from_utf8(map).ok()?).ok()?;
     let lines: Vec<&str> = code.lines().collect();
     let mut tokens: Vec<Token> = Vec::new();
     for token in map.get_tokens() {
         tokens.push(token);
         let source = token.get_source_id().and_then(|id| map.get_source(id));
-        let Some(path) = source.and_then(of_package) else { continue };
-        let Ok(original) = std::fs::read_to_string(path) else { continue };
+        let Some(path) = source.filter(|source| is_of_package(source)) else { continue };
+        let Ok(original) = std::fs::read_to_string(absolute(root, path.as_ref())) else { continue };
         let first = token.get_dst_line() as usize + 1;
         let length = lines.iter().skip(first).take_while(|line| **line != END).count();
         let written = lines.iter().skip(first).take(length).copied();
@@ -47,17 +53,15 @@ pub(super) fn complete(map: &[u8], code: &str) -> Option<Vec<u8>> {
         }
     }
     let names = map.get_names().map(|name| Cow::Owned(name.to_owned())).collect();
-    let sources = map.get_sources().map(|source| Cow::Owned(source.to_owned())).collect();
+    let sources = map.get_sources().map(|source| Cow::Owned(named(source))).collect();
     let tokens = tokens.into_boxed_slice();
     let whole = SourceMap::new(None, names, None, sources, Vec::new(), tokens, None);
     Some(whole.to_json_string().into_bytes())
 }
 
-/// The file, if a source is one of a package.
-fn of_package(source: &str) -> Option<std::path::PathBuf> {
-    let path = Url::parse(source).ok()?.to_file_path().ok()?;
-    let is_of_package = |path: &Path| path.components().any(|part| part.as_os_str() == "node_modules");
-    Some(path).filter(|path| is_of_package(path))
+/// Whether a source is the file of a package.
+fn is_of_package(source: &str) -> bool {
+    Path::new(source).components().any(|part| part.as_os_str() == "node_modules")
 }
 
 /// A word and where it begins; columns in units of UTF-16, as V8 counts them.

@@ -4,11 +4,14 @@
 //! read back, with paths relative to the project's folder.
 //! Key types: [`Build`], [`Manifest`], [`Chunk`].
 //! Where to look: `alignment` tells where code of packages comes from, `kept` reads parts of
-//! a file.
+//! a file; `artefact` reads what `ship` wrote for other machines, from a `container`.
 //! Never: the bundler, V8, settings.
 
 mod alignment;
+mod artefact;
+mod container;
 mod kept;
+mod ship;
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -16,14 +19,20 @@ use std::fmt;
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use url::Url;
 
+pub(crate) use artefact::{Artefact, Loaded, Place, Refused};
+pub(crate) use ship::Shipment;
+
+use artefact::StoredMap;
 pub(crate) use kept::{Kept, KeptMap, Span, digest};
 
 use crate::project::{MethodSet, NextConfig, Runtime};
 
 /// The routes of a project, and the modules that answer them.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Build {
     /// What there is.
     pub(crate) manifest: Manifest,
@@ -133,13 +142,24 @@ pub(crate) struct Chunk {
     pub(crate) code: Arc<str>,
     /// Leads back to the user's files.
     pub(crate) map: SourceMap,
+    /// What V8 made of the code once; it takes it only if it is the same V8.
+    pub(crate) cache: Option<Bytes>,
 }
 
 impl Chunk {
-    /// The source map, as JSON.
-    pub(crate) fn source_map(&self) -> Option<Cow<'_, [u8]>> {
-        let map = self.map.read()?;
-        Some(alignment::complete(&map, &self.code).map_or(map, Cow::Owned))
+    /// The source map, as JSON, with URLs of files below the project's folder `root`.
+    pub(crate) fn source_map(&self, root: &Path) -> Option<Vec<u8>> {
+        let url = |source: &str| {
+            let path = absolute(root, source.as_ref());
+            Url::from_file_path(&path).map_or_else(|()| source.to_owned(), String::from)
+        };
+        alignment::complete(&self.map.read()?, &self.code, root, url)
+    }
+
+    /// The source map, as JSON, whole and with sources as they are seen from the project's
+    /// folder `root`.
+    pub(crate) fn whole_map(&self, root: &Path) -> Option<Vec<u8>> {
+        alignment::complete(&self.map.read()?, &self.code, root, str::to_owned)
     }
 }
 
@@ -149,6 +169,7 @@ pub(crate) enum SourceMap {
     Absent,
     Memory(Arc<str>),
     Kept(KeptMap),
+    Stored(StoredMap),
 }
 
 impl SourceMap {
@@ -158,6 +179,7 @@ impl SourceMap {
             Self::Absent => None,
             Self::Memory(map) => Some(Cow::Borrowed(map.as_bytes())),
             Self::Kept(map) => map.read().map(Cow::Owned),
+            Self::Stored(map) => map.read().map(|map| Cow::Owned(map.into())),
         }
     }
 }

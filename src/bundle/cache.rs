@@ -110,7 +110,7 @@ pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
             return None;
         };
         let map = map.map_or(SourceMap::Absent, |span| SourceMap::Kept(KeptMap { kept: kept.clone(), span }));
-        bundle.chunks.insert(specifier, Chunk { code: code.into(), map });
+        bundle.chunks.insert(specifier, Chunk { code: code.into(), map, cache: None });
     }
     bundle.entries = manifest.entries;
     bundle.inputs = manifest.inputs.into_modules();

@@ -14,11 +14,11 @@ use oxc::ast_visit::{Visit, walk};
 use oxc::parser::Parser;
 use oxc::semantic::{NodeId, Semantic, SemanticBuilder};
 use oxc::span::{GetSpan, SourceType, Span};
-use url::Url;
 use walkdir::WalkDir;
 
 use super::reach::references;
-use super::virtuals::BUILTINS_SYMBOL;
+use super::virtuals::{BUILTINS_SYMBOL, PLACE_SYMBOL};
+use crate::build::relative;
 
 /// Files that an import with a computed name may mean.
 const EXTENSIONS: [&str; 8] = ["js", "mjs", "cjs", "ts", "tsx", "jsx", "json", "wasm"];
@@ -33,10 +33,11 @@ pub(super) struct Edit {
     pub(super) text: String,
 }
 
-/// Everything that is to be replaced in a file. `is_node` says whether it may have
-/// `require`, `is_own` whether it is the user's, not a package's. Folders in which files
-/// were looked for come into `searched`.
+/// Everything that is to be replaced in a file of the project in `root`, or of one of its
+/// packages. `is_node` says whether it may have `require`, `is_own` whether it is the user's,
+/// not a package's. Folders in which files were looked for come into `searched`.
 pub(super) fn edits(
+    root: &Path,
     path: &Path,
     code: &str,
     source_type: SourceType,
@@ -57,17 +58,17 @@ pub(super) fn edits(
     if parsed.panicked {
         return Vec::new();
     }
-    let mut seen = Seen { path, patterns, edits: Vec::new(), searched };
+    let mut seen = Seen { root, path, patterns, edits: Vec::new(), searched };
     seen.visit_program(&parsed.program);
     let mut edits = seen.edits;
     let semantic = SemanticBuilder::new().with_build_nodes(true).build(&parsed.program).semantic;
-    for (name, text) in [("__dirname", quoted(folder(path))), ("__filename", quoted(path))] {
+    for (name, text) in [("__dirname", place(root, folder(path))), ("__filename", place(root, path))] {
         edits.extend(references(&semantic, name).into_iter().map(|node| at(&semantic, node, name, &text)));
     }
     if requires {
         let text = format!(
             "globalThis[Symbol.for({BUILTINS_SYMBOL:?})](\"module\").createRequire({})",
-            quoted(path)
+            place(root, path)
         );
         let computed =
             references(&semantic, "require").into_iter().filter(|node| is_computed(&semantic, *node));
@@ -83,13 +84,19 @@ fn folder(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-fn quoted(path: &Path) -> String {
-    serde_json::Value::from(path.display().to_string()).to_string()
+/// A path as it is seen from the project: the bundle may run on another machine.
+fn quoted(root: &Path, path: &Path) -> String {
+    serde_json::Value::from(relative(root, path).display().to_string()).to_string()
 }
 
-fn url(path: &Path) -> String {
-    let url = Url::from_file_path(path).map_or_else(|()| path.display().to_string(), |url| url.to_string());
-    serde_json::Value::from(url).to_string()
+/// Code that says where a file lies while it runs.
+fn place(root: &Path, path: &Path) -> String {
+    format!("globalThis[Symbol.for({PLACE_SYMBOL:?})]({})", quoted(root, path))
+}
+
+/// As [`place`], as a URL.
+fn url(root: &Path, path: &Path) -> String {
+    format!("globalThis[Symbol.for({PLACE_SYMBOL:?})]({}, true)", quoted(root, path))
 }
 
 /// The edit of a name that is read.
@@ -115,7 +122,7 @@ fn is_computed(semantic: &Semantic<'_>, node: NodeId) -> bool {
 }
 
 /// Whether some `require` is not followed by a quoted name; looks at the text only.
-fn computes_require(code: &str) -> bool {
+pub(super) fn computes_require(code: &str) -> bool {
     code.match_indices("require").any(|(at, word)| {
         let after = code[at + word.len()..].trim_start();
         match after.strip_prefix('(') {
@@ -163,6 +170,7 @@ fn rename_wrappers(semantic: &Semantic<'_>, edits: &mut Vec<Edit>) {
 }
 
 struct Seen<'p> {
+    root: &'p Path,
     path: &'p Path,
     patterns: bool,
     edits: Vec<Edit>,
@@ -175,9 +183,9 @@ impl<'a> Visit<'a> for Seen<'_> {
             return walk::walk_static_member_expression(self, member);
         }
         let text = match member.property.name.as_str() {
-            "url" => url(self.path),
-            "filename" => quoted(self.path),
-            "dirname" => quoted(folder(self.path)),
+            "url" => url(self.root, self.path),
+            "filename" => place(self.root, self.path),
+            "dirname" => place(self.root, folder(self.path)),
             _ => return,
         };
         self.edits.push(Edit { span: member.span, text });
@@ -190,12 +198,13 @@ impl<'a> Visit<'a> for Seen<'_> {
             && is_own_url(base)
             && let Some(file) = file_of_package(self.path, name.value.as_str())
         {
-            self.edits.push(Edit { span: name.span, text: url(&file) });
+            self.edits.push(Edit { span: name.span, text: url(self.root, &file) });
         }
     }
 
     fn visit_import_meta(&mut self, meta: &ImportMeta) {
-        let (url, filename, dirname) = (url(self.path), quoted(self.path), quoted(folder(self.path)));
+        let (url, filename) = (url(self.root, self.path), place(self.root, self.path));
+        let dirname = place(self.root, folder(self.path));
         let text = format!("({{ __proto__: null, url: {url}, filename: {filename}, dirname: {dirname} }})");
         self.edits.push(Edit { span: meta.span, text });
     }
@@ -244,7 +253,7 @@ fn is_own_url(argument: &Argument<'_>) -> bool {
 
 /// The file of an installed package that `new URL(name, import.meta.url)` means: bundlers
 /// look for it where there is no file of that name beside the importer.
-fn file_of_package(importer: &Path, name: &str) -> Option<PathBuf> {
+pub(super) fn file_of_package(importer: &Path, name: &str) -> Option<PathBuf> {
     let name = name.split(['?', '#']).next()?;
     let folder = folder(importer);
     // A package by itself is no file.
@@ -328,8 +337,15 @@ mod tests {
     use super::*;
 
     fn edited(code: &str) -> String {
-        let mut edits =
-            edits(Path::new("/p/a/file.js"), code, SourceType::unambiguous(), true, true, &mut Vec::new());
+        let mut edits = edits(
+            "/p".as_ref(),
+            "/p/a/file.js".as_ref(),
+            code,
+            SourceType::unambiguous(),
+            true,
+            true,
+            &mut Vec::new(),
+        );
         edits.sort_by_key(|edit| std::cmp::Reverse(edit.span.start));
         let mut code = code.to_owned();
         for Edit { span, text } in edits {
@@ -340,17 +356,18 @@ mod tests {
 
     #[test]
     fn a_file_knows_its_place() {
+        let at = "globalThis[Symbol.for(\"edgehost.place\")]";
         for (code, becomes) in [
-            ("import.meta.url;", "\"file:///p/a/file.js\";"),
-            ("f({ __dirname });", "f({ __dirname: \"/p/a\" });"),
+            ("import.meta.url;", &*format!("{at}(\"a/file.js\", true);")),
+            ("f({ __dirname });", &*format!("f({{ __dirname: {at}(\"a\") }});")),
             ("const { __dirname } = x; __dirname;", "const { __dirname } = x; __dirname;"),
             ("import.meta.env;", "import.meta.env;"),
             ("typeof require; require('x');", "typeof require; require('x');"),
         ] {
             assert_eq!(edited(code), becomes);
         }
-        assert!(edited("const { url } = import.meta;").contains("filename: \"/p/a/file.js\""));
-        assert!(edited("require(name);").contains("createRequire(\"/p/a/file.js\")(name)"));
+        assert!(edited("const { url } = import.meta;").contains(&format!("filename: {at}(\"a/file.js\")")));
+        assert!(edited("require(name);").contains(&format!("createRequire({at}(\"a/file.js\"))(name)")));
     }
 
     #[test]

@@ -8,7 +8,8 @@
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
 //! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
 //! modules export by default, `configured` is for `next.config` itself, `uncached` what Next.js would cache, `state` what modules keep
-//! that handlers change (`facts` of one file), `cache` the files in
+//! that handlers change (`facts` of one file), `traced` which files code reads while it runs,
+//! `cache` the files in
 //! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was.
 //! Never: V8, route matching.
 
@@ -25,6 +26,7 @@ mod problem;
 mod reach;
 mod rolldown;
 mod state;
+mod traced;
 mod uncached;
 mod virtuals;
 
@@ -35,6 +37,7 @@ use std::sync::Arc;
 pub(crate) use configured::{ConfigKey, ConfigModule};
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
+pub(crate) use traced::traced;
 
 use crate::build::{self, Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Manifest, ModuleVariable, Role};
 use crate::memory::give_back;
@@ -53,6 +56,8 @@ pub(crate) struct Bundled {
     pub(crate) cached: bool,
     /// How many packages of `node_modules` are in it.
     pub(crate) packages: usize,
+    /// Every file that went into it.
+    pub(crate) inputs: Vec<PathBuf>,
 }
 
 /// What the bundler made of a project.
@@ -146,6 +151,7 @@ impl Bundle {
             warnings: self.warnings,
             cached: self.cached,
             packages,
+            inputs: self.inputs,
         }
     }
 }
@@ -245,16 +251,18 @@ impl Conditions {
     }
 }
 
-/// Bundles a project, or takes the bundle of last time if no input changed.
+/// Bundles a project. Where the result is kept in `.edgehost/`, that of last time is taken if
+/// no input changed.
 ///
 /// `started` is told how many routes are being bundled, if that has to be done.
 pub(crate) async fn bundle(
     project: &Project,
     conditions: &Conditions,
+    is_kept: bool,
     started: impl FnOnce(usize),
 ) -> Result<Bundled, BundleError> {
     let key = cache::Key::of(project, conditions);
-    if let Some(bundle) = cache::load(&project.root, &key) {
+    if is_kept && let Some(bundle) = cache::load(&project.root, &key) {
         return Ok(bundle.into_build(project));
     }
     let units = Unit::of(project);
@@ -351,7 +359,9 @@ pub(crate) async fn bundle(
         }
         whole.entries.push(entry);
     }
-    cache::store(&project.root, &key, &recorder, &mut whole);
+    if is_kept {
+        cache::store(&project.root, &key, &recorder, &mut whole);
+    }
     // A gigabyte after some hundred packages.
     give_back();
     Ok(whole.into_build(project))

@@ -26,7 +26,6 @@ use rolldown_common::side_effects::HookSideEffects;
 use rolldown_common::{ImportKind, Output, OutputChunk, ResolvedId};
 use rolldown_error::{BuildDiagnostic, DiagnosticOptions, EventKind, Severity};
 use string_wizard::{Hires, MagicString, SourceMapOptions};
-use url::Url;
 
 use super::assets::{self, Rules};
 use super::client;
@@ -37,7 +36,7 @@ use super::interop::Interop;
 use super::reach;
 use super::virtuals::{self, Virtual, node_builtin};
 use super::{BundleError, Failure, Part, Problem, Setting, methods_of, package_of};
-use crate::build::{Chunk, Entry, SourceMap};
+use crate::build::{Chunk, Entry, SourceMap, absolute, relative};
 use crate::project::{FileKind, Runtime};
 
 /// A build that takes longer is taken for stuck: a panic in one of the bundler's
@@ -402,8 +401,8 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
         part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
     }
     // A CommonJS module that threw runs anew when it is asked for again.
-    let code = chunk.code.replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
-    let chunk = Chunk { code: code.into(), map };
+    let code = without_places(root, &chunk.code).replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
+    let chunk = Chunk { code: code.into(), map, cache: None };
     part.chunks.insert(specifier, chunk);
 }
 
@@ -411,17 +410,19 @@ fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)]
 const REGION: &str = "//#region ";
 
 /// The source map of a chunk. The bundler makes none of packages, which would take a third
-/// of all its memory: their code leads to their file, at its beginning.
+/// of all its memory: their code leads to their file, at its beginning. Sources are paths as
+/// they are seen from the project.
 fn source_map(root: &Path, chunk: &OutputChunk) -> String {
     let own = chunk.map.as_ref();
+    let from_root = |path: &Path| relative(root, path).display().to_string();
     let mut sources: Vec<String> = own
-        .map(|map| map.get_sources().map(|source| file_url(&root.join(source))).collect())
+        .map(|map| map.get_sources().map(|source| from_root(&absolute(root, source.as_ref()))).collect())
         .unwrap_or_default();
     let mut tokens: Vec<Token> = own.map(|map| map.get_tokens().collect()).unwrap_or_default();
     for (line, text) in (0..).zip(chunk.code.lines()) {
         let Some(id) = text.strip_prefix(REGION).and_then(|id| id.strip_prefix("\\0")) else { continue };
         let source = id.starts_with('/').then(|| {
-            sources.push(file_url(Path::new(file_of(id))));
+            sources.push(from_root(Path::new(file_of(id))));
             u32::try_from(sources.len() - 1).unwrap_or_default()
         });
         tokens.push(Token::new(line, 0, 0, 0, source, None));
@@ -441,6 +442,25 @@ fn source_map(root: &Path, chunk: &OutputChunk) -> String {
     .to_json_string()
 }
 
+/// The code of a chunk without the place of the project in the lines that name modules: it is
+/// the same wherever that lies.
+fn without_places(root: &Path, code: &str) -> String {
+    let mut moved = String::with_capacity(code.len());
+    for line in code.split_inclusive('\n') {
+        let id = line.strip_prefix(REGION).and_then(|id| id.strip_prefix("\\0"));
+        let place = id.and_then(|id| if id.starts_with('/') { Some(0) } else { Some(id.find("//")? + 1) });
+        match (id, place) {
+            (Some(id), Some(at)) => {
+                moved.push_str(REGION);
+                moved.push_str(&id[..at]);
+                moved.push_str(&relative(root, Path::new(&id[at..])).display().to_string());
+            }
+            _ => moved.push_str(line),
+        }
+    }
+    moved
+}
+
 /// The bundler's own wrapper of CommonJS modules, and the one that takes its place.
 const RUN_ONCE: &str = "var __commonJSMin = (cb, mod) => () => (mod || (cb((mod = { exports: {} }).exports, mod), cb = null), mod.exports);";
 const RUN_UNTIL_DONE: &str = "var __commonJSMin = (cb, mod) => () => { if (!mod) { mod = { exports: {} }; try { cb(mod.exports, mod); cb = null; } catch (error) { mod = undefined; throw error; } } return mod.exports; };";
@@ -453,10 +473,6 @@ const ADDON_LOADERS: [&str; 5] = [
     "node-pre-gyp",
     "@mapbox/node-pre-gyp",
 ];
-
-fn file_url(path: &Path) -> String {
-    Url::from_file_path(path).map_or_else(|()| path.display().to_string(), |url| url.to_string())
-}
 
 fn is_of_package(id: &str) -> bool {
     id.contains("/node_modules/") || id.starts_with("node_modules/")
@@ -536,7 +552,7 @@ fn options(
         keep_names: Some(true),
         preserve_entry_signatures: Some(PreserveEntrySignatures::Strict),
         entry_filenames: Some("[name].js".to_owned().into()),
-        chunk_filenames: Some("chunk-[name]-[hash].js".to_owned().into()),
+        chunk_filenames: Some("chunk-[name].js".to_owned().into()),
         checks: Some(ChecksOptions {
             configuration_field_conflict: Some(false),
             plugin_timings: Some(false),
@@ -700,7 +716,7 @@ impl HostModules {
             Ok(resolved) if resolved.id.ends_with(".node") || edgehost_ext::wants_threads(specifier) => {
                 let importer = args.importer.unwrap_or_default();
                 let package = asking_package(importer, &resolved.id);
-                let shown = self.shown(Some(&resolved.id)).to_owned();
+                let shown = self.shown(Some(&resolved.id));
                 let id = virtuals::addon_id(package.as_deref(), &shown);
                 self.addons.lock().push((importer.to_owned(), shown));
                 Ok(Some(HookResolveIdOutput::from_id(id)))
@@ -741,8 +757,8 @@ impl HostModules {
     /// In the place of a module of Node.js that edge routes may not have.
     fn forbidden(&self, args: &HookResolveIdArgs<'_>, name: &str) -> HookResolveIdOutput {
         let shown = self.shown(args.importer);
-        let id = virtuals::missing_id(name, shown);
-        let message = virtuals::not_at_the_edge(name, shown);
+        let id = virtuals::missing_id(name, &shown);
+        let message = virtuals::not_at_the_edge(name, &shown);
         self.gaps.lock().push(Gap { id: id.clone(), edge: edge(args), message, ways: Ways::AtLoad });
         // An import of it that nobody uses goes.
         HookResolveIdOutput { side_effects: Some(HookSideEffects::False), ..HookResolveIdOutput::from_id(id) }
@@ -766,9 +782,14 @@ impl HostModules {
     }
 
     /// An importer as people know it.
-    fn shown<'a>(&self, importer: Option<&'a str>) -> &'a str {
+    fn shown(&self, importer: Option<&str>) -> String {
         let importer = importer.unwrap_or_default();
-        Path::new(importer).strip_prefix(&self.root).ok().and_then(Path::to_str).unwrap_or(importer)
+        let path = Path::new(importer);
+        if path.is_absolute() {
+            relative(&self.root, path).display().to_string()
+        } else {
+            importer.to_owned()
+        }
     }
 }
 
@@ -836,7 +857,7 @@ impl Plugin for HostModules {
             self.recorder.made_of(path);
             let source = std::fs::read_to_string(path)?;
             let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::unambiguous());
-            client::stand_in_for_handed_on(self.shown(path.to_str()), &source, source_type)
+            client::stand_in_for_handed_on(&self.shown(path.to_str()), &source, source_type)
         } else if id.ends_with(".wasm") {
             self.recorder.made_of(Path::new(id));
             assets::wasm(Path::new(id))
@@ -869,7 +890,7 @@ impl Plugin for HostModules {
         let Some(source_type) = source_type.filter(|_| client::file_of(id).is_none()) else {
             return Ok(None);
         };
-        if let Some(code) = client::stand_in(self.shown(Some(id)), code, source_type) {
+        if let Some(code) = client::stand_in(&self.shown(Some(id)), code, source_type) {
             return Ok(Some(HookTransformOutput {
                 code: Some(code),
                 map: HookTransformOutputMap::Null,
@@ -880,7 +901,7 @@ impl Plugin for HostModules {
         }
         let mut searched = Vec::new();
         let is_node = self.kind == Runtime::NodeJs;
-        let placed = put_in_place(id, code, source_type, is_node, &mut searched);
+        let placed = put_in_place(&self.root, id, code, source_type, is_node, &mut searched);
         searched.iter().for_each(|folder| self.recorder.searched(folder));
         Ok(placed)
     }
@@ -924,6 +945,7 @@ fn source_type(kind: &ModuleType) -> Option<SourceType> {
 
 /// Writes otherwise what a bundle would change the meaning of.
 fn put_in_place(
+    root: &Path,
     id: &str,
     code: &str,
     source_type: SourceType,
@@ -931,7 +953,7 @@ fn put_in_place(
     searched: &mut Vec<PathBuf>,
 ) -> Option<HookTransformOutput> {
     let is_own = !is_of_package(id);
-    let found = edits::edits(Path::new(id), code, source_type, is_node, is_own, searched);
+    let found = edits::edits(root, Path::new(id), code, source_type, is_node, is_own, searched);
     if found.is_empty() {
         return None;
     }

@@ -87,6 +87,10 @@ const PREFIX: &str = "\0edgehost:";
 /// runtime-js/node/41_globals.js puts it on the global object.
 pub(super) const BUILTINS_SYMBOL: &str = "edgehost.builtin";
 
+/// Names the function that tells bundled code where a file of the project lies;
+/// runtime-js/51_dispatch.js puts it on the global object.
+pub(super) const PLACE_SYMBOL: &str = "edgehost.place";
+
 /// The id of the module with what the host adds to React.
 pub(super) const REACT_ID: &str = "\0edgehost:next/react";
 

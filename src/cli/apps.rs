@@ -54,7 +54,7 @@ impl Plan {
             };
             let dir = file.folder.join(dir);
             let mut own = config::read(&dir)?;
-            if is_one_folder(&own.folder, &file.folder) {
+            if !App::is_build(&dir) && is_one_folder(&own.folder, &file.folder) {
                 // One of the apps lies beside this file.
                 own = config::File::default();
             }
@@ -119,7 +119,9 @@ fn named(mut apps: Vec<Planned>) -> Vec<Planned> {
 /// The name of a folder, with nothing in it that a host name cannot have.
 fn name_of(dir: &Path) -> String {
     let dir = dir.canonicalize().unwrap_or_else(|_| dir.to_owned());
-    let name = dir.file_name().map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
+    let is_file = dir.extension().is_some_and(|extension| extension == "edgehost");
+    let name = if is_file { dir.file_stem() } else { dir.file_name() };
+    let name = name.map(|name| name.to_string_lossy().to_lowercase()).unwrap_or_default();
     name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '-' }).collect()
 }
 
@@ -154,7 +156,12 @@ impl Planned {
             }
         }
         let options = &self.options;
-        let mut app = App::from_dir(&self.dir)
+        let app = if App::is_build(&self.dir) {
+            App::from_build(&self.dir)
+        } else {
+            App::from_dir(&self.dir).keep_in_project(true)
+        };
+        let mut app = app
             .hosts(&self.hosts)
             .default(self.is_default)
             .limits(options.limits())

@@ -34,7 +34,7 @@ pub(super) enum Command {
     ///
     /// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
     Serve(Box<ServeArgs>),
-    /// Print the route table of a project
+    /// Print the route table of a project, or of a build
     Routes(RoutesArgs),
     /// Write declarations for TypeScript into .edgehost/types of a project
     ///
@@ -52,6 +52,13 @@ pub(super) enum Command {
     /// mistake, or there is no project; 1 where the types cannot be checked: no TypeScript, no
     /// Node.js, no tsconfig.json.
     Check(CheckArgs),
+    /// Build a project, for other machines to serve
+    ///
+    /// Writes the bundled routes, V8's code cache of them, source maps, public files, and
+    /// files that code reads: all that `edgehost serve OUT` needs, without node_modules and
+    /// without the project. No .env file goes along: variables are those of the machine that
+    /// serves. See docs/build.md.
+    Build(BuildArgs),
 }
 
 #[derive(Debug, Args)]
@@ -72,15 +79,28 @@ pub(super) struct CheckArgs {
 }
 
 #[derive(Debug, Args)]
+pub(super) struct BuildArgs {
+    /// A folder that holds app/ or src/app/, or an app directory itself
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// Where it is written to: a file if the name ends in .edgehost, a folder otherwise
+    #[arg(short, long, value_name = "OUT")]
+    pub(super) out: PathBuf,
+    /// Succeed although some routes cannot be bundled: they answer 500
+    #[arg(long)]
+    pub(super) allow_broken: bool,
+}
+
+#[derive(Debug, Args)]
 pub(super) struct RoutesArgs {
-    /// Folders that hold app/ or src/app/, or app directories themselves
+    /// Folders that hold app/ or src/app/, app directories themselves, or what `edgehost build` wrote
     #[arg(default_value = ".", value_name = "DIR")]
     pub(super) dirs: Vec<PathBuf>,
 }
 
 #[derive(Debug, Args)]
 pub(super) struct ServeArgs {
-    /// Folders that hold app/ or src/app/, or app directories themselves; several are several apps
+    /// Folders that hold app/ or src/app/, app directories themselves, or what `edgehost build` wrote; several are several apps
     #[arg(default_value = ".", value_name = "DIR")]
     pub(super) dirs: Vec<PathBuf>,
     #[command(flatten)]

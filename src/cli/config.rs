@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use bytesize::ByteSize;
 use clap::{Args, Command, FromArgMatches};
-use edgehost::{EdgeHost, Environment, Limits, Permissions};
+use edgehost::{App, EdgeHost, Environment, Limits, Permissions};
 
 use super::BadInput;
 use super::args::{Options, Time};
@@ -24,6 +24,16 @@ pub(super) struct File {
     pub(super) app: AppKeys,
     /// The apps that it names.
     pub(super) apps: Vec<AppTable>,
+}
+
+impl File {
+    /// Paths in it are seen from this folder.
+    fn lies_in(&mut self, folder: Option<&Path>) {
+        self.folder = folder.map(Path::to_owned).unwrap_or_default();
+        for keys in self.apps.iter_mut().map(|table| &mut table.app).chain([&mut self.app]) {
+            keys.env_file = keys.env_file.take().map(|path| self.folder.join(path));
+        }
+    }
 }
 
 /// A table `[[app]]`.
@@ -86,9 +96,21 @@ const OF_SERVERS: [&str; 16] = [
     "limit-header-count",
 ];
 
+/// What the project said when it was built. Files that it names are seen from the build.
+fn of_build(path: &Path) -> anyhow::Result<File> {
+    let Some(text) = App::settings_of_build(path)? else { return Ok(File::default()) };
+    let mut file =
+        parse(&text).map_err(|problem| BadInput(format!("{FILE} in {}: {problem}", path.display())))?;
+    file.lies_in(if path.is_dir() { Some(path) } else { path.parent() });
+    Ok(file)
+}
+
 /// Reads `edgehost.toml` of a folder: it lies there, or in the root of the project or beside
 /// its app directory; without one, nothing is set.
 pub(super) fn read(dir: &Path) -> anyhow::Result<File> {
+    if App::is_build(dir) {
+        return of_build(dir);
+    }
     // What is wrong with the folder is said when the project is opened.
     let root = EdgeHost::project_root(dir).unwrap_or_else(|_| dir.to_owned());
     let mut places = vec![root.join(FILE)];
@@ -108,10 +130,7 @@ pub(super) fn read(dir: &Path) -> anyhow::Result<File> {
         [(path, text)] => {
             let mut file =
                 parse(text).map_err(|problem| BadInput(format!("{}: {problem}", path.display())))?;
-            file.folder = path.parent().map(Path::to_owned).unwrap_or_default();
-            for keys in file.apps.iter_mut().map(|table| &mut table.app).chain([&mut file.app]) {
-                keys.env_file = keys.env_file.take().map(|path| file.folder.join(path));
-            }
+            file.lies_in(path.parent());
             Ok(file)
         }
         [(one, _), (other, _), ..] => {

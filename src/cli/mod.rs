@@ -3,12 +3,13 @@
 //! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
 //! happens, and serve.
 //! Where to look: `args` for every flag, `config` for the file, `apps` for which apps there
-//! are, `serve`, `routes`, `types` and `check` for the commands, `listeners` for addresses, `reload` for SIGHUP,
+//! are, `serve`, `routes`, `build`, `types` and `check` for the commands, `listeners` for addresses, `reload` for SIGHUP,
 //! `output` for what people see.
 //! Never: anything that an embedder would want too; that belongs to the library.
 
 mod apps;
 mod args;
+mod build;
 mod check;
 mod config;
 mod listeners;
@@ -83,6 +84,7 @@ fn run(cli: Cli) -> ExitCode {
             Command::Routes(args) => routes::run(&args).await,
             Command::Types(args) => types::run(&args),
             Command::Check(args) => check::run(&args).await,
+            Command::Build(args) => build::run(&args).await,
         }
     });
     match result {
@@ -101,6 +103,7 @@ fn run(cli: Cli) -> ExitCode {
                             | edgehost::Error::Bundle(_)
                             | edgehost::Error::Settings(_)
                             | edgehost::Error::Permissions(_)
+                            | edgehost::Error::Artefact(_)
                     )
                 );
             ExitCode::from(if is_input { BAD_INPUT } else { FAILURE })

@@ -1,6 +1,6 @@
 //! `edgehost routes`.
 
-use edgehost::{EdgeHost, Progress, RouteSummary};
+use edgehost::{Progress, RouteSummary};
 
 use super::apps::{Plan, Planned};
 use super::args::RoutesArgs;
@@ -33,15 +33,7 @@ pub(super) async fn run(args: &RoutesArgs) -> anyhow::Result<()> {
 
 /// The routes of an app. What is wrong with them is said.
 pub(super) async fn of(app: &Planned) -> anyhow::Result<Vec<RouteSummary>> {
-    let options = &app.options;
-    let mut builder = EdgeHost::builder(&app.dir).limits(options.limits());
-    if let Some(names) = &options.conditions {
-        builder = builder.conditions(names);
-    }
-    if let Some(names) = &options.edge_conditions {
-        builder = builder.edge_conditions(names);
-    }
-    let builder = builder.on_progress(|progress| match progress {
+    let app = app.app()?.on_progress(|progress| match progress {
         Progress::Found { hints, .. } => hints.iter().for_each(|hint| output::warning(hint)),
         Progress::Bundled { warnings, errors, .. } => {
             warnings.iter().for_each(|warning| output::warning(&warning.to_string()));
@@ -49,5 +41,5 @@ pub(super) async fn of(app: &Planned) -> anyhow::Result<Vec<RouteSummary>> {
         }
         _ => {}
     });
-    Ok(builder.routes().await?)
+    Ok(app.routes().await?)
 }

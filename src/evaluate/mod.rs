@@ -40,6 +40,8 @@ pub(crate) struct Circumstances<'a> {
     pub(crate) permissions: &'a Permissions,
     /// Which variants of packages it gets.
     pub(crate) conditions: &'a Conditions,
+    /// Whether what it sets is kept in the project's `.edgehost/`.
+    pub(crate) is_kept: bool,
     /// Ceilings; those of modules that are loaded hold.
     pub(crate) limits: &'a Limits,
     /// Is told what it prints.
@@ -69,10 +71,11 @@ pub(crate) async fn next_config(
     let Some(path) = NextConfig::file_of(root) else { return Ok(NextConfig::default()) };
     let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let failed = |problem: String| ProjectError::NextConfig { file: file.clone(), problem };
-    let Circumstances { name, environment, permissions, conditions, limits, observer, guard } = circumstances;
+    let Circumstances { name, environment, permissions, conditions, is_kept, limits, observer, guard } =
+        circumstances;
     let visible: Vec<(&str, &str)> = environment.iter().filter(|(name, _)| permissions.shows(name)).collect();
     let key = ConfigKey::new(&file, conditions, &format!("{visible:?}{permissions:?}"));
-    if let Some(kept) = key.kept(root) {
+    if is_kept && let Some(kept) = key.kept(root) {
         return Ok(kept);
     }
     let module = ConfigModule::bundle(root, &path, &file, conditions);
@@ -94,7 +97,9 @@ pub(crate) async fn next_config(
     let told = run(root.to_owned(), build, settings).await.map_err(failed)?;
     let evaluated = told.settings.ok_or_else(|| failed(told.error))?;
     let config = NextConfig::new(file.clone(), evaluated).map_err(|problems| failed(problems.join("\n")))?;
-    recorded.keep(root, key, &config);
+    if is_kept {
+        recorded.keep(root, key, &config);
+    }
     Ok(config)
 }
 

@@ -3,18 +3,20 @@
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use bytes::Bytes;
+
+use super::sources::{Around, Ready, Source};
 use crate::build::{ModuleVariable, Role};
-use crate::bundle::{self, Bundled, Conditions, Problem};
-use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret};
+use crate::bundle::{Conditions, Problem};
+use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret, new_draft_secret};
 use crate::enforcer::Guard;
 use crate::error::Error;
-use crate::evaluate::{self, Circumstances};
 use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::permissions::Permissions;
-use crate::project::{Environment, MethodSet, Project};
+use crate::project::{Environment, MethodSet};
 use crate::registry::{HostName, Names};
 use crate::telemetry::Observer;
 use crate::version::{Settings, Version};
@@ -81,7 +83,8 @@ pub struct RouteSummary {
 /// An app, to be deployed on a host.
 #[must_use = "an app does nothing until it is deployed"]
 pub struct App {
-    pub(super) dir: PathBuf,
+    pub(super) source: Source,
+    pub(super) keeps: bool,
     pub(super) name: Option<String>,
     pub(super) hosts: Vec<String>,
     pub(super) is_default: bool,
@@ -98,7 +101,7 @@ pub struct App {
 impl fmt::Debug for App {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("App")
-            .field("dir", &self.dir)
+            .field("source", &self.source)
             .field("name", &self.name)
             .field("hosts", &self.hosts)
             .field("limits", &self.limits)
@@ -109,10 +112,36 @@ impl fmt::Debug for App {
 
 impl App {
     /// The app of the project in `dir`. Its environment has what `.env` files of the project
-    /// say, and nothing of this process.
+    /// say, and nothing of this process. Nothing is written into the folder unless
+    /// [`Self::keep_in_project`] asks for it.
     pub fn from_dir(dir: impl Into<PathBuf>) -> Self {
+        Self::new(Source::Dir(dir.into()))
+    }
+
+    /// The app that `edgehost build` or [`Self::build`] wrote to a folder or a file. Its
+    /// environment has what `.env` files beside the folder's contents say. Who may write to
+    /// `path` decides what runs: the checksums in it are against damage.
+    pub fn from_build(path: impl Into<PathBuf>) -> Self {
+        Self::new(Source::Build(path.into()))
+    }
+
+    /// As [`Self::from_build`], from the bytes of the file. Files that code reads while it
+    /// runs are unpacked into the temporary folder, and removed with the app's version.
+    pub fn from_build_bytes(bytes: impl Into<Bytes>) -> Self {
+        Self::new(Source::Bytes(bytes.into()))
+    }
+
+    /// The app of a project in memory: paths as they are seen from its folder, such as
+    /// `app/hello/route.ts`, and what the files hold. It has no `node_modules`.
+    pub fn from_files<P: Into<String>, C: Into<Vec<u8>>>(files: impl IntoIterator<Item = (P, C)>) -> Self {
+        let files = files.into_iter().map(|(path, content)| (path.into(), content.into()));
+        Self::new(Source::Files(files.collect()))
+    }
+
+    fn new(source: Source) -> Self {
         Self {
-            dir: dir.into(),
+            source,
+            keeps: false,
             name: None,
             hosts: Vec::new(),
             is_default: false,
@@ -180,6 +209,13 @@ impl App {
         self
     }
 
+    /// Whether the bundle, so that the next start takes milliseconds, and a secret of draft mode
+    /// are kept in the project's folder, in `.edgehost/`; nothing is written there otherwise.
+    pub fn keep_in_project(mut self, keep: bool) -> Self {
+        self.keeps = keep;
+        self
+    }
+
     /// Variables that come before those of `.env` files; none otherwise.
     pub fn env(mut self, environment: Environment) -> Self {
         self.environment = environment;
@@ -193,7 +229,8 @@ impl App {
     }
 
     /// What draft mode is made sure with: the same for all machines that serve a project,
-    /// at least 16 bytes that nobody guesses. Otherwise one is kept in `.edgehost/`.
+    /// at least 16 bytes that nobody guesses. Otherwise one is made up, which
+    /// [`Self::keep_in_project`] keeps.
     pub fn draft_secret(mut self, secret: impl Into<String>) -> Self {
         self.draft_secret = Some(secret.into());
         self
@@ -249,59 +286,60 @@ impl App {
         problems
     }
 
-    /// Reads and bundles the project: a version of the app that is called `name`, which will
-    /// have so many instances; none where it will not serve.
+    /// Has what the app is made of: a version of it, which is called `name` and will have so many
+    /// instances. `secret` is the one of draft mode that the version before it has.
     pub(super) async fn load(
         &mut self,
         name: Option<Arc<str>>,
         limits: Limits,
         observer: Arc<dyn Observer>,
         guard: Arc<Guard>,
-        instances: Option<usize>,
+        instances: usize,
+        secret: Option<&str>,
     ) -> Result<Arc<Version>, Error> {
-        let root = Project::root_of(&self.dir)?;
-        let circumstances = Circumstances {
+        let around = Around {
             name: name.clone(),
-            environment: &Project::environment_of(&root, &self.environment)?,
-            permissions: &self.permissions,
-            conditions: &self.conditions,
             limits: &limits,
             observer: observer.clone(),
             guard: guard.clone(),
+            instances: Some(instances),
         };
-        let config = evaluate::next_config(&root, circumstances).await?;
-        let project = Project::open(&self.dir, &self.environment, config)?;
-        let routes = project.routes.len();
-        (self.progress)(Progress::Found { routes, hints: &project.hints(&limits) });
-        let began = Instant::now();
-        let progress = &mut self.progress;
-        let Bundled { build, errors, warnings, cached, packages } =
-            bundle::bundle(&project, &self.conditions, |routes| progress(Progress::Bundling { routes }))
-                .await?;
-        let (warnings, errors) = (&warnings, &errors);
-        progress(Progress::Bundled { routes, packages, cached, took: began.elapsed(), warnings, errors });
-        let variables = &build.manifest.state;
-        if let Some(instances @ 2..) = instances
-            && !variables.is_empty()
-        {
-            progress(Progress::ModuleState { instances, variables });
-        }
-        let draft_secret = match &self.draft_secret {
-            Some(configured) => draft_secret_from(configured),
-            None => kept_draft_secret(&project.root)
-                .map_err(|source| Error::System { what: "cannot make a secret for draft mode", source })?,
+        let ready = self.ready(around).await?;
+        self.version(ready, name, limits, observer, guard, secret)
+    }
+
+    /// The version that is made of `ready`.
+    pub(super) fn version(
+        &self,
+        ready: Ready,
+        name: Option<Arc<str>>,
+        limits: Limits,
+        observer: Arc<dyn Observer>,
+        guard: Arc<Guard>,
+        secret: Option<&str>,
+    ) -> Result<Arc<Version>, Error> {
+        let Ready { place, build, environment, .. } = ready;
+        let draft_secret = match (&self.draft_secret, secret) {
+            (Some(configured), _) => Ok(draft_secret_from(configured)),
+            (None, _) if self.keeps && matches!(self.source, Source::Dir(_)) => {
+                kept_draft_secret(&place.root)
+            }
+            (None, Some(before)) => Ok(before.to_owned()),
+            (None, None) => new_draft_secret(),
         };
+        let draft_secret = draft_secret
+            .map_err(|source| Error::System { what: "cannot make a secret for draft mode", source })?;
         let settings = Settings {
             name,
             limits,
             permissions: self.permissions.clone(),
-            environment: project.environment,
+            environment,
             draft_secret,
             public_origin: self.public_origin.as_deref().and_then(|text| origin(text).ok()),
             observer,
             guard,
         };
-        Version::new(project.root, build, settings).map_err(Error::Permissions)
+        Version::new(place, build, settings).map_err(Error::Permissions)
     }
 }
 

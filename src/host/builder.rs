@@ -6,10 +6,9 @@ use std::sync::Arc;
 
 use ipnet::IpNet;
 
-use super::app::{App, Progress, RouteSummary, summaries};
+use super::app::{App, Progress, RouteSummary};
 use super::{EdgeHost, PeerFrom};
 use crate::calling::Peer;
-use crate::enforcer::Guard;
 use crate::error::Error;
 use crate::instances::Instances;
 use crate::limits::Limits;
@@ -171,7 +170,7 @@ pub struct EdgeHostBuilder {
 impl fmt::Debug for EdgeHostBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("EdgeHostBuilder")
-            .field("dir", &self.app.dir)
+            .field("source", &self.app.source)
             .field("limits", &self.host.limits)
             .field("instances", &self.app.instances)
             .field("shards", &self.host.shards)
@@ -181,8 +180,7 @@ impl fmt::Debug for EdgeHostBuilder {
 
 impl EdgeHostBuilder {
     pub(super) fn new(dir: PathBuf) -> Self {
-        let app = App::from_dir(dir).env(Environment::of_process());
-        Self { host: HostBuilder::new(), app }
+        Self { host: HostBuilder::new(), app: App::from_dir(dir) }
     }
 
     /// Ceilings; [`Limits::default`] otherwise.
@@ -240,7 +238,15 @@ impl EdgeHostBuilder {
         self
     }
 
-    /// The variables that come before those of `.env` files; those of this process otherwise.
+    /// Whether the bundle and a secret of draft mode are kept in the project's folder; see
+    /// [`App::keep_in_project`].
+    pub fn keep_in_project(mut self, keep: bool) -> Self {
+        self.app.keeps = keep;
+        self
+    }
+
+    /// The variables that come before those of `.env` files, such as
+    /// [`Environment::of_process`]; none otherwise.
     pub fn environment(mut self, environment: Environment) -> Self {
         self.app.environment = environment;
         self
@@ -253,7 +259,8 @@ impl EdgeHostBuilder {
     }
 
     /// What draft mode is made sure with: the same for all machines that serve a project,
-    /// at least 16 bytes that nobody guesses. Otherwise one is kept in `.edgehost/`.
+    /// at least 16 bytes that nobody guesses. Otherwise one is made up, which
+    /// [`Self::keep_in_project`] keeps.
     pub fn draft_secret(mut self, secret: impl Into<String>) -> Self {
         self.app.draft_secret = Some(secret.into());
         self
@@ -324,10 +331,8 @@ impl EdgeHostBuilder {
     /// # Errors
     ///
     /// [`Error`] when the project is not in order or none of its routes can be bundled.
-    pub async fn routes(mut self) -> Result<Vec<RouteSummary>, Error> {
+    pub async fn routes(self) -> Result<Vec<RouteSummary>, Error> {
         self.validate()?;
-        let (observer, guard) = (self.host.observer, Guard::new(self.host.memory_budget));
-        let version = self.app.load(None, self.host.limits, observer, guard, None).await?;
-        Ok(summaries(&version))
+        self.app.limits(self.host.limits).routes().await
     }
 }

@@ -60,7 +60,7 @@ impl EdgeHost {
             return Err(Error::Ended);
         }
         let (id, name) = (AppId::next(), app.name.clone().map(Arc::<str>::from));
-        let version = self.0.load(name.clone(), &mut app, None).await?;
+        let version = self.0.load(name.clone(), &mut app, None, None).await?;
         let names = app.names()?;
         let placing = self.0.placing.lock();
         let shards = self.0.place(app.instances, &[]);
@@ -145,7 +145,8 @@ impl Deployed {
         let mut app = app;
         let names = if app.hosts.is_empty() { None } else { Some(app.names()?) };
         let began = Instant::now();
-        let version = host.load(self.name.clone(), &mut app, Some(current.shards.len())).await?;
+        let instances = Some(current.shards.len());
+        let version = host.load(self.name.clone(), &mut app, Some(&current.version), instances).await?;
         self.exchange(&host, &current, version, names, current.shards.clone(), began).await
     }
 
@@ -161,7 +162,7 @@ impl Deployed {
         let mut app = app;
         let names = app.names()?;
         let began = Instant::now();
-        let version = host.load(self.name.clone(), &mut app, None).await?;
+        let version = host.load(self.name.clone(), &mut app, Some(&current.version), None).await?;
         let shards = host.place(app.instances, &current.shards);
         if shards != current.shards || !current.version.is_same(&version) {
             self.exchange(&host, &current, version, Some(names), shards, began).await?;
@@ -237,19 +238,22 @@ fn broken(current: &Version, next: &Version) -> Option<String> {
 }
 
 impl Shared {
-    /// Reads and bundles an app that has so many instances; as many as it asks for where it is
-    /// new.
+    /// Reads and bundles an app, which may take the place of a version. It has so many instances;
+    /// as many as it asks for where nobody says.
     async fn load(
         &self,
         name: Option<Arc<str>>,
         app: &mut App,
+        current: Option<&Version>,
         instances: Option<usize>,
     ) -> Result<Arc<Version>, Error> {
         app.validate()?;
         let mut limits = app.limits.clone().unwrap_or_else(|| self.limits.clone());
         limits.memory = limits.memory.min(self.limits.memory);
         let instances = instances.unwrap_or_else(|| app.instances.threads(Some(self.lanes.len())));
-        app.load(name, limits, self.observer.clone(), self.guard.clone(), Some(instances)).await
+        let secret = current.map(|current| current.draft_secret.as_str());
+        let (observer, guard) = (self.observer.clone(), self.guard.clone());
+        app.load(name, limits, observer, guard, instances, secret).await
     }
 
     fn app(&self, id: AppId) -> Option<registry::App> {

@@ -3,6 +3,7 @@
 //! Purpose: put the other rooms together, and be what programs hold.
 //! Key types: [`EdgeHost`], [`App`], [`Deployed`], [`HostBuilder`], [`EdgeHostBuilder`].
 //! Where to look: `app` describes an app and makes versions of it, `builder` makes a host,
+//! `sources` reads what it is made of, `ship` builds it for other machines,
 //! `deploy` brings apps to it and exchanges their versions, `serve` listens, `mounted` puts it under a
 //! path of a router; this file calls and ends.
 //! Never: printing, signals, anything of the process.
@@ -14,6 +15,8 @@ mod deploy;
 mod fast_ops;
 mod mounted;
 mod serve;
+mod ship;
+mod sources;
 mod types;
 
 use std::borrow::Cow;
@@ -43,6 +46,7 @@ pub use self::app::{App, Progress, RouteSummary};
 pub use self::builder::{EdgeHostBuilder, HostBuilder};
 pub use self::deploy::{Deployed, Update};
 pub use self::mounted::Mounted;
+pub use self::ship::{BuildSummary, ReadFile};
 use crate::calling::{self, Mount};
 use crate::ending::{Ending, EndingWatch, ShutdownReport};
 use crate::enforcer::{Guard, Wedge};

@@ -14,11 +14,11 @@ use edgehost_ext::{
     extensions, no_stdio,
 };
 
-use super::current;
 use super::invoke::Functions;
 use super::load::Rejections;
 use super::loader::BundleLoader;
 use super::report::without_host_frames;
+use super::{compiled, current};
 use crate::enforcer::{
     Cause, OnWedge, Quota, ScopeKey, Sighting, Slot, Verdict, Wedge, guard_heap, guard_queries, has_room,
     is_turn_over, run_out,
@@ -56,6 +56,14 @@ static NODE: Base = Base {
     modules: node::NODE_MODULES,
 };
 
+/// Which engine takes a code cache: the version of V8, and the snapshots. The first bytes of
+/// one hold its checksums.
+pub(crate) fn engine() -> String {
+    let head = NODE.snapshot.get(..16).unwrap_or_default();
+    let head: String = head.iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("V8 {} {head}", v8::V8::get_version())
+}
+
 /// Takes the runtime functions and removes every trace of the bootstrap.
 const START: &str = r#"(() => {
   const { core } = Deno;
@@ -87,6 +95,9 @@ const MOST_WASM_PAGES: u64 = 64 * 1024;
 pub(crate) fn init_platform(memory: u64, is_only: bool) {
     static ONCE: OnceLock<()> = OnceLock::new();
     ONCE.get_or_init(|| {
+        if is_only {
+            compiled::flags_are_ours();
+        }
         v8::V8::set_flags_from_string(V8_FLAGS);
         // A single instruction fills a memory, and nothing interrupts it.
         let memory = if is_only { memory } else { memory.max(LEAST_WASM_MEMORY) };
@@ -141,6 +152,7 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
             may_spawn: version.access.may_spawn(),
             kept: version.access.kept().into(),
             edge: kind == Runtime::Edge,
+            root: version.root.as_path().into(),
             assets: version.access.assets().into(),
             ceilings: Ceilings {
                 cpu: limits.cpu.as_secs_f64(),
@@ -197,6 +209,9 @@ pub(super) fn boot(version: &Arc<Version>, kind: Runtime, wedge: &Arc<Wedge>) ->
     .map_err(|error| BootError(error.to_string()))?;
     let id = current::IsolateId::next();
     current::adopt(id, &mut runtime);
+    if version.chunks.values().any(|chunk| chunk.cache.is_some()) {
+        compiled::learn_flags(&mut runtime);
+    }
     // A handler that waits on an Atomics cell would hold its whole shard.
     runtime.v8_isolate().set_allow_atomics_wait(false);
     runtime.v8_isolate().set_prepare_stack_trace_callback(without_host_frames);

@@ -1,15 +1,17 @@
 //! Hands the modules of a bundle to V8, and those that are read while the app runs.
 
 use std::borrow::Cow;
+use std::pin::Pin;
 use std::sync::Arc;
 
 use deno_core::{
     ModuleLoadOptions, ModuleLoadReferrer, ModuleLoadResponse, ModuleLoader, ModuleSource, ModuleSourceCode,
-    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind, resolve_import,
+    ModuleSpecifier, ModuleType, RequestedModuleType, ResolutionKind, SourceCodeCacheInfo, resolve_import,
 };
 use deno_error::JsErrorBox;
 use edgehost_ext::{DiskModule, DiskModules, Layer};
 
+use super::compiled::under_own_flags;
 use crate::bundle::builtin;
 use crate::project::Runtime;
 use crate::version::Version;
@@ -73,14 +75,28 @@ impl ModuleLoader for BundleLoader {
                 ModuleType::JavaScript,
                 ModuleSourceCode::String(chunk.code.clone().into()),
                 specifier,
-                None,
+                chunk.cache.as_ref().map(|cache| SourceCodeCacheInfo {
+                    hash: 0,
+                    data: Some(Cow::Owned(under_own_flags(cache))),
+                }),
             )),
             None => Err(not_found(specifier.as_str())),
         })
     }
 
+    /// Called where V8 did not take the code cache.
+    fn code_cache_ready(
+        &self,
+        specifier: ModuleSpecifier,
+        _hash: u64,
+        _cache: &[u8],
+    ) -> Pin<Box<dyn Future<Output = ()>>> {
+        tracing::debug!(%specifier, "V8 did not take the code cache of this module");
+        Box::pin(std::future::ready(()))
+    }
+
     fn get_source_map(&self, file: &str) -> Option<Cow<'_, [u8]>> {
-        self.version.chunks.get(file)?.source_map()
+        self.version.chunks.get(file)?.source_map(&self.version.root).map(Cow::Owned)
     }
 }
 

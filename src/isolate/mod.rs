@@ -5,12 +5,13 @@
 //! Key types: [`Isolate`], [`Invocation`], [`CallError`].
 //! Where to look: `boot` starts one from the snapshot, `load` loads a route module,
 //! `invoke` calls a handler, `turn` runs JavaScript under a budget and ends an isolate that
-//! passed it, `answer` follows an answer to its end, `pump` polls the event loop, `current` switches between isolates of a thread,
+//! passed it, `compiled` keeps what V8 made of code, `answer` follows an answer to its end, `pump` polls the event loop, `current` switches between isolates of a thread,
 //! `loader` hands the bundle to V8, `report` makes texts of errors.
 //! Never: sockets, the choice of an isolate for a request, statuses.
 
 mod answer;
 mod boot;
+mod compiled;
 mod current;
 mod invoke;
 mod load;
@@ -21,6 +22,6 @@ mod pump;
 mod report;
 mod turn;
 
-pub(crate) use boot::init_platform;
+pub(crate) use boot::{engine, init_platform};
 pub(crate) use invoke::{CallError, Invocation, Isolate};
 pub(crate) use load::LoadError;

@@ -109,7 +109,11 @@ impl Version {
             place.starts_with(BUNDLED) || HOST_SCRIPTS.iter().any(|scheme| place.starts_with(scheme))
         };
         let lines: Vec<&str> = text.split('\n').filter(|line| !is_of_host(line)).collect();
-        lines.join("\n").replace(&self.root_url, "")
+        let text = lines.join("\n").replace(&self.root_url, "");
+        match &self.around {
+            Some((url, named)) => text.replace(url, named),
+            None => text,
+        }
     }
 
     /// A report of an error: readable, with the line of code that its stack begins at.

@@ -37,6 +37,11 @@ impl Environment {
         Ok(expanded(&parse(&text).into_iter().collect(), &Self::empty()))
     }
 
+    /// `real` variables, and what the `.env` files of a folder say besides, where there is one.
+    pub(crate) fn of_folder(folder: Option<&Path>, real: &Self) -> Result<Self, ProjectError> {
+        load(folder, real)
+    }
+
     /// The value of one variable.
     pub fn get(&self, name: &str) -> Option<&str> {
         self.0.get(name).map(String::as_str)
@@ -91,7 +96,7 @@ impl Mode {
 }
 
 /// Reads the `.env` files of a project over the real environment, which wins.
-pub(super) fn load(root: &Path, real: &Environment) -> Result<Environment, ProjectError> {
+pub(super) fn load(root: Option<&Path>, real: &Environment) -> Result<Environment, ProjectError> {
     let mode = Mode::of(real);
     let mut names = vec![format!(".env.{}.local", mode.name())];
     if mode != Mode::Test {
@@ -101,8 +106,7 @@ pub(super) fn load(root: &Path, real: &Environment) -> Result<Environment, Proje
     names.push(".env".to_owned());
 
     let mut merged: BTreeMap<String, String> = BTreeMap::new();
-    for name in names {
-        let path = root.join(name);
+    for path in root.into_iter().flat_map(|root| names.iter().map(|name| root.join(name))) {
         match std::fs::read_to_string(&path) {
             Ok(text) => {
                 let mut of_this_file = BTreeMap::new();
@@ -269,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("a folder");
         std::fs::write(dir.path().join(".env"), text).expect("written");
         let real = real.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
-        load(dir.path(), &real).expect("loaded")
+        load(Some(dir.path()), &real).expect("loaded")
     }
 
     #[test]
@@ -325,9 +329,9 @@ mod tests {
             ["A", "B", "C", "D"].map(|name| env.get(name).unwrap_or("").to_owned()).join(" ")
         };
         let real = Environment::empty();
-        assert_eq!(values(&load(dir.path(), &real).expect("loaded")), "both local production plain");
+        assert_eq!(values(&load(Some(dir.path()), &real).expect("loaded")), "both local production plain");
         let mut test = Environment::empty();
         test.set("NODE_ENV", "test");
-        assert_eq!(values(&load(dir.path(), &test).expect("loaded")), "plain test plain plain");
+        assert_eq!(values(&load(Some(dir.path()), &test).expect("loaded")), "plain test plain plain");
     }
 }

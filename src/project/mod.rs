@@ -117,7 +117,7 @@ impl Project {
         let extensions = discovery::extensions_of(config.page_extensions.as_deref());
         let beside = app_dir.parent().unwrap_or(&root);
         let middleware = middleware::find(&root, beside, &extensions).map_err(ProjectError::Middleware)?;
-        let environment = env::load(&root, real_env)?;
+        let environment = env::load(Some(&root), real_env)?;
         let sync_params = next::is_synchronous(&root);
         let strict_exports = next::is_strict(&root);
         let file_rules = FileRules::of_project(&root);
@@ -140,7 +140,7 @@ impl Project {
     ///
     /// [`ProjectError`] when a `.env` file cannot be read.
     pub(crate) fn environment_of(root: &Path, real_env: &Environment) -> Result<Environment, ProjectError> {
-        env::load(root, real_env)
+        env::load(Some(root), real_env)
     }
 
     /// The version of a package in the nearest `node_modules` that has it.

@@ -6,6 +6,7 @@ use std::rc::{Rc, Weak};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use edgehost_ext::message::{Answer, BodyError, BodyFault, RequestId};
 use http::HeaderValue;
 use http::header::{CONNECTION, EXPECT};
@@ -306,22 +307,40 @@ impl Local {
             .map_err(|_| "no isolate can be started: the log says why".to_owned())?;
         for (index, route) in self.version.routes.iter().enumerate() {
             let is_wanted = route.role == Role::Middleware || patterns.contains(&route.pattern);
-            if route.bundle_error.is_some() || !is_wanted {
-                continue;
+            if route.bundle_error.is_none() && is_wanted {
+                self.load(index).await?;
             }
-            let failed = |why: &str| format!("the module of {} does not load: {why}", route.pattern);
-            let isolate =
-                self.isolate(self.seat(route.runtime)).map_err(|_| failed("no isolate can be started"))?;
-            isolate.load(index, None).await.map_err(|error| match error {
-                LoadError::Failed => failed(&route.failure()),
-                LoadError::Exceeded(limit) => failed(&format!("it passes the {limit} limit")),
-                LoadError::IsolateOver => match route.startup_failed() {
-                    Some(limit) => failed(&format!("it passes the {limit} limit")),
-                    None => failed("its isolate ended"),
-                },
-            })?;
         }
         Ok(())
+    }
+
+    /// Loads the module of a route before anybody asks for it.
+    async fn load(self: &Rc<Self>, index: usize) -> Result<(), String> {
+        let route = &self.version.routes[index];
+        let failed = |why: &str| format!("the module of {} does not load: {why}", route.pattern);
+        let isolate =
+            self.isolate(self.seat(route.runtime)).map_err(|_| failed("no isolate can be started"))?;
+        isolate.load(index, None).await.map_err(|error| match error {
+            LoadError::Failed => failed(&route.failure()),
+            LoadError::Exceeded(limit) => failed(&format!("it passes the {limit} limit")),
+            LoadError::IsolateOver => match route.startup_failed() {
+                Some(limit) => failed(&format!("it passes the {limit} limit")),
+                None => failed("its isolate ended"),
+            },
+        })
+    }
+
+    /// Loads the modules of all routes, and has V8's code caches of all modules: by specifier,
+    /// and what does not load.
+    pub(crate) async fn compile(self: &Rc<Self>) -> (Vec<(String, Bytes)>, Vec<String>) {
+        let mut failed = Vec::new();
+        for (index, route) in self.version.routes.iter().enumerate() {
+            if route.bundle_error.is_none() {
+                failed.extend(self.load(index).await.err());
+            }
+        }
+        let isolates = self.seats.iter().filter_map(|seat| seat.isolate.borrow().clone());
+        (isolates.flat_map(|isolate| isolate.code_caches()).collect(), failed)
     }
 
     /// Where routes of the first one's runtime are answered.

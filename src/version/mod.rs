@@ -11,7 +11,7 @@ mod route;
 mod sources;
 
 use std::collections::HashMap;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
@@ -21,7 +21,9 @@ use edgehost_ext::message::Site;
 pub(crate) use self::public::{Coding, PublicFiles};
 pub(crate) use self::route::ServedRoute;
 use self::sources::SourceLines;
-use crate::build::{Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Role, SourceMap, absolute, digest};
+use crate::build::{
+    Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Place, Role, SourceMap, absolute, digest, relative,
+};
 use crate::enforcer::{Access, Guard};
 use crate::limits::Limits;
 use crate::permissions::Permissions;
@@ -101,8 +103,12 @@ pub(crate) struct Version {
     pub(crate) name: Option<Arc<str>>,
     /// The project folder.
     pub(crate) root: PathBuf,
+    /// Keeps what was unpacked there.
+    _place: Place,
     /// The same as a URL with a slash at its end, cut from stack traces.
     pub(crate) root_url: String,
+    /// The folder around a project that was shipped, and what it is called from there.
+    pub(crate) around: Option<(String, String)>,
     /// Lines of code for reports of errors.
     pub(crate) sources: SourceLines,
     /// Routes in order of precedence; behind them the middleware, which no path means.
@@ -146,13 +152,23 @@ pub(crate) struct Version {
 }
 
 impl Version {
-    /// The version of `build` whose project is, or was, in the folder `root`.
+    /// The version of `build` whose project, or what is left of it, is at `place`.
     ///
     /// # Errors
     ///
     /// A sentence where a list in the permissions or a rule cannot be understood.
-    pub(crate) fn new(root: PathBuf, build: Build, settings: Settings) -> Result<Arc<Self>, String> {
-        let fingerprint = fingerprint(&root, &build, &settings);
+    pub(crate) fn new(
+        place: impl Into<Place>,
+        build: Build,
+        settings: Settings,
+    ) -> Result<Arc<Self>, String> {
+        let place = place.into();
+        let root = place.root.clone();
+        let fingerprint = fingerprint(&place, &build, &settings);
+        let around = place.base.as_ref().filter(|base| **base != root).and_then(|base| {
+            let url = url::Url::from_directory_path(base).ok()?;
+            Some((url.into(), format!("{}/", relative(&root, base).display())))
+        });
         let Build { manifest, mut chunks } = build;
         let packages: Vec<PathBuf> = manifest.packages.iter().map(|path| absolute(&root, path)).collect();
         let access =
@@ -170,7 +186,7 @@ impl Version {
         let middleware = manifest.middleware.as_ref().map(|built| guarding((count, built))).transpose()?;
         let leads_outside = rules.lead_outside() || middleware.is_some();
         let forwarding = leads_outside.then(|| {
-            let code = Chunk { code: "export {};".into(), map: SourceMap::Absent };
+            let code = Chunk { code: "export {};".into(), map: SourceMap::Absent, cache: None };
             chunks.insert(FORWARD.to_owned(), code);
             BuiltRoute {
                 pattern: FORWARDED.to_owned(),
@@ -193,7 +209,9 @@ impl Version {
             root_url: url::Url::from_directory_path(&root).map(String::from).unwrap_or_default(),
             sources: SourceLines::default(),
             public: PublicFiles::of(&root),
+            around,
             root,
+            _place: place,
             routes: routes.collect(),
             table,
             paths: config.paths,
@@ -252,7 +270,7 @@ impl Version {
 }
 
 /// Of what a version is made of, but for its modules.
-fn fingerprint(root: &Path, build: &Build, settings: &Settings) -> String {
+fn fingerprint(place: &Place, build: &Build, settings: &Settings) -> String {
     // Whoever adds a setting has to think of this.
     let Settings {
         name: _,
@@ -265,8 +283,9 @@ fn fingerprint(root: &Path, build: &Build, settings: &Settings) -> String {
         guard: _,
     } = settings;
     let manifest = serde_json::to_string(&build.manifest).unwrap_or_default();
+    let identity = &place.identity;
     let text = format!(
-        "{root:?} {manifest} {limits:?} {permissions:?} {environment:?} {draft_secret:?} {public_origin:?}"
+        "{identity} {manifest} {limits:?} {permissions:?} {environment:?} {draft_secret:?} {public_origin:?}"
     );
     digest(text.as_bytes())
 }

@@ -69,7 +69,30 @@ fn the_tour_answers_as_its_readme_says() {
     if !have_curl() {
         return;
     }
-    let tour = start(Command::new(program()).args(["serve", "examples/tour", "--port", "0"]));
+    answers_as_its_readme_says(&start(Command::new(program()).args([
+        "serve",
+        "examples/tour",
+        "--port",
+        "0",
+    ])));
+}
+
+/// Built for another machine, with variables that are there.
+#[test]
+fn the_tour_answers_so_where_it_was_built_before() {
+    if !have_curl() {
+        return;
+    }
+    let place = tempfile::tempdir().expect("a folder");
+    let out = place.path().join("tour");
+    let mut build = Command::new(program());
+    build.args(["build", "examples/tour", "--out"]).arg(&out).current_dir(root());
+    assert!(build.output().expect("started").status.success());
+    std::fs::copy(root().join("examples/tour/.env"), out.join(".env")).expect("copied");
+    answers_as_its_readme_says(&start(Command::new(program()).arg("serve").arg(&out).args(["--port", "0"])));
+}
+
+fn answers_as_its_readme_says(tour: &Running) {
     let readme = std::fs::read_to_string(root().join("examples/tour/README.md")).expect("a README");
     let commands = console(&readme);
     assert!(commands.len() > 20, "{commands:?}");

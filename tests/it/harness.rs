@@ -119,6 +119,7 @@ impl Project {
             .permissions(self.permissions.clone())
             .environment(self.environment.clone())
             .http1(self.http1)
+            .keep_in_project(true)
     }
 
     pub(crate) async fn start(self) -> App {

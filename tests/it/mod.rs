@@ -2,6 +2,7 @@ mod after;
 mod ai;
 mod apps;
 mod architecture;
+mod artefacts;
 mod assets;
 mod authority;
 mod bodies;

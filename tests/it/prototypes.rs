@@ -14,10 +14,11 @@ const LANGUAGE: &str = "AggregateError Array ArrayBuffer AsyncDisposableStack At
 /// What the web APIs are, and what Next.js adds to them.
 const WEB: &str = "AbortController AbortSignal AsyncLocalStorage Blob BroadcastChannel ByteLengthQueuingStrategy Cache CacheStorage CloseEvent CompressionStream CountQueuingStrategy Crypto CryptoKey CustomEvent DOMException DecompressionStream ErrorEvent Event EventSource EventTarget File FileReader FormData Headers MessageChannel MessageEvent MessagePort Navigator Performance PerformanceEntry PerformanceMark PerformanceMeasure PerformanceObserver PerformanceObserverEntryList ProgressEvent PromiseRejectionEvent QuotaExceededError ReadableByteStreamController ReadableStream ReadableStreamBYOBReader ReadableStreamBYOBRequest ReadableStreamDefaultController ReadableStreamDefaultReader Request Response SubtleCrypto TextDecoder TextDecoderStream TextEncoder TextEncoderStream TransformStream TransformStreamDefaultController URL URLPattern URLSearchParams WebSocket WritableStream WritableStreamDefaultController WritableStreamDefaultWriter atob btoa caches clearInterval clearTimeout console crypto fetch navigator onerror onrejectionhandled onunhandledrejection performance process queueMicrotask reportError self setInterval setTimeout structuredClone";
 
-const SYMBOLS: [&str; 4] = [
+const SYMBOLS: [&str; 5] = [
     "Symbol()",
     "Symbol(@next/request-context)",
     "Symbol(@vercel/request-context)",
+    "Symbol(edgehost.place)",
     "Symbol([[webidl.brand]])",
 ];
 

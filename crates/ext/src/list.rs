@@ -1,5 +1,6 @@
 //! The one list of extensions, for the snapshot and for isolates.
 
+use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,6 +54,7 @@ impl Default for Settings {
                 may_spawn: false,
                 kept: Rc::default(),
                 edge: false,
+                root: Path::new("/").into(),
                 assets: Rc::default(),
                 is_over: || false,
                 has_room: |_, _| true,
@@ -91,6 +93,7 @@ deno_core::extension!(
         op_edgehost_room,
         op_edgehost_env,
         op_edgehost_explain,
+        op_edgehost_place,
         op_edgehost_draft_secret,
         op_edgehost_is_edge,
         op_edgehost_is_sound_clone,

@@ -1,8 +1,9 @@
 //! Variables of the app and facts about the isolate.
 
-use std::path::PathBuf;
+use std::path::{Component, Path, PathBuf};
 use std::rc::Rc;
 
+use deno_core::url::Url;
 use deno_core::{OpState, op2, v8};
 
 /// What native code is held to, which no limit can interrupt.
@@ -35,6 +36,8 @@ pub struct AppFacts {
     pub kept: Rc<[PathBuf]>,
     /// Whether the isolate runs edge routes.
     pub edge: bool,
+    /// The folder of the project.
+    pub root: Rc<Path>,
     /// The folders whose files edge routes may fetch: of the project and its packages.
     pub assets: Rc<[PathBuf]>,
     /// What native code is held to.
@@ -64,6 +67,24 @@ pub(crate) fn op_edgehost_env<'s>(
         object.set(scope, name.into(), value.into());
     }
     object
+}
+
+/// Where a file lies whose path is seen from the project: its path, or its URL. Bundled code
+/// calls it by way of runtime-js/51_dispatch.js.
+#[op2]
+#[string]
+pub(crate) fn op_edgehost_place(state: &OpState, #[string] path: &str, is_url: bool) -> String {
+    let mut place = state.borrow::<AppFacts>().root.to_path_buf();
+    for part in Path::new(path).components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            part => place.push(part),
+        }
+    }
+    let url = if is_url { Url::from_file_path(&place).ok().map(String::from) } else { None };
+    url.unwrap_or_else(|| place.display().to_string())
 }
 
 /// The secret of `draftMode()`. Called by runtime-js/next/headers.js.
