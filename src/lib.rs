@@ -23,11 +23,13 @@
 //! `edgehost_ext` guard and equip what runs; a `version` is a build with its settings;
 //! `isolate` owns a V8 heap; `shard` a thread; `evaluate` runs `next.config`; `rules` are what it says of paths;
 //! `front` turns requests into responses; `server` speaks HTTP; [`EdgeHost`] puts
-//! them together. `ARCHITECTURE.md` tells the rest.
+//! them together; `dev` serves who works on an app. `ARCHITECTURE.md` tells the rest.
 
 mod build;
 mod bundle;
 mod calling;
+#[cfg(feature = "dev")]
+pub mod dev;
 mod draft;
 mod ending;
 mod enforcer;

@@ -74,13 +74,14 @@ pub(super) fn folder(root: &Path) -> PathBuf {
     root.join(".edgehost")
 }
 
-/// Where the bundle of a project is kept.
-fn place(root: &Path) -> PathBuf {
-    folder(root).join("bundle")
+/// Where the bundle of a project is kept. Who works on a project has another one than who
+/// serves it.
+fn place(root: &Path, key: &Key) -> PathBuf {
+    folder(root).join(if key.conditions.development { "dev-bundle" } else { "bundle" })
 }
 
 pub(super) fn load(root: &Path, key: &Key) -> Option<Bundle> {
-    let mut file = File::open(place(root)).ok()?;
+    let mut file = File::open(place(root, key)).ok()?;
     let length = file.metadata().ok().filter(fs::Metadata::is_file)?.len();
     let Some((manifest, contents)) = manifest(&mut file, length) else {
         tracing::warn!("the kept bundle is damaged, and is made again");
@@ -202,7 +203,7 @@ fn write(root: &Path, key: &Key, inputs: Inputs, bundle: &mut Bundle) -> io::Res
     }
     out.flush()?;
     drop(out);
-    let file = aside.put(&place(root))?;
+    let file = aside.put(&place(root, key))?;
     let length = file.metadata()?.len();
     let kept = Kept::new(file, length, 56 + head.len() as u64);
     for (name, (_, map)) in manifest.chunks {

@@ -82,6 +82,8 @@ impl ConfigModule {
         let recorder = Arc::new(Recorder::new());
         let kind = Runtime::NodeJs;
         let setting = Setting {
+            development: false,
+            keeps_parts: false,
             root: root.to_owned(),
             kind,
             conditions: conditions.of(kind).to_vec(),

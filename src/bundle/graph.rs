@@ -3,7 +3,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeSet, HashMap, HashSet, VecDeque};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use oxc::span::SourceType;
 
@@ -76,6 +76,31 @@ impl Graph {
             }
         }
         entries
+    }
+
+    /// All files that each route file leads to, itself included.
+    pub(super) fn files_by_entry(&self) -> HashMap<&str, HashSet<PathBuf>> {
+        let mut imported: HashMap<&str, Vec<&str>> = HashMap::new();
+        for (id, edges) in &self.importers {
+            for edge in edges {
+                imported.entry(edge.importer.as_str()).or_default().push(id);
+            }
+        }
+        let mut by_entry: HashMap<&str, HashSet<PathBuf>> = HashMap::new();
+        for (id, files) in &self.entries {
+            let mut seen = HashSet::from([id.as_str()]);
+            let mut stack = vec![id.as_str()];
+            while let Some(id) = stack.pop() {
+                let next = imported.get(id).into_iter().flatten().copied();
+                stack.extend(next.filter(|id| seen.insert(id)));
+            }
+            let found = seen.into_iter().map(|id| PathBuf::from(file_of(id)));
+            let found: HashSet<PathBuf> = found.filter(|path| path.is_absolute()).collect();
+            for file in files {
+                by_entry.entry(file).or_default().extend(found.iter().cloned());
+            }
+        }
+        by_entry
     }
 
     /// Whether a way from one module to another counts.

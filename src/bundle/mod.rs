@@ -6,7 +6,7 @@
 //! Where to look: `rolldown` is the only file that names the bundler, `virtuals`
 //! holds the modules that the host provides, `edits` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
-//! imports whom, `client` what stands for modules of the browser, `interop` what CommonJS
+//! imports whom, `suggest` what was meant, `workshop` what an edit leaves as it is, `client` what stands for modules of the browser, `interop` what CommonJS
 //! modules export by default, `configured` is for `next.config` itself, `uncached` what Next.js would cache, `state` what modules keep
 //! that handlers change (`facts` of one file), `traced` which files code reads while it runs,
 //! `cache` the files in
@@ -26,11 +26,13 @@ mod problem;
 mod reach;
 mod rolldown;
 mod state;
+mod suggest;
 mod traced;
 mod uncached;
 mod virtuals;
+mod workshop;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -38,6 +40,9 @@ pub(crate) use configured::{ConfigKey, ConfigModule};
 pub(crate) use problem::CodeFrame;
 pub use problem::Problem;
 pub(crate) use traced::traced;
+#[cfg(feature = "dev")]
+pub(crate) use workshop::Changes;
+pub(crate) use workshop::Workshop;
 
 use crate::build::{self, Build, BuiltMiddleware, BuiltRoute, Chunk, Entry, Manifest, ModuleVariable, Role};
 use crate::memory::give_back;
@@ -230,6 +235,8 @@ pub enum BundleError {
 pub(crate) struct Conditions {
     pub(crate) node: Vec<String>,
     pub(crate) edge: Vec<String>,
+    /// Whether `NODE_ENV` is `development` in the bundle, for who is at work on the project.
+    pub(crate) development: bool,
 }
 
 impl Default for Conditions {
@@ -238,11 +245,25 @@ impl Default for Conditions {
         Self {
             node: names(&["node", "module", "react-server", "production"]),
             edge: names(&["edge-light", "browser", "module", "react-server", "production"]),
+            development: false,
         }
     }
 }
 
 impl Conditions {
+    /// Takes the variants that are meant for development, where nobody has chosen others.
+    #[cfg(feature = "dev")]
+    pub(crate) fn for_development(&mut self) {
+        let default = Self::default();
+        self.development = true;
+        for (names, usual) in [(&mut self.node, default.node), (&mut self.edge, default.edge)] {
+            if *names == usual {
+                names.pop();
+                names.push("development".to_owned());
+            }
+        }
+    }
+
     fn of(&self, kind: Runtime) -> &[String] {
         match kind {
             Runtime::NodeJs => &self.node,
@@ -254,14 +275,18 @@ impl Conditions {
 /// Bundles a project. Where the result is kept in `.edgehost/`, that of last time is taken if
 /// no input changed.
 ///
-/// `started` is told how many routes are being bundled, if that has to be done.
+/// `started` is told how many routes are being bundled, if that has to be done. With a
+/// workshop only what changed is, and a project none of whose routes can be bundled is no
+/// error.
 pub(crate) async fn bundle(
     project: &Project,
     conditions: &Conditions,
+    mut workshop: Option<&mut Workshop>,
     is_kept: bool,
     started: impl FnOnce(usize),
 ) -> Result<Bundled, BundleError> {
     let key = cache::Key::of(project, conditions);
+    let is_kept = workshop.as_mut().is_none_or(|workshop| workshop.begin(&key)) && is_kept;
     if is_kept && let Some(bundle) = cache::load(&project.root, &key) {
         return Ok(bundle.into_build(project));
     }
@@ -292,6 +317,8 @@ pub(crate) async fn bundle(
             root: project.root.clone(),
             kind,
             conditions: conditions.of(kind).to_vec(),
+            development: conditions.development,
+            keeps_parts: workshop.is_some(),
             file_rules: project.file_rules.rules.clone(),
             strict_exports: project.strict_exports,
             is_config: false,
@@ -299,7 +326,11 @@ pub(crate) async fn bundle(
             aliases: project.config.aliases.clone(),
             recorder: recorder.clone(),
         };
-        match rolldown::run(setting, &of_kind).await {
+        let run = match &mut workshop {
+            Some(workshop) => workshop.run(&setting, &of_kind).await,
+            None => rolldown::run(setting, &of_kind).await,
+        };
+        match run {
             Ok(part) => {
                 if part.wants_node {
                     whole.node.push(kind);
@@ -341,14 +372,17 @@ pub(crate) async fn bundle(
     if is_unguarded {
         return Err(BundleError::Problems(whole.errors));
     }
-    if entries.iter().all(Option::is_none) && !whole.errors.iter().all(may_come) {
+    let is_final = workshop.is_none() && !whole.errors.iter().all(may_come);
+    if entries.iter().all(Option::is_none) && is_final {
         return Err(BundleError::Problems(whole.errors));
     }
     whole.inputs.sort();
     whole.inputs.dedup();
     whole.warnings.extend(uncached::warnings(&project.root, &whole.inputs));
     let files: Vec<&Path> = units.iter().map(|unit| unit.file).collect();
-    whole.state = state::variables(&project.root, &whole.inputs, &files, &imports);
+    if workshop.is_none() {
+        whole.state = state::variables(&project.root, &whole.inputs, &files, &imports);
+    }
     for (mut entry, unit) in entries.into_iter().zip(&units) {
         match &mut entry {
             // To the bundler it looks like a CommonJS module.
@@ -362,17 +396,24 @@ pub(crate) async fn bundle(
     if is_kept {
         cache::store(&project.root, &key, &recorder, &mut whole);
     }
-    // A gigabyte after some hundred packages.
-    give_back();
+    if workshop.is_none_or(|workshop| workshop.is_whole()) {
+        // A gigabyte after some hundred packages.
+        give_back();
+    }
     Ok(whole.into_build(project))
 }
 
 /// What all runs for the routes of a runtime have in common.
+#[derive(Clone)]
 struct Setting {
     root: PathBuf,
     kind: Runtime,
     /// Conditions of packages' `exports`.
     conditions: Vec<String>,
+    /// Whether `NODE_ENV` is `development`.
+    development: bool,
+    /// Whether it is noted what chunks were made of.
+    keeps_parts: bool,
     /// For files that are no code.
     file_rules: Vec<FileRule>,
     /// Whether an import of a name that is not exported is a mistake; else it is `undefined`.
@@ -397,10 +438,14 @@ struct Part {
     imports: state::Imports,
     failures: Vec<Failure>,
     wants_node: bool,
+    /// What chunks were made of, by specifier, where that is to be noted.
+    origins: HashMap<String, workshop::Origin>,
+    /// All files that a route leads to, also those of which nothing is in a chunk.
+    files: HashMap<usize, HashSet<PathBuf>>,
 }
 
 /// A mistake, and the routes that cannot be bundled because of it.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 struct Failure {
     problem: Problem,
     routes: Vec<usize>,

@@ -13,6 +13,8 @@ pub struct Problem {
     pub column: usize,
     /// What is wrong.
     pub message: String,
+    /// What was meant, perhaps: a module or a name that is there.
+    pub meant: Option<String>,
     /// The line of code.
     pub code: String,
     /// The files that lead to this one, nearest first; the last is a route file.
@@ -27,6 +29,9 @@ const NAMED: usize = 3;
 impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", self.message)?;
+        if let Some(meant) = &self.meant {
+            write!(f, "\n  did you mean '{meant}'?")?;
+        }
         if !self.file.is_empty() {
             self.write_place(f)?;
         }
@@ -135,6 +140,7 @@ mod tests {
             message: "Cannot find './pool'".into(),
             code: "  import x from './pool'".into(),
             imported_by: vec!["lib/api.ts".into(), "app/users/route.ts".into()],
+            meant: None,
             breaks: vec!["/users".into()],
         };
         let expected = "Cannot find './pool'\n  at lib/db.ts:12:15\n    12 | import x from './pool'\n       |             ^\n  imported by lib/api.ts\n  which is imported by app/users/route.ts\n  breaks /users";

@@ -34,7 +34,9 @@ use super::graph::{Edge, Graph, How, Ways, file_of};
 use super::inputs::{EXTENSIONS, Recorder, alias_fields, main_fields, tsconfig};
 use super::interop::Interop;
 use super::reach;
+use super::suggest;
 use super::virtuals::{self, Virtual, node_builtin};
+use super::workshop::Origin;
 use super::{BundleError, Failure, Part, Problem, Setting, methods_of, package_of};
 use crate::build::{Chunk, Entry, SourceMap, absolute, relative};
 use crate::project::{FileKind, Runtime};
@@ -76,7 +78,7 @@ pub(super) async fn run(setting: Setting, routes: &[(usize, &Path)]) -> Result<P
 }
 
 enum Attempt {
-    Done(Part),
+    Done(Box<Part>),
     Failed(Vec<Failure>),
 }
 
@@ -93,7 +95,7 @@ impl Setting {
                 Attempt::Done(mut part) => {
                     part.failures.extend(failures);
                     part.warnings.extend(tolerated.unwrap_or_default());
-                    return Ok(part);
+                    return Ok(*part);
                 }
                 Attempt::Failed(found) => found,
             };
@@ -157,7 +159,7 @@ impl Setting {
             ..HostModules::default()
         });
         let plugins = vec![plugin.clone() as Arc<dyn Pluginable>];
-        let mut options = options(root, *kind, conditions.clone(), routes);
+        let mut options = options(root, *kind, conditions.clone(), self.development, routes);
         configure(&mut options, root, constants, aliases);
         options.shim_missing_exports = Some(tolerant);
         let mut bundler = match Bundler::with_plugins(options, plugins) {
@@ -243,10 +245,7 @@ impl Setting {
                 BTreeSet::new()
             };
             let mut broken = indices_of(&entries);
-            broken.retain(|index| {
-                let position = routes.iter().position(|(route, _)| route == index);
-                position.is_some_and(|position| loaded.has(position, &gap.id, gap.ways))
-            });
+            broken.retain(|index| loaded.has(*index, &gap.id, gap.ways));
             if !broken.is_empty() {
                 let problem = reader.at_gap(gap);
                 part.failures.push(Failure { problem, routes: broken, is_missing_export: false });
@@ -256,13 +255,26 @@ impl Setting {
         let mut imports = chunks.iter().flat_map(|chunk| chunk.imports.iter().chain(&chunk.dynamic_imports));
         let imports_node = imports.any(|name| name.starts_with("node:"));
         for chunk in chunks {
+            if self.keeps_parts {
+                part.origins.insert(specifier_of(*kind, &chunk.filename), origin_of(*kind, &chunk));
+            }
             // Each with its modules, which weigh more than what is made of them.
             take(&mut part, root, *kind, routes, &chunk);
+        }
+        if self.keeps_parts {
+            part.files = graph
+                .files_by_entry()
+                .into_iter()
+                .filter_map(|(entry, files)| {
+                    let (index, _) = routes.iter().find(|(_, file)| file.to_str() == Some(entry))?;
+                    Some((*index, files))
+                })
+                .collect();
         }
         part.entries.retain(|(index, _)| !part.failures.iter().any(|failure| failure.routes.contains(index)));
         part.wants_node = imports_node || part.chunks.values().any(|chunk| reach::wants_node(&chunk.code));
         part.inputs = inputs.into_iter().filter(|path| path.is_absolute()).collect();
-        Ok(Attempt::Done(part))
+        Ok(Attempt::Done(Box::new(part)))
     }
 }
 
@@ -345,7 +357,7 @@ fn is_of_interest(warning: &BuildDiagnostic) -> bool {
 /// Which chunks a route loads, and the modules in them.
 struct Loaded<'a> {
     chunks: HashMap<&'a str, &'a OutputChunk>,
-    /// File names of the chunks of routes, by position.
+    /// File names of the chunks of routes, by the number of the route.
     entries: HashMap<usize, &'a str>,
 }
 
@@ -356,14 +368,14 @@ impl<'a> Loaded<'a> {
         let entries = chunks
             .iter()
             .filter(|(_, chunk)| chunk.is_entry)
-            .filter_map(|(name, chunk)| Some((position_of(chunk)?, *name)))
+            .filter_map(|(name, chunk)| Some((route_of(chunk)?, *name)))
             .collect();
         Self { chunks, entries }
     }
 
     /// Whether a route has a module in what it loads.
-    fn has(&self, position: usize, id: &str, ways: Ways) -> bool {
-        let mut seen: HashSet<&str> = self.entries.get(&position).copied().into_iter().collect();
+    fn has(&self, route: usize, id: &str, ways: Ways) -> bool {
+        let mut seen: HashSet<&str> = self.entries.get(&route).copied().into_iter().collect();
         let mut queue: Vec<&str> = seen.iter().copied().collect();
         while let Some(name) = queue.pop() {
             // What is not in the bundle is no chunk.
@@ -385,20 +397,35 @@ impl<'a> Loaded<'a> {
     }
 }
 
-/// The position of the route whose entry a chunk is.
-fn position_of(chunk: &OutputChunk) -> Option<usize> {
+/// The number of the route whose entry a chunk is.
+fn route_of(chunk: &OutputChunk) -> Option<usize> {
     chunk.name.strip_prefix("route-")?.parse().ok()
 }
 
+fn specifier_of(kind: Runtime, file: &str) -> String {
+    format!("edgehost:///{}/{file}", kind.name())
+}
+
+/// What a chunk was made of, and the chunks that it loads.
+fn origin_of(kind: Runtime, chunk: &OutputChunk) -> Origin {
+    let files = chunk.modules.keys.iter().map(|id| PathBuf::from(file_of(shown_id(id.as_str()))));
+    let imports = chunk.imports.iter().chain(&chunk.dynamic_imports);
+    Origin {
+        files: files.filter(|path| path.is_absolute()).collect(),
+        imports: imports.clone().map(|name| specifier_of(kind, name.as_str())).collect(),
+        imports_node: imports.into_iter().any(|name| name.starts_with("node:")),
+    }
+}
+
 fn take(part: &mut Part, root: &Path, kind: Runtime, routes: &[(usize, PathBuf)], chunk: &OutputChunk) {
-    let specifier = format!("edgehost:///{}/{}", kind.name(), chunk.filename);
+    let specifier = specifier_of(kind, &chunk.filename);
     let map = SourceMap::Memory(source_map(root, chunk).into());
     if chunk.is_entry
-        && let Some((index, _)) = position_of(chunk).and_then(|position| routes.get(position))
+        && let Some(index) = route_of(chunk).filter(|route| routes.iter().any(|(index, _)| index == route))
     {
         let exports: Vec<&str> = chunk.exports.iter().map(|name| name.as_str()).collect();
         let methods = methods_of(&exports);
-        part.entries.push((*index, Entry { specifier: specifier.clone(), methods }));
+        part.entries.push((index, Entry { specifier: specifier.clone(), methods }));
     }
     // A CommonJS module that threw runs anew when it is asked for again.
     let code = without_places(root, &chunk.code).replacen(RUN_ONCE, RUN_UNTIL_DONE, 1);
@@ -497,11 +524,13 @@ fn options(
     root: &Path,
     kind: Runtime,
     conditions: Vec<String>,
+    development: bool,
     routes: &[(usize, PathBuf)],
 ) -> BundlerOptions {
     let edge = kind == Runtime::Edge;
-    let input = routes.iter().enumerate().map(|(position, (_, file))| InputItem {
-        name: Some(format!("route-{position}")),
+    // Names that builds of some of the routes share with those of all.
+    let input = routes.iter().map(|(index, file)| InputItem {
+        name: Some(format!("route-{index}")),
         import: file.display().to_string(),
     });
     let resolve = ResolveOptions {
@@ -518,7 +547,7 @@ fn options(
     // Branches for another place are dead code, and what only they import is not looked for.
     let runtime = if edge { "\"edge\"" } else { "\"nodejs\"" };
     let constants = [
-        ("process.env.NODE_ENV", "\"production\""),
+        ("process.env.NODE_ENV", if development { "\"development\"" } else { "\"production\"" }),
         ("process.env.NEXT_RUNTIME", runtime),
         ("globalThis.process.env.NEXT_RUNTIME", runtime),
         ("process.browser", "false"),
@@ -1011,11 +1040,24 @@ impl Reader<'_> {
             }
         }
         let chain = self.chain(shown_id(&diagnostic.id().unwrap_or_default()));
+        let meant = if matches!(diagnostic.kind(), EventKind::MissingExportError) {
+            // "name" is not exported by "file", imported by "file".
+            let mut quoted = message.split('"').skip(1).step_by(2);
+            let pair = quoted.next().zip(quoted.next());
+            pair.and_then(|(name, file)| {
+                suggest::export(&self.root.join(file.trim_start_matches("\\0")), name)
+            })
+        } else if unresolved {
+            diagnostic.exporter().and_then(|specifier| suggest::module(&absolute, &specifier))
+        } else {
+            None
+        };
         Problem {
             file: self.show(&absolute),
             line,
             column,
             message: self.plain(&message),
+            meant,
             code,
             imported_by: chain,
             ..Problem::default()
@@ -1023,7 +1065,11 @@ impl Reader<'_> {
     }
 
     fn at_gap(&self, gap: Gap) -> Problem {
-        self.at_import(&gap.edge.importer, &gap.edge.specifier, gap.message)
+        let Gap { edge, message, .. } = gap;
+        let importer = Path::new(file_of(&edge.importer));
+        let is_lost = message == not_found(&edge.specifier);
+        let meant = if is_lost { suggest::module(importer, &edge.specifier) } else { None };
+        Problem { meant, ..self.at_import(&edge.importer, &edge.specifier, message) }
     }
 
     /// What is to be said of an import, which is found by its text in the file.

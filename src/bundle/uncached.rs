@@ -60,6 +60,7 @@ pub(super) fn warnings(root: &Path, inputs: &[PathBuf]) -> Vec<Problem> {
             code: code[start..].lines().next().unwrap_or_default().to_owned(),
             imported_by: Vec::new(),
             breaks: Vec::new(),
+            meant: None,
         })
     };
     KINDS.into_iter().zip(&places).filter_map(warning).collect()

@@ -31,6 +31,8 @@ pub(super) struct Planned {
     pub(super) options: Options,
     /// Whether it sees the variables of this process.
     is_only: bool,
+    /// Whether somebody works on it, so that it is asked for by any name.
+    pub(super) is_in_work: bool,
 }
 
 impl Plan {
@@ -137,6 +139,7 @@ impl Planned {
             port,
             options,
             is_only: false,
+            is_in_work: false,
         }
     }
 
@@ -155,6 +158,9 @@ impl Planned {
                 environment.set(name, value);
             }
         }
+        if self.is_in_work && environment.get("NODE_ENV").is_none() {
+            environment.set("NODE_ENV", "development");
+        }
         let options = &self.options;
         let app = if App::is_build(&self.dir) {
             App::from_build(&self.dir)
@@ -162,14 +168,14 @@ impl Planned {
             App::from_dir(&self.dir).keep_in_project(true)
         };
         let mut app = app
-            .hosts(&self.hosts)
+            .hosts(self.hosts.iter().filter(|_| !self.is_in_work))
             .default(self.is_default)
             .limits(options.limits())
             .permissions(options.permissions())
             .instances(options.instances.unwrap_or_default())
             .env(environment)
             .on_progress(output::progress);
-        if let Some(name) = &self.name {
+        if let Some(name) = self.name.as_ref().filter(|_| !self.is_in_work) {
             app = app.name(name);
         }
         if let Some(origin) = &options.public_origin {

@@ -34,6 +34,13 @@ pub(super) enum Command {
     ///
     /// Times are written like 500ms, 30s or 5m; sizes like 64KiB, 4.5MiB or 1GiB.
     Serve(Box<ServeArgs>),
+    /// Serve a project while you work on it: what you save answers at once
+    ///
+    /// The project is watched, and what changes is bundled anew; routes, .env files,
+    /// edgehost.toml and packages that are installed later need no restart. Mistakes are
+    /// shown in the terminal and in the browser. NODE_ENV is development, unless it is set.
+    /// Takes the flags of serve; see docs/dev.md.
+    Dev(Box<DevArgs>),
     /// Print the route table of a project, or of a build
     Routes(RoutesArgs),
     /// Write declarations for TypeScript into .edgehost/types of a project
@@ -89,6 +96,18 @@ pub(super) struct BuildArgs {
     /// Succeed although some routes cannot be bundled: they answer 500
     #[arg(long)]
     pub(super) allow_broken: bool,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct DevArgs {
+    /// Folder that holds app/ or src/app/, or an app directory itself
+    #[arg(default_value = ".", value_name = "DIR")]
+    pub(super) dir: PathBuf,
+    /// Look at files again and again, where the system tells of no changes (network drives, mounts of containers)
+    #[arg(long, env = "EDGEHOST_POLL", value_parser = BoolishValueParser::new(), num_args = 0..=1, require_equals = true, default_missing_value = "true", default_value = "false", hide_possible_values = true, hide_default_value = true, value_name = "BOOL")]
+    pub(super) poll: bool,
+    #[command(flatten)]
+    pub(super) options: Options,
 }
 
 #[derive(Debug, Args)]

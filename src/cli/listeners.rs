@@ -14,6 +14,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::BadInput;
 use super::apps::Plan;
+use super::args::Options;
 
 const DEFAULT_PORT: u16 = 3000;
 const DEFAULT_HOST: &str = "127.0.0.1";
@@ -78,6 +79,14 @@ pub(super) fn wanted(plan: &Plan) -> Vec<(Of, Address)> {
     let is_shared = plan.apps.iter().any(|app| app.port.is_none());
     let shared = is_shared.then(|| (None, address(plan.options.port.unwrap_or(DEFAULT_PORT))));
     own.chain(shared).collect()
+}
+
+/// Binds the listeners of a server with one app, with what stands in a URL for them.
+pub(super) fn of_only_app(options: &Options) -> anyhow::Result<(Vec<TcpListener>, String)> {
+    let host = options.host.as_deref().map_or(DEFAULT_HOST, |host| host.trim_matches(['[', ']']));
+    let port = options.port.unwrap_or(DEFAULT_PORT);
+    let Bound { listeners, shown, .. } = bind(None, Address { host: host.to_owned(), port })?;
+    Ok((listeners, shown))
 }
 
 /// Binds the listeners on an address.

@@ -3,8 +3,8 @@
 //! Purpose: turn flags, environment and `edgehost.toml` into settings, show what
 //! happens, and serve.
 //! Where to look: `args` for every flag, `config` for the file, `apps` for which apps there
-//! are, `serve`, `routes`, `build`, `types` and `check` for the commands, `listeners` for addresses, `reload` for SIGHUP,
-//! `output` for what people see.
+//! are, `serve`, `dev`, `routes`, `build`, `types` and `check` for the commands, `dev_log` for the lines of `dev`,
+//! `listeners` for addresses, `reload` for SIGHUP, `output` for what people see.
 //! Never: anything that an embedder would want too; that belongs to the library.
 
 mod apps;
@@ -12,6 +12,8 @@ mod args;
 mod build;
 mod check;
 mod config;
+mod dev;
+mod dev_log;
 mod listeners;
 mod output;
 mod reload;
@@ -81,6 +83,7 @@ fn run(cli: Cli) -> ExitCode {
     let result = runtime.block_on(async {
         match cli.command {
             Command::Serve(args) => serve::run(*args).await,
+            Command::Dev(args) => dev::run(*args).await,
             Command::Routes(args) => routes::run(&args).await,
             Command::Types(args) => types::run(&args),
             Command::Check(args) => check::run(&args).await,

@@ -107,7 +107,12 @@ fn emit_json(to: To, level: &str, message: &str, facts: &serde_json::Value) {
     emit(to, &line.to_string());
 }
 
-fn is_json() -> bool {
+/// Prints a line of the log of `dev`, with colours where a terminal is.
+pub(super) fn log_line(text: &str) {
+    emit(To::Err, text);
+}
+
+pub(super) fn is_json() -> bool {
     JSON.load(Ordering::Relaxed)
 }
 
@@ -174,6 +179,10 @@ pub(super) fn faint(text: &str) -> String {
     format!("{DIM}{text}{DIM:#}")
 }
 
+pub(super) fn good(text: &str) -> String {
+    format!("{GREEN}{text}{GREEN:#}")
+}
+
 pub(super) fn address(text: &str) -> String {
     format!("{CYAN}{text}{CYAN:#}")
 }
@@ -200,7 +209,7 @@ pub(super) fn progress(progress: Progress<'_>) {
     match progress {
         Progress::Found { hints, .. } => hints.iter().for_each(|hint| warning(hint)),
         Progress::Bundling { routes } => line(&faint(&format!("bundling {} ...", count(routes, "route")))),
-        Progress::Bundled { routes, packages, cached, took, warnings, errors } => {
+        Progress::Bundled { routes, packages, cached, took, warnings, errors, .. } => {
             warnings.iter().for_each(|problem| warning(&problem.to_string()));
             errors.iter().for_each(|error| failure(&error.to_string()));
             let how = if cached { "unchanged since the last bundle" } else { "bundled" };

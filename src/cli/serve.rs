@@ -175,19 +175,28 @@ fn start_log(options: &Options) -> anyhow::Result<Log> {
     if options.log_format == Some(Format::Json) {
         output::use_json();
     }
-    let mut filter = match &options.log {
+    let log = telemetry::init(format, filter(options)?).context("cannot start the log")?;
+    speak_through(&log)?;
+    Ok(log)
+}
+
+/// What gets into the log.
+pub(super) fn filter(options: &Options) -> anyhow::Result<Filter> {
+    let filter = match &options.log {
         Some(text) => text.parse().map_err(|error| BadInput(format!("--log: {error}")))?,
         None => Filter::default(),
     };
-    if options.no_access_log == Some(true) {
-        filter = filter.without_access();
-    }
-    let log = telemetry::init(format, filter).context("cannot start the log")?;
+    Ok(if options.no_access_log == Some(true) { filter.without_access() } else { filter })
+}
+
+/// Has everything that the program prints go through a log, and what would end the process
+/// there as well.
+pub(super) fn speak_through(log: &Log) -> anyhow::Result<()> {
     output::use_logs(log.clone()).context("cannot use standard output")?;
     log_panics();
     edgehost::contain_panics();
     edgehost::contain_fatal_errors();
-    Ok(log)
+    Ok(())
 }
 
 /// Has panics told by the log, in its format. The process may end right after one, so that
@@ -210,7 +219,10 @@ fn log_panics() {
 
 /// Resolves on the first SIGTERM or SIGINT, or when the terminal is closed; the second, unless
 /// it is an echo of the first, ends the process at once.
-fn stop_signal(limits: &Limits, terminal: Terminal) -> anyhow::Result<impl Future<Output = ()> + use<>> {
+pub(super) fn stop_signal(
+    limits: &Limits,
+    terminal: Terminal,
+) -> anyhow::Result<impl Future<Output = ()> + use<>> {
     let mut terminate = signal(SignalKind::terminate()).context("cannot listen for SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("cannot listen for SIGINT")?;
     let mut hangup = signal(SignalKind::hangup()).context("cannot listen for SIGHUP")?;
@@ -254,7 +266,7 @@ pub(super) struct Terminal {
 }
 
 impl Terminal {
-    fn find() -> Self {
+    pub(super) fn find() -> Self {
         Self { was_there: Self::is_there() }
     }
 

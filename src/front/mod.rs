@@ -6,7 +6,7 @@
 //! Where to look: `pipeline` is the whole way, `exchange` a request on it, `stages` what is
 //! decided, in order, `path` normalises, `rules` applies those of `next.config`, `guard` calls the
 //! middleware, `files` answers with those of `public/`, `apps` knows what answers for an app,
-//! `forward` hands over to another thread, `respond` holds the table of failures, `access`
+//! `forward` hands over to another thread, `pages` shows something else where somebody wants that, `respond` holds the table of failures, `access`
 //! tells of requests that are over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
@@ -16,6 +16,7 @@ mod exchange;
 mod files;
 mod forward;
 mod guard;
+mod pages;
 mod path;
 mod pipeline;
 mod respond;
@@ -23,6 +24,9 @@ mod rules;
 mod stages;
 
 pub(crate) use exchange::Peer;
+pub(crate) use pages::Pages;
+#[cfg(feature = "dev")]
+pub(crate) use pages::{Asked, Failed};
 pub(crate) use pipeline::{Front, FrontSettings};
 
 /// The response of a host whose threads have ended.

@@ -14,6 +14,7 @@ use super::access::{self, Access};
 use super::apps::{Apps, Served};
 use super::exchange::{Exchange, Peer};
 use super::guard;
+use super::pages::{Pages, Shown};
 use super::respond::{self, Refusal};
 use super::rules::Added;
 use super::stages::{self, Answered};
@@ -38,6 +39,8 @@ pub(crate) struct FrontSettings {
     pub(crate) concurrency: usize,
     /// Is told of requests that mean no app.
     pub(crate) observer: Arc<dyn Observer>,
+    /// Shows something in the place of plain answers, where somebody works on the app.
+    pub(crate) pages: Option<Arc<dyn Pages>>,
 }
 
 /// Serves requests on one shard's thread.
@@ -48,14 +51,15 @@ pub(crate) struct Front {
     concurrency: usize,
     observer: Arc<dyn Observer>,
     logs_access: bool,
+    pages: Option<Arc<dyn Pages>>,
 }
 
 impl Front {
     pub(crate) fn new(settings: FrontSettings, shard: &Rc<Shard>) -> Self {
-        let FrontSettings { registry, lanes, index, trusted, concurrency, observer } = settings;
+        let FrontSettings { registry, lanes, index, trusted, concurrency, observer, pages } = settings;
         let logs_access = observer.wants_requests();
         let apps = Apps::new(index, shard.clone(), lanes, registry);
-        Self { apps, shard: shard.clone(), trusted, concurrency, observer, logs_access }
+        Self { apps, shard: shard.clone(), trusted, concurrency, observer, logs_access, pages }
     }
 
     /// Starts an isolate of the only app, if there is one app.
@@ -73,15 +77,19 @@ impl Front {
         Share::new(self.concurrency)
     }
 
-    /// Makes a version ready to take over from the current one: its isolates are started, and
-    /// what that has loaded is loaded.
+    /// Makes a version ready to take over: its isolates are started, and what `current` has
+    /// loaded is loaded.
     ///
     /// # Errors
     ///
     /// Why it cannot take over.
-    pub(crate) async fn prepare(&self, next: &Arc<Version>, current: &Arc<Version>) -> Result<(), String> {
+    pub(crate) async fn prepare(
+        &self,
+        next: &Arc<Version>,
+        current: Option<&Arc<Version>>,
+    ) -> Result<(), String> {
         let local = self.apps.local(next);
-        let patterns = self.apps.local(current).loaded();
+        let patterns = current.map_or(Vec::new(), |current| self.apps.local(current).loaded());
         local.prepare(&patterns).await?;
         self.apps.prepared(local);
         Ok(())
@@ -140,7 +148,15 @@ impl Front {
             .logs_access
             .then(|| Access::new(&exchange, served.as_ref().map(|served| &served.version), &self.observer));
         let (id, x_request_id) = (exchange.id, exchange.x_request_id.clone());
-        let ending = Ending { access, id, x_request_id };
+        let shown = self.pages.as_ref().map(|pages| {
+            Box::new(Shown::new(pages, &exchange, served.as_ref().map(|served| &served.version)))
+        });
+        let early = shown.as_ref().and_then(|shown| shown.before());
+        let ending = Ending { access, id, x_request_id, shown };
+        if let Some(early) = early {
+            exchange.linger();
+            return Soon::Now(ending.with(Ok(early)));
+        }
         match served {
             Some(served) if served.version.rules.is_some() || served.version.middleware.is_some() => {
                 by_rules(exchange, served, ending)
@@ -159,6 +175,8 @@ struct Ending {
     access: Option<Access>,
     id: RequestId,
     x_request_id: Option<HeaderValue>,
+    /// Who shows something in the place of a refusal.
+    shown: Option<Box<Shown>>,
 }
 
 impl Ending {
@@ -171,7 +189,10 @@ impl Ending {
 
     /// The response.
     fn with(self, answered: Answered) -> Response<ResponseBody> {
-        let mut response = answered.unwrap_or_else(|refusal| refusal.response(self.id));
+        let mut response = answered.unwrap_or_else(|refusal| match &self.shown {
+            Some(shown) => shown.instead(refusal, self.id),
+            None => refusal.response(self.id),
+        });
         respond::name_request(&mut response, self.id, self.x_request_id);
         match self.access {
             Some(access) => access.follow(response),
@@ -181,6 +202,10 @@ impl Ending {
 
     /// The response with headers beside those of the answer.
     fn with_added(self, added: Option<Box<Added>>, answered: Answered) -> Response<ResponseBody> {
+        let answered = match (answered, &self.shown) {
+            (Err(refusal), Some(shown)) => Ok(shown.instead(refusal, self.id)),
+            (answered, _) => answered,
+        };
         let answered = match added {
             Some(added) => Ok(added.to(answered, self.id)),
             None => answered,

@@ -50,7 +50,7 @@ pub(crate) enum Refusal {
 impl Refusal {
     /// The table: status, public code, and what the client reads. An empty text is
     /// an empty body.
-    fn row(self) -> (StatusCode, &'static str, &'static str) {
+    pub(super) fn row(self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::NotFound => (StatusCode::NOT_FOUND, "NOT_FOUND", "Not Found"),
             Self::UnknownHost => (StatusCode::NOT_FOUND, "UNKNOWN_HOST", "Not Found"),

@@ -9,7 +9,7 @@ use bytes::Bytes;
 
 use super::sources::{Around, Ready, Source};
 use crate::build::{ModuleVariable, Role};
-use crate::bundle::{Conditions, Problem};
+use crate::bundle::{Conditions, Problem, Workshop};
 use crate::draft::{SHORTEST_DRAFT_SECRET, draft_secret_from, kept_draft_secret, new_draft_secret};
 use crate::enforcer::Guard;
 use crate::error::Error;
@@ -51,6 +51,8 @@ pub enum Progress<'a> {
         warnings: &'a [Problem],
         /// Mistakes that keep routes from being bundled; these routes answer 500.
         errors: &'a [Problem],
+        /// Every file that is in it.
+        inputs: &'a [PathBuf],
     },
     /// Modules of the app keep what handlers change, and the app has several instances, each
     /// of which has its own.
@@ -96,6 +98,8 @@ pub struct App {
     pub(super) public_origin: Option<String>,
     pub(super) draft_secret: Option<String>,
     pub(super) progress: Box<dyn FnMut(Progress<'_>) + Send>,
+    /// What is kept of builds, for who works on the project.
+    pub(super) workshop: Option<Arc<tokio::sync::Mutex<Workshop>>>,
 }
 
 impl fmt::Debug for App {
@@ -153,6 +157,7 @@ impl App {
             public_origin: None,
             draft_secret: None,
             progress: Box::new(|_| {}),
+            workshop: None,
         }
     }
 
@@ -239,6 +244,26 @@ impl App {
     /// Is told what happens while the app is read and bundled.
     pub fn on_progress(mut self, progress: impl FnMut(Progress<'_>) + Send + 'static) -> Self {
         self.progress = Box::new(progress);
+        self
+    }
+
+    /// Has it built for who works on it: as development builds are, with what is kept in the
+    /// workshop of the last one, and whatever mistakes it has.
+    #[cfg(feature = "dev")]
+    pub(crate) fn in_workshop(mut self, workshop: Arc<tokio::sync::Mutex<Workshop>>) -> Self {
+        self.conditions.for_development();
+        self.workshop = Some(workshop);
+        self
+    }
+
+    /// Has `more` told as well what happens while the app is read and bundled.
+    #[cfg(feature = "dev")]
+    pub(crate) fn also_on_progress(mut self, mut more: impl FnMut(&Progress<'_>) + Send + 'static) -> Self {
+        let mut first = self.progress;
+        self.progress = Box::new(move |progress| {
+            more(&progress);
+            first(progress);
+        });
         self
     }
 

@@ -10,6 +10,7 @@ use super::app::{App, Progress, RouteSummary};
 use super::{EdgeHost, PeerFrom};
 use crate::calling::Peer;
 use crate::error::Error;
+use crate::front::Pages;
 use crate::instances::Instances;
 use crate::limits::Limits;
 use crate::memory::MemoryBudget;
@@ -29,6 +30,7 @@ pub struct HostBuilder {
     pub(super) peer_from: Option<PeerFrom>,
     pub(super) http1: Http1,
     pub(super) observer: Arc<dyn Observer>,
+    pub(super) pages: Option<Arc<dyn Pages>>,
 }
 
 impl fmt::Debug for HostBuilder {
@@ -54,6 +56,7 @@ impl HostBuilder {
             peer_from: None,
             http1: Http1::default(),
             observer: Arc::new(Tracing),
+            pages: None,
         }
     }
 
@@ -122,6 +125,20 @@ impl HostBuilder {
     /// [`tracing`]; see [`telemetry`](crate::telemetry).
     pub fn observer(mut self, observer: impl Observer + 'static) -> Self {
         self.observer = Arc::new(observer);
+        self
+    }
+
+    /// As [`Self::observer`], of one that others have as well.
+    #[cfg(feature = "dev")]
+    pub(crate) fn shared_observer(mut self, observer: Arc<dyn Observer>) -> Self {
+        self.observer = observer;
+        self
+    }
+
+    /// Has something shown in the place of plain answers.
+    #[cfg(feature = "dev")]
+    pub(crate) fn pages(mut self, pages: Arc<dyn Pages>) -> Self {
+        self.pages = Some(pages);
         self
     }
 

@@ -206,7 +206,43 @@ impl Deployed {
         if let Some(problem) = broken(&current.version, &version) {
             return Err(Error::Version(problem));
         }
-        let prepared = host.prepare(&shards, current, &version).await;
+        self.take_over(host, current, version, names, shards, began, Loading::Beforehand).await
+    }
+
+    /// As [`Self::update`], for who works on the app: routes may break, and modules are
+    /// loaded when somebody asks for them. Tells whether another version has taken over.
+    ///
+    /// # Errors
+    ///
+    /// [`Error`] when there is no version of it.
+    #[cfg(feature = "dev")]
+    pub(crate) async fn renew(&self, app: App) -> Result<bool, Error> {
+        let (host, current) = self.current()?;
+        let mut app = app;
+        let names = app.names()?;
+        let began = Instant::now();
+        let version = host.load(self.name.clone(), &mut app, Some(&current.version), None).await?;
+        let shards = host.place(app.instances, &current.shards);
+        if shards == current.shards && names == current.names && current.version.is_same(&version) {
+            return Ok(false);
+        }
+        self.take_over(&host, &current, version, Some(names), shards, began, Loading::WhenAsked).await?;
+        Ok(true)
+    }
+
+    /// Has a version take over from the current one, whatever it breaks.
+    #[allow(clippy::too_many_arguments, reason = "all that makes an app what it is")]
+    async fn take_over(
+        &self,
+        host: &Shared,
+        current: &registry::App,
+        version: Arc<Version>,
+        names: Option<Names>,
+        shards: Arc<[usize]>,
+        began: Instant,
+        loads: Loading,
+    ) -> Result<(), Error> {
+        let prepared = host.prepare(&shards, current, &version, loads).await;
         let replaced = prepared.and_then(|()| {
             let shards = Some(shards.clone());
             host.registry.replace(self.id, &current.version, version.clone(), names, shards)
@@ -221,6 +257,16 @@ impl Deployed {
         host.refresh().await;
         replaced.map_err(Error::Version)
     }
+}
+
+/// When the modules of a version are loaded that its predecessor has loaded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Loading {
+    /// Before it takes over.
+    Beforehand,
+    /// When somebody asks for them.
+    #[cfg(feature = "dev")]
+    WhenAsked,
 }
 
 /// What `next` breaks that `current` serves.
@@ -283,12 +329,14 @@ impl Shared {
         shards: &[usize],
         app: &registry::App,
         version: &Arc<Version>,
+        loads: Loading,
     ) -> Result<(), String> {
         for index in shards {
             let Some(lane) = self.lanes.get(*index) else { continue };
-            let (next, current) = (version.clone(), app.version.clone());
+            let next = version.clone();
+            let current = (loads == Loading::Beforehand).then(|| app.version.clone());
             let prepared =
-                lane.run(move |front: Rc<Front>| async move { front.prepare(&next, &current).await });
+                lane.run(move |front: Rc<Front>| async move { front.prepare(&next, current.as_ref()).await });
             match prepared.await {
                 Ok(prepared) => prepared?,
                 // A thread that takes its place begins with what is current then.

@@ -51,7 +51,7 @@ use crate::calling::{self, Mount};
 use crate::ending::{Ending, EndingWatch, ShutdownReport};
 use crate::enforcer::{Guard, Wedge};
 use crate::error::Error;
-use crate::front::{Front, FrontSettings, Peer};
+use crate::front::{Front, FrontSettings, Pages, Peer};
 use crate::instances::Instances;
 use crate::isolate;
 use crate::limits::Limits;
@@ -117,6 +117,7 @@ struct Start {
     grace: Duration,
     ending: EndingWatch,
     observer: Arc<dyn Observer>,
+    pages: Option<Arc<dyn Pages>>,
 }
 
 impl Start {
@@ -128,6 +129,7 @@ impl Start {
             trusted: self.trusted.clone(),
             concurrency: self.concurrency,
             observer: self.observer.clone(),
+            pages: self.pages.clone(),
         };
         let wedge = Wedge::new();
         let (own, load, grace) = (wedge.clone(), self.loads.begin(index), self.grace);
@@ -164,8 +166,17 @@ impl EdgeHost {
     }
 
     fn start(settings: HostBuilder) -> Result<Self, Error> {
-        let HostBuilder { limits, memory_budget, shards, max_wedged, trusted, peer_from, http1, observer } =
-            settings;
+        let HostBuilder {
+            limits,
+            memory_budget,
+            shards,
+            max_wedged,
+            trusted,
+            peer_from,
+            http1,
+            observer,
+            pages,
+        } = settings;
         isolate::init_platform(limits.memory, memory_budget.is_of_process());
         let (registry, ending) = (Registry::new(), Ending::new());
         let lanes = Arc::new_cyclic(|lanes: &Weak<Lanes<Front>>| {
@@ -179,6 +190,7 @@ impl EdgeHost {
                 grace: limits.grace,
                 ending: ending.watch(),
                 observer: observer.clone(),
+                pages: pages.clone(),
             };
             let most = max_wedged.unwrap_or_else(|| Instances::Auto.threads(None));
             Lanes::new(most, observer.clone(), move |index| start.thread(index))

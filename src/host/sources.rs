@@ -160,10 +160,22 @@ impl App {
         let began = Instant::now();
         let progress = &mut self.progress;
         let started = |routes| progress(Progress::Bundling { routes });
+        let mut workshop = match &self.workshop {
+            Some(workshop) => Some(workshop.lock().await),
+            None => None,
+        };
         let Bundled { build, errors, warnings, cached, packages, inputs } =
-            bundle::bundle(&project, &self.conditions, self.keeps, started).await?;
-        let (warnings, errors) = (&warnings, &errors);
-        progress(Progress::Bundled { routes, packages, cached, took: began.elapsed(), warnings, errors });
+            bundle::bundle(&project, &self.conditions, workshop.as_deref_mut(), self.keeps, started).await?;
+        drop(workshop);
+        progress(Progress::Bundled {
+            routes,
+            packages,
+            cached,
+            took: began.elapsed(),
+            warnings: &warnings,
+            errors: &errors,
+            inputs: &inputs,
+        });
         Ok(Ready { place: project.root.into(), build, environment: project.environment, inputs })
     }
 

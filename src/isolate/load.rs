@@ -291,7 +291,7 @@ impl Isolate {
                         "the module did not finish loading: does a top-level `await` wait for something that never comes?"
                     );
                     isolate.modules.borrow_mut()[route] = ModuleState::Failed;
-                    isolate.tell_failed(route, request, Some(Exceeded::Wall));
+                    isolate.tell_failed(route, request, Some(Exceeded::Wall), None);
                 }
             }
             for report in isolate.rejections.waited() {
@@ -310,7 +310,13 @@ impl Isolate {
     }
 
     /// Tells the observer that a module did not load.
-    fn tell_failed(&self, route: usize, request: Option<RequestId>, limit: Option<Exceeded>) {
+    fn tell_failed(
+        &self,
+        route: usize,
+        request: Option<RequestId>,
+        limit: Option<Exceeded>,
+        error: Option<&str>,
+    ) {
         let of_route = &self.version.routes[route];
         self.version.observer.observe(Event::Module(ModuleFailed {
             app: self.version.name.as_deref(),
@@ -318,6 +324,7 @@ impl Isolate {
             file: &of_route.file,
             request,
             limit,
+            error,
         }));
     }
 
@@ -354,24 +361,24 @@ impl Isolate {
                 Some(pause) => format!(": it is tried again in {} s; {flag} allows more", pause.as_secs()),
             }
         );
-        self.tell_failed(route, request, Some(exceeded));
+        self.tell_failed(route, request, Some(exceeded), None);
     }
 
     fn load_failed(&self, route: usize, request: Option<RequestId>, error: &str) {
         let of_route = &self.version.routes[route];
         // Other isolates of the app have met it before, perhaps.
+        let report = self.version.report(error);
         if of_route.is_news(error) && of_route.role != Role::Config {
             tracing::error!(
                 route = of_route.pattern,
                 file = of_route.file,
                 request = request.map(|id| id.to_string()),
-                "the module failed to load: {}",
-                self.version.report(error)
+                "the module failed to load: {report}"
             );
         }
         of_route.load_failed(None, Instant::now());
         self.modules.borrow_mut()[route] = ModuleState::Failed;
-        self.tell_failed(route, request, None);
+        self.tell_failed(route, request, None, Some(&report));
     }
 
     fn loaded(

@@ -172,6 +172,8 @@ pub struct ModuleFailed<'a> {
     pub request: Option<RequestId>,
     /// The limit that it passed; none where it threw.
     pub limit: Option<Exceeded>,
+    /// What it threw, with the lines of code; none where it passed a limit.
+    pub error: Option<&'a str>,
 }
 
 /// A version that has taken over.

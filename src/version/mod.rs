@@ -242,8 +242,11 @@ impl Version {
     /// the same places, with the same settings.
     pub(crate) fn is_same(&self, other: &Self) -> bool {
         let is_there = |(specifier, chunk): (&String, &Chunk)| {
-            let other = other.chunks.get(specifier);
-            other.is_some_and(|other| other.code == chunk.code && other.map.read() == chunk.map.read())
+            let is_same = |other: &Chunk| {
+                Arc::ptr_eq(&other.code, &chunk.code)
+                    || (other.code == chunk.code && other.map.read() == chunk.map.read())
+            };
+            other.chunks.get(specifier).is_some_and(is_same)
         };
         self.fingerprint == other.fingerprint
             && self.public == other.public

@@ -26,6 +26,7 @@ pub(super) struct Served {
     /// What it printed until it listened.
     pub(super) banner: Vec<String>,
     log: std::sync::Arc<std::sync::Mutex<String>>,
+    said: std::sync::Arc<std::sync::Mutex<String>>,
 }
 
 impl Served {
@@ -62,8 +63,16 @@ impl Served {
             let _ = child.wait();
             panic!("it did not start: {}", log.lock().expect("not poisoned"));
         };
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { child, address, banner, log }
+        let said = std::sync::Arc::new(std::sync::Mutex::new(String::new()));
+        let sink = said.clone();
+        std::thread::spawn(move || {
+            lines.map_while(Result::ok).for_each(|line| {
+                let mut said = sink.lock().expect("not poisoned");
+                said.push_str(&line);
+                said.push('\n');
+            });
+        });
+        Self { child, address, banner, log, said }
     }
 
     pub(super) fn get(&self, path: &str) -> String {
@@ -87,6 +96,11 @@ impl Served {
 
     pub(super) fn signal(&self, name: &str) {
         send_signal(name, self.child.id());
+    }
+
+    /// What it printed since it listened.
+    pub(super) fn said(&self) -> String {
+        self.said.lock().expect("not poisoned").clone()
     }
 
     pub(super) fn log(&self) -> String {
@@ -527,6 +541,7 @@ fn an_output_that_cannot_be_written_ends_nothing() {
             address: format!("127.0.0.1:{port}"),
             banner: Vec::new(),
             log: std::sync::Arc::default(),
+            said: std::sync::Arc::default(),
         };
         let deadline = std::time::Instant::now() + Duration::from_secs(20);
         while std::net::TcpStream::connect(&served.address).is_err() && std::time::Instant::now() < deadline {
@@ -739,7 +754,13 @@ async fn the_program_works_where_the_cargo_registry_cannot_be_read() {
         let _ = child.stderr.take().expect("piped").read_to_string(&mut errors);
         panic!("it did not start: {errors}");
     };
-    let served = Served { child, address, banner: Vec::new(), log: std::sync::Arc::default() };
+    let served = Served {
+        child,
+        address,
+        banner: Vec::new(),
+        log: std::sync::Arc::default(),
+        said: std::sync::Arc::default(),
+    };
     let mut answer = String::new();
     eventually("it answers", async || {
         answer = served.get("/");

@@ -12,6 +12,7 @@ mod cli;
 mod cli_apps;
 mod databases;
 mod descriptors;
+mod dev;
 mod embedding;
 mod environment;
 mod examples;
