@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::Bytes;
+use parking_lot::Mutex;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
@@ -105,13 +106,20 @@ pub(crate) struct Place {
     /// The same for two places only if the same files lie there.
     pub(crate) identity: String,
     /// Files of an archive, gone with it.
-    _unpacked: Option<TempDir>,
+    unpacked: Mutex<Option<TempDir>>,
 }
 
 impl From<PathBuf> for Place {
     fn from(root: PathBuf) -> Self {
         let identity = format!("{root:?}");
-        Self { root, base: None, identity, _unpacked: None }
+        Self { root, base: None, identity, unpacked: Mutex::default() }
+    }
+}
+
+impl Place {
+    /// Removes what was unpacked there: nobody needs it any more, whoever still holds this.
+    pub(crate) fn leave(&self) {
+        drop(self.unpacked.lock().take());
     }
 }
 
@@ -221,7 +229,7 @@ impl Artefact {
                 let base = folder.join(FILES);
                 let root = absolute(&base, contents.root.as_ref());
                 let identity = format!("{root:?} {artefact}");
-                Place { root, base: Some(base), identity, _unpacked: None }
+                Place { root, base: Some(base), identity, unpacked: Mutex::default() }
             }
             _ => {
                 let unpacked = folder_for(&contents).map_err(|error| {
@@ -243,7 +251,7 @@ impl Artefact {
                 }
                 let root = absolute(&base, contents.root.as_ref());
                 // It lies elsewhere each time.
-                Place { root, base: Some(base), identity: artefact, _unpacked: unpacked }
+                Place { root, base: Some(base), identity: artefact, unpacked: Mutex::new(unpacked) }
             }
         };
         for (name, sum) in contents.files.iter().filter(|(name, _)| !read.contains(name)) {

@@ -306,6 +306,9 @@ impl Shared {
                     None => report.threads += 1,
                 }
             }
+            // The watchdog may hold a version for a moment longer than the process lives.
+            let (_, directory) = shared.registry.directory();
+            directory.apps().iter().for_each(|app| app.version.leave());
             report.took = began.elapsed();
             shared.ended.send_replace(Some(report));
         };

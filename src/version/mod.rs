@@ -104,7 +104,7 @@ pub(crate) struct Version {
     /// The project folder.
     pub(crate) root: PathBuf,
     /// Keeps what was unpacked there.
-    _place: Place,
+    place: Place,
     /// The same as a URL with a slash at its end, cut from stack traces.
     pub(crate) root_url: String,
     /// The folder around a project that was shipped, and what it is called from there.
@@ -211,7 +211,7 @@ impl Version {
             public: PublicFiles::of(&root),
             around,
             root,
-            _place: place,
+            place,
             routes: routes.collect(),
             table,
             paths: config.paths,
@@ -264,6 +264,11 @@ impl Version {
         let is_development =
             self.env.iter().any(|(name, value)| name == "NODE_ENV" && value == "development");
         if is_development { "phase-development-server" } else { "phase-production-server" }
+    }
+
+    /// Its host has ended, and with it what it has unpacked.
+    pub(crate) fn leave(&self) {
+        self.place.leave();
     }
 
     /// What the isolates of a runtime start from.

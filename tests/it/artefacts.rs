@@ -494,11 +494,18 @@ fn projects_of_a_workspace_are_built_with_what_lies_around_them() {
     let outs = [place.path().join("out"), place.path().join("web.edgehost")];
     outs.iter().for_each(|out| drop(built(&web, out)));
     drop(project);
+    let unpacked = place.path().join("tmp");
+    std::fs::create_dir(&unpacked).expect("made");
     for out in outs {
-        let served = Served::start(&out, &[], |_| {});
+        let mut served = Served::start(&out, &["--allow-read=../../packages"], |command| {
+            command.env("TMPDIR", &unpacked);
+        });
         assert_eq!(body(&served.get("/")), r#"["data","word","a page",true]"#, "{}", served.log());
         served.get("/?fail");
         says(&served, "exports.fail (../../node_modules/.store/p/index.js:4:");
+        served.signal("TERM");
+        assert_eq!(served.exit_code(), Some(0));
+        assert_eq!(files(&unpacked).len(), 0, "what was unpacked is gone");
     }
 }
 
