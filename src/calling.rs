@@ -9,6 +9,11 @@ use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
+
+use edgehost_ext::message::RequestId;
+
+use crate::limits::Exceeded;
 
 /// What `import { context } from 'edgehost'` gives to the handler: who is logged in, what a
 /// middleware has found out, whatever JSON can hold.
@@ -205,6 +210,46 @@ impl Mount {
     pub(crate) fn text(&self) -> Option<Arc<str>> {
         (!self.0.is_empty()).then(|| self.0.clone())
     }
+}
+
+/// What became of a request that a program handed over, in the extensions of its response.
+///
+/// It tells what was known when the answer began; an
+/// [`Observer`](crate::telemetry::Observer) is told of its end.
+///
+/// ```no_run
+/// # async fn run(host: edgehost::EdgeHost, request: http::Request<String>) {
+/// let response = host.call(request).await;
+/// if let Some(outcome) = response.extensions().get::<edgehost::Outcome>() {
+///     println!("{:?} took {:?} of CPU time", outcome.route, outcome.cpu);
+/// }
+/// # }
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Outcome {
+    /// The host's name for the request.
+    pub request: RequestId,
+    /// The name of the app, where it has one.
+    pub app: Option<Arc<str>>,
+    /// The number of the version that answered, if the request was for an app: a later one has a
+    /// higher number. See [`Deployed::version`](crate::Deployed::version).
+    pub version: Option<u64>,
+    /// The pattern of the route, such as `/items/[id]`.
+    pub route: Option<Arc<str>>,
+    /// Why the answer is the host's and not the handler's: what `x-edgehost-error` says.
+    pub error: Option<&'static str>,
+    /// The limit that the request passed.
+    pub limit: Option<Exceeded>,
+    /// CPU time of the handler up to the head of its answer, as far as it can be told from that
+    /// of others: the elapsed time for what took less than some milliseconds.
+    pub cpu: Duration,
+    /// Time from the arrival of the request to the head of its answer.
+    pub wall: Duration,
+    /// What the isolate held, in bytes, when that was measured last; 0 where none was asked.
+    pub memory: u64,
+    /// Bytes of the answer's body, where that is known before it is sent.
+    pub length: Option<u64>,
 }
 
 #[cfg(test)]

@@ -330,7 +330,7 @@ impl Slot {
     }
 
     /// What the isolate is known to hold, in bytes. From any thread.
-    pub(super) fn holds(&self) -> u64 {
+    pub(crate) fn holds(&self) -> u64 {
         let outside = (self.quota.used() + self.held.bytes()) as u64;
         let known = self.measured.load(Ordering::Relaxed).max(outside);
         known + self.unexplained.load(Ordering::Relaxed)
@@ -584,7 +584,9 @@ impl Slot {
     /// What the isolate holds, garbage left aside, if that is near to what it may.
     pub(crate) fn nearly_full(&self, isolate: &mut v8::Isolate) -> Option<u64> {
         let near = self.memory / 4 * 3;
-        if self.memory_of(isolate) <= near {
+        let bytes = self.memory_of(isolate);
+        self.measured.store(bytes, Ordering::Relaxed);
+        if bytes <= near {
             return None;
         }
         isolate.low_memory_notification();

@@ -176,7 +176,7 @@ async fn ask(version: &Arc<Version>, isolate: &std::rc::Rc<Isolate>) -> Result<T
         started: Instant::now(),
         client: Presence::default(),
     };
-    let answer = isolate.call(invocation).await.map_err(|error| match error {
+    let answer = isolate.call(invocation).await.map_err(|error| match error.error {
         CallError::Exceeded(limit) | CallError::Startup(limit) => exceeded(limit, &version.limits),
         CallError::Panicked => "native code panicked".to_owned(),
         _ => "it ended itself, or what it returns is no data: the log says more".to_owned(),

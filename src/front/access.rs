@@ -4,15 +4,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use edgehost_ext::message::{BodyEnd, RequestId, ResponseBody};
+use edgehost_ext::message::{BodyEnd, Cost, RequestId, ResponseBody};
 use http::header::USER_AGENT;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Response};
 
 use ipnet::IpNet;
 
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Received};
 use super::respond::{ERROR_CODE, REQUEST_ID};
+use crate::limits::Exceeded;
 use crate::telemetry::{CLIENT_LEFT, Event, Observer, RequestEnded};
 use crate::version::Version;
 
@@ -87,8 +88,12 @@ struct Record {
     started: Instant,
     route: Option<usize>,
     status: u16,
-    /// Why there is no answer of a handler.
+    /// Why there is no answer of a handler, and the limit, if that is why.
     error: Option<HeaderValue>,
+    limit: Option<Exceeded>,
+    cost: Cost,
+    /// Counts the bytes of the request's body.
+    received: Received,
 }
 
 impl Access {
@@ -110,6 +115,9 @@ impl Access {
             route: None,
             status: CLIENT_LEFT,
             error: None,
+            limit: None,
+            cost: Cost::default(),
+            received: exchange.received.clone(),
         }))
     }
 
@@ -120,11 +128,16 @@ impl Access {
         }
     }
 
-    /// Follows the answer to its end.
-    pub(super) fn follow(mut self, response: Response<ResponseBody>) -> Response<ResponseBody> {
+    /// Follows the answer to its end. `limit` is the one that was passed before it began.
+    pub(super) fn follow(
+        mut self,
+        response: Response<ResponseBody>,
+        limit: Option<Exceeded>,
+    ) -> Response<ResponseBody> {
         let Some(mut record) = self.0.take() else { return response };
         record.status = response.status().as_u16();
         record.error = response.headers().get(ERROR_CODE).cloned();
+        record.limit = limit;
         response.map(|body| body.with_end(record))
     }
 }
@@ -138,7 +151,8 @@ impl Drop for Access {
 }
 
 impl BodyEnd for Record {
-    fn ended(self: Box<Self>, complete: bool, bytes: u64) {
+    fn ended(mut self: Box<Self>, complete: bool, bytes: u64, cost: Cost) {
+        self.cost = cost;
         self.tell(!complete, bytes);
     }
 }
@@ -153,6 +167,7 @@ impl Record {
         let user_agent = self.user_agent.as_ref().map(|agent| String::from_utf8_lossy(agent.as_bytes()));
         self.told.observer().observe(Event::Request(RequestEnded {
             app: version.and_then(|version| version.name.as_deref()),
+            version: version.map(|version| version.id.number()),
             request: self.id,
             x_request_id: self.x_request_id.as_ref().and_then(|id| id.to_str().ok()),
             method: self.method.as_str(),
@@ -160,8 +175,12 @@ impl Record {
             route,
             status: self.status,
             error: self.error.as_ref().and_then(|code| code.to_str().ok()),
+            limit: self.limit,
             took: self.started.elapsed(),
+            cpu: self.cost.cpu,
+            memory: self.cost.memory,
             bytes,
+            received: self.received.bytes(),
             aborted,
             client: self.client,
             user_agent: user_agent.as_deref(),

@@ -2,6 +2,7 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use bytes::Bytes;
@@ -12,6 +13,8 @@ use http::header::EXPECT;
 use http::request::Parts;
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Request};
+use http_body::Frame;
+use http_body_util::BodyExt;
 
 use super::access;
 use super::respond::Refusal;
@@ -39,11 +42,48 @@ pub(crate) struct Peer {
     pub(crate) given: Option<Box<Given>>,
 }
 
+/// How much of a body has come.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Received {
+    whole: u64,
+    arriving: Option<Arc<AtomicU64>>,
+}
+
+impl Received {
+    /// Counts the bytes of a body from now on.
+    fn count(body: Upload) -> (Upload, Self) {
+        match body {
+            Upload::Whole(bytes) => {
+                let received = Self { whole: bytes.len() as u64, arriving: None };
+                (Upload::Whole(bytes), received)
+            }
+            Upload::Arriving(body) => {
+                let count = Arc::<AtomicU64>::default();
+                let received = Self { whole: 0, arriving: Some(count.clone()) };
+                let counting = move |frame: Frame<Bytes>| {
+                    if let Some(piece) = frame.data_ref() {
+                        count.fetch_add(piece.len() as u64, Ordering::Relaxed);
+                    }
+                    frame
+                };
+                (Upload::Arriving(body.map_frame(counting).boxed_unsync()), received)
+            }
+        }
+    }
+
+    /// The bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        self.whole + self.arriving.as_ref().map_or(0, |count| count.load(Ordering::Relaxed))
+    }
+}
+
 /// A request, made before it is known which route answers. It owns head and body, so that
 /// a stage can look at either and hand it on.
 pub(super) struct Exchange {
     pub(super) parts: Parts,
     pub(super) body: Upload,
+    /// Counts its bytes, where somebody wants to know.
+    pub(super) received: Received,
     /// The body's length, where it is known.
     pub(super) length: Option<u64>,
     pub(super) origin: Origin,
@@ -73,12 +113,16 @@ pub(super) struct Exchange {
 }
 
 impl Exchange {
-    pub(super) fn new(request: Request<Upload>, peer: Peer, is_trusted: bool) -> Self {
+    /// `counts` where the bytes of the body are to be counted.
+    pub(super) fn new(request: Request<Upload>, peer: Peer, is_trusted: bool, counts: bool) -> Self {
         let started = Instant::now();
         let (parts, body) = request.into_parts();
+        let length = body.length();
+        let (body, received) = if counts { Received::count(body) } else { (body, Received::default()) };
         Self {
-            length: body.length(),
+            length,
             body,
+            received,
             origin: Origin {
                 authority: None,
                 scheme: if peer.secure { "https" } else { "http" },

@@ -7,11 +7,12 @@
 //! decided, in order, `path` normalises, `rules` applies those of `next.config`, `guard` calls the
 //! middleware, `files` answers with those of `public/`, `apps` knows what answers for an app,
 //! `forward` hands over to another thread, `pages` shows something else where somebody wants that, `respond` holds the table of failures, `access`
-//! tells of requests that are over.
+//! tells of requests that are over, `asker` a program of one that it has handed over.
 //! Never: sockets, isolates (only the shard), anything that prints.
 
 mod access;
 mod apps;
+mod asker;
 mod exchange;
 mod files;
 mod forward;

@@ -12,10 +12,11 @@ use ipnet::IpNet;
 
 use super::access::{self, Access};
 use super::apps::{Apps, Served};
+use super::asker::Asker;
 use super::exchange::{Exchange, Peer};
 use super::guard;
 use super::pages::{Pages, Shown};
-use super::respond::{self, Refusal};
+use super::respond::{self, Refusal, Refused};
 use super::rules::Added;
 use super::stages::{self, Answered};
 use crate::ending::{CutOff, ShutdownReport};
@@ -133,7 +134,7 @@ impl Front {
         app: Option<AppId>,
     ) -> Soon<Response<ResponseBody>> {
         let is_trusted = peer.address.is_some_and(|ip| self.trusted.iter().any(|net| net.contains(&ip)));
-        let mut exchange = Exchange::new(request, peer, is_trusted);
+        let mut exchange = Exchange::new(request, peer, is_trusted, self.logs_access);
         if is_trusted {
             let peer = exchange.origin.peer;
             exchange.origin.client = access::client(peer, &exchange.parts.headers, &self.trusted);
@@ -152,7 +153,9 @@ impl Front {
             Box::new(Shown::new(pages, &exchange, served.as_ref().map(|served| &served.version)))
         });
         let early = shown.as_ref().and_then(|shown| shown.before());
-        let ending = Ending { access, id, x_request_id, shown };
+        let asker = (!exchange.origin.wire)
+            .then(|| Box::new(Asker::new(&exchange, served.as_ref().map(|served| served.version.clone()))));
+        let ending = Ending { access, asker, id, x_request_id, shown };
         if let Some(early) = early {
             exchange.linger();
             return Soon::Now(ending.with(Ok(early)));
@@ -172,7 +175,10 @@ impl Front {
 
 /// What is left to do with a request once there is an answer.
 struct Ending {
+    /// The observer, where it wants to know.
     access: Option<Access>,
+    /// The program, if it has handed the request over.
+    asker: Option<Box<Asker>>,
     id: RequestId,
     x_request_id: Option<HeaderValue>,
     /// Who shows something in the place of a refusal.
@@ -185,23 +191,25 @@ impl Ending {
         if let Some(access) = &mut self.access {
             access.found(route);
         }
+        if let Some(asker) = &mut self.asker {
+            asker.found(route);
+        }
     }
 
     /// The response.
     fn with(self, answered: Answered) -> Response<ResponseBody> {
-        let mut response = answered.unwrap_or_else(|refusal| match &self.shown {
-            Some(shown) => shown.instead(refusal, self.id),
-            None => refusal.response(self.id),
-        });
-        respond::name_request(&mut response, self.id, self.x_request_id);
-        match self.access {
-            Some(access) => access.follow(response),
-            None => response,
-        }
+        self.finish(None, answered.map_err(Refused::from))
     }
 
     /// The response with headers beside those of the answer.
     fn with_added(self, added: Option<Box<Added>>, answered: Answered) -> Response<ResponseBody> {
+        self.finish(added, answered.map_err(Refused::from))
+    }
+
+    /// The same where it is known what it took.
+    fn finish(self, added: Option<Box<Added>>, finished: Finished) -> Response<ResponseBody> {
+        let refused = finished.as_ref().err().copied();
+        let answered = finished.map_err(|refused| refused.refusal);
         let answered = match (answered, &self.shown) {
             (Err(refusal), Some(shown)) => Ok(shown.instead(refusal, self.id)),
             (answered, _) => answered,
@@ -210,18 +218,34 @@ impl Ending {
             Some(added) => Ok(added.to(answered, self.id)),
             None => answered,
         };
-        self.with(answered)
+        let mut response = answered.unwrap_or_else(|refusal| refusal.response(self.id));
+        respond::name_request(&mut response, self.id, self.x_request_id);
+        if let Some(refused) = refused {
+            response.body_mut().set_cost(refused.cost);
+        }
+        let refusal = refused.map(|refused| refused.refusal);
+        if let Some(asker) = self.asker {
+            asker.tell(&mut response, refusal);
+        }
+        match self.access {
+            Some(access) => access.follow(response, refusal.and_then(Refusal::limit)),
+            None => response,
+        }
     }
 }
 
+/// A response, or why there is none and what it took to find out.
+type Finished = Result<Response<ResponseBody>, Refused>;
+
 /// Takes an exchange through the stages and to the backend.
 fn plainly(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<Response<ResponseBody>> {
-    if let ControlFlow::Break(early) = stages::run(&mut exchange, &served.version) {
+    let early = stages::run(&mut exchange, &served.version);
+    ending.found(exchange.route);
+    if let ControlFlow::Break(early) = early {
         exchange.linger();
         return Soon::Now(ending.with(early));
     }
-    ending.found(exchange.route);
-    call(exchange, served, move |answered| ending.with(answered))
+    call(exchange, served, move |finished| ending.finish(None, finished))
 }
 
 /// The same where there are rules or a middleware.
@@ -256,7 +280,7 @@ fn guarded(
 ) -> Soon<Response<ResponseBody>> {
     let answer = match result {
         Ok(answer) => answer,
-        Err(error) => return Soon::Now(ending.with(Err(error.into()))),
+        Err(error) => return Soon::Now(ending.finish(None, Err(error.into()))),
     };
     match guard::follow(answer, &mut exchange, &served.version) {
         ControlFlow::Continue(()) => routed(exchange, served, ending),
@@ -266,15 +290,15 @@ fn guarded(
 
 /// Finds the route behind rules and middleware, and calls it.
 fn routed(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<Response<ResponseBody>> {
-    if let ControlFlow::Break(early) = stages::after(&mut exchange, &served.version) {
-        // Not the middleware, which has let it go on.
-        ending.found(None);
+    let early = stages::after(&mut exchange, &served.version);
+    // Not the middleware, which has let it go on.
+    ending.found(exchange.route);
+    if let ControlFlow::Break(early) = early {
         exchange.linger();
         return Soon::Now(ending.with_added(exchange.added.take(), early));
     }
-    ending.found(exchange.route);
     let added = exchange.added.take();
-    call(exchange, served, move |answered| ending.with_added(added, answered))
+    call(exchange, served, move |finished| ending.finish(added, finished))
 }
 
 /// Hands an exchange whose route is known to the backend. What `finish` makes of the outcome is
@@ -282,14 +306,14 @@ fn routed(mut exchange: Exchange, served: &Served, mut ending: Ending) -> Soon<R
 fn call(
     mut exchange: Exchange,
     served: &Served,
-    finish: impl FnOnce(Answered) -> Response<ResponseBody> + 'static,
+    finish: impl FnOnce(Finished) -> Response<ResponseBody> + 'static,
 ) -> Soon<Response<ResponseBody>> {
     let (backend, reads_ahead) = (served.backend.clone(), exchange.reads_ahead());
     let share = exchange.share.take();
     let Some(mut invocation) = exchange.into_invocation(served.version.clone()) else {
-        return Soon::Now(finish(Err(Refusal::NotFound)));
+        return Soon::Now(finish(Err(Refusal::NotFound.into())));
     };
-    let refused = |error| BodyFault::of(&error).unwrap_or(BodyFault::Malformed);
+    let refused = |error| Refusal::from(BodyFault::of(&error).unwrap_or(BodyFault::Malformed));
     if reads_ahead {
         match invocation.body.settle_now() {
             Ok(body) => invocation.body = body,
@@ -311,6 +335,6 @@ fn call(
     }))
 }
 
-fn answered(result: Result<Answer, BackendError>) -> Answered {
+fn answered(result: Result<Answer, BackendError>) -> Finished {
     Ok(respond::answer(result?))
 }

@@ -1,6 +1,6 @@
 //! From answers to responses: the table of failures, and how answers go out.
 
-use edgehost_ext::message::{Answer, BodyFault, MalformedHost, RequestId, ResponseBody};
+use edgehost_ext::message::{Answer, BodyFault, Cost, MalformedHost, RequestId, ResponseBody};
 use http::header::Entry;
 use http::header::{ALLOW, CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, LOCATION, RETRY_AFTER};
 use http::{HeaderName, HeaderValue, Response, StatusCode};
@@ -41,8 +41,11 @@ pub(crate) enum Refusal {
     Panicked,
     Wedged,
     ModuleInitFailed,
-    StartupTimeout,
-    Overloaded { elsewhere: bool },
+    /// Which limit loading the module passed.
+    StartupTimeout(Exceeded),
+    Overloaded {
+        elsewhere: bool,
+    },
     NoIsolate,
     ShuttingDown,
 }
@@ -104,7 +107,7 @@ impl Refusal {
             Self::ModuleInitFailed => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "MODULE_INIT_FAILED", "Internal Server Error")
             }
-            Self::StartupTimeout => {
+            Self::StartupTimeout(_) => {
                 (StatusCode::INTERNAL_SERVER_ERROR, "STARTUP_TIMEOUT", "Internal Server Error")
             }
             Self::Overloaded { .. } => {
@@ -124,6 +127,22 @@ impl Refusal {
         let mut methods = MethodSet::default();
         methods.insert(Method::Get);
         Self::MethodNotAllowed(methods)
+    }
+
+    /// The code that clients see.
+    pub(super) fn code(self) -> &'static str {
+        self.row().1
+    }
+
+    /// The limit that was passed.
+    pub(super) fn limit(self) -> Option<Exceeded> {
+        match self {
+            Self::Timeout => Some(Exceeded::Wall),
+            Self::CpuLimit => Some(Exceeded::Cpu),
+            Self::MemoryLimit => Some(Exceeded::Memory),
+            Self::StartupTimeout(limit) => Some(limit),
+            _ => None,
+        }
     }
 
     /// Whether trying again soon makes sense.
@@ -184,6 +203,29 @@ impl Refusal {
     }
 }
 
+/// Why there is no answer, and what it took to find out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Refused {
+    pub(super) refusal: Refusal,
+    pub(super) cost: Cost,
+}
+
+impl From<Refusal> for Refused {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, cost: Cost::default() }
+    }
+}
+
+impl From<BackendError> for Refused {
+    fn from(error: BackendError) -> Self {
+        let cost = match &error {
+            BackendError::Call(unanswered) => unanswered.cost,
+            _ => Cost::default(),
+        };
+        Self { refusal: error.into(), cost }
+    }
+}
+
 impl From<BackendError> for Refusal {
     fn from(error: BackendError) -> Self {
         match error {
@@ -191,7 +233,7 @@ impl From<BackendError> for Refusal {
             BackendError::NoIsolate => Self::NoIsolate,
             BackendError::Ended => Self::ShuttingDown,
             BackendError::Wedged => Self::Wedged,
-            BackendError::Call(error) => match error {
+            BackendError::Call(unanswered) => match unanswered.error {
                 CallError::Handler => Self::HandlerError,
                 CallError::Body(fault) => fault.into(),
                 CallError::MethodNotAllowed(methods) => Self::MethodNotAllowed(methods),
@@ -202,7 +244,7 @@ impl From<BackendError> for Refusal {
                 CallError::Reset | CallError::NotStarted(_) => Self::IsolateReset,
                 CallError::ModuleInit => Self::ModuleInitFailed,
                 CallError::Startup(Exceeded::Memory) => Self::MemoryLimit,
-                CallError::Startup(_) => Self::StartupTimeout,
+                CallError::Startup(limit) => Self::StartupTimeout(limit),
             },
         }
     }

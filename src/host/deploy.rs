@@ -108,6 +108,12 @@ impl Deployed {
         self.name.as_deref()
     }
 
+    /// The number of its current version; none where the app was removed. A later version has a higher number,
+    /// also of other apps of the process.
+    pub fn version(&self) -> Option<u64> {
+        Some(self.host.upgrade()?.app(self.id)?.version.id.number())
+    }
+
     /// Every route of its current version, in order of precedence.
     pub fn routes(&self) -> Vec<RouteSummary> {
         self.host
@@ -251,8 +257,8 @@ impl Deployed {
             host.give_up(&shards, &version).await;
         }
         if replaced.is_ok() {
-            let (app, took) = (self.name.as_deref(), began.elapsed());
-            host.observer.observe(Event::Version(VersionReplaced { app, took }));
+            let (app, took, number) = (self.name.as_deref(), began.elapsed(), version.id.number());
+            host.observer.observe(Event::Version(VersionReplaced { app, version: number, took }));
         }
         host.refresh().await;
         replaced.map_err(Error::Version)

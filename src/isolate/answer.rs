@@ -10,14 +10,15 @@ use atomic_waker::AtomicWaker;
 use deno_core::v8;
 use edgehost_ext::close_upstreams;
 use edgehost_ext::message::{
-    Answer, BodyEnd, BodyFault, Exchange, Failure, Handle, Presence, RequestBody, RequestId, Retired,
+    Answer, BodyEnd, BodyFault, Cost, Exchange, Failure, Handle, Presence, RequestBody, RequestId, Retired,
     StreamEnd,
 };
 use parking_lot::Mutex;
 
-use super::{CallError, Isolate};
+use super::{CallError, Isolate, Unanswered};
 use crate::enforcer::Cause;
 use crate::limits::Exceeded;
+use crate::telemetry::Consequence;
 
 /// How an answer ended; the numbers are those of runtime-js/51_dispatch.js.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,13 +55,17 @@ impl Isolate {
         route: usize,
         started: Instant,
         result: Result<Answer, Failure>,
-    ) -> Result<Answer, CallError> {
+    ) -> Result<Answer, Unanswered> {
         let of_route = &self.version.routes[route];
+        let cost = self.cost_of(handle);
         match result {
-            Ok(answer) => Ok(self.hand_over(handle, answer, started + of_route.wall)),
+            Ok(mut answer) => {
+                answer.body.set_cost(cost);
+                Ok(self.hand_over(handle, answer, started + of_route.wall))
+            }
             Err(failure) => {
                 self.finish(handle);
-                Err(match failure {
+                let error = match failure {
                     Failure::Handler => CallError::Handler,
                     Failure::Body(fault) => CallError::Body(fault),
                     Failure::MethodNotAllowed => CallError::MethodNotAllowed(of_route.methods()),
@@ -69,9 +74,16 @@ impl Isolate {
                         Some(Cause::Panicked) | None => CallError::Panicked,
                     },
                     Failure::Reset => CallError::Reset,
-                })
+                };
+                Err(Unanswered { error, cost })
             }
         }
+    }
+
+    /// What a request has taken up to now.
+    fn cost_of(&self, handle: Handle) -> Cost {
+        let cpu = self.exchanges.borrow_mut().get(handle).map(|exchange| exchange.used);
+        Cost { cpu: cpu.unwrap_or_default(), memory: self.slot.holds() }
     }
 
     /// Waits for what the handler makes of a request.
@@ -111,6 +123,7 @@ impl Isolate {
                 tokio::time::sleep_until(deadline.into()).await;
                 if let Some(isolate) = isolate.upgrade() {
                     let route = isolate.version.routes.get(route).map(|route| route.pattern.as_str());
+                    isolate.tell_limit(Exceeded::Wall, route, request, Consequence::Stream);
                     let request = request.map(|id| id.to_string());
                     tracing::error!(route, request, limit = %Exceeded::Wall, "wall time limit passed: the stream is cut");
                     isolate.ends.push(handle, Ended::TimedOut);
@@ -211,7 +224,7 @@ impl Waiting {
     }
 
     /// Waits for the head of the answer, as long as the route may take for it.
-    pub(crate) async fn answer(mut self) -> Result<Answer, CallError> {
+    pub(crate) async fn answer(mut self) -> Result<Answer, Unanswered> {
         let isolate = self.isolate.clone();
         let of_route = &isolate.version.routes[self.route];
         let leaving = async {
@@ -241,20 +254,23 @@ impl Waiting {
         if let Some(result) = result {
             return isolate.conclude(self.handle, self.route, self.started, result);
         }
+        let cost = isolate.cost_of(self.handle);
         let awaits_client = |exchange: &mut Exchange| exchange.awaits_client();
         if isolate.exchanges.borrow_mut().get(self.handle).is_some_and(awaits_client) {
             isolate.ends.push(self.handle, Ended::TimedOut);
-            return Err(CallError::Body(BodyFault::Stalled));
+            return Err(Unanswered { error: CallError::Body(BodyFault::Stalled), cost });
         }
         isolate.ends.push(self.handle, Ended::TimedOut);
+        let request = isolate.request_of(self.handle);
+        isolate.tell_limit(Exceeded::Wall, Some(&of_route.pattern), request, Consequence::Answer);
         tracing::error!(
             route = of_route.pattern,
-            request = isolate.request_of(self.handle).map(|id| id.to_string()),
+            request = request.map(|id| id.to_string()),
             limit = %Exceeded::Wall,
             allowed = ?of_route.first_byte,
             "wall time limit passed: no answer"
         );
-        Err(CallError::Exceeded(Exceeded::Wall))
+        Err(Unanswered { error: CallError::Exceeded(Exceeded::Wall), cost })
     }
 }
 
@@ -274,7 +290,7 @@ struct Sending {
 }
 
 impl BodyEnd for Sending {
-    fn ended(self: Box<Self>, complete: bool, _bytes: u64) {
+    fn ended(self: Box<Self>, complete: bool, _bytes: u64, _cost: Cost) {
         if let Some(timer) = &self.timer {
             timer.abort();
         }

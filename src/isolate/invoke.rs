@@ -11,7 +11,7 @@ use std::time::Instant;
 use deno_core::{JsRuntime, v8};
 use edgehost_ext::SharedExchanges;
 use edgehost_ext::message::{
-    Answer, BodyFault, Failure, Handle, Presence, RequestBody, RequestHead, StreamEnd,
+    Answer, BodyFault, Cost, Failure, Handle, Presence, RequestBody, RequestHead, RequestId, StreamEnd,
 };
 use tokio::sync::Notify;
 use tokio::time::Sleep;
@@ -25,7 +25,7 @@ use crate::limits::Exceeded;
 use crate::memory::give_back;
 use crate::project::{Method, MethodSet, Runtime};
 use crate::soon::Soon;
-use crate::telemetry::{Event, IsolateChange, IsolateChanged};
+use crate::telemetry::{Consequence, Event, IsolateChange, IsolateChanged, LimitExceeded};
 use crate::version::{ServedRoute, Version};
 
 /// What runtime-js/51_dispatch.js returns.
@@ -81,6 +81,22 @@ pub(crate) enum CallError {
     Startup(Exceeded),
     /// The isolate ended before the handler was called: try its successor.
     NotStarted(Box<Invocation>),
+}
+
+/// The same, with what was spent until that was known.
+#[derive(Debug)]
+pub(crate) struct Unanswered {
+    /// Why.
+    pub(crate) error: CallError,
+    /// What it took.
+    pub(crate) cost: Cost,
+}
+
+impl From<CallError> for Unanswered {
+    /// Before anything ran.
+    fn from(error: CallError) -> Self {
+        Self { error, cost: Cost::default() }
+    }
 }
 
 /// One V8 heap of a version. Belongs to the thread that made it.
@@ -169,6 +185,24 @@ impl Isolate {
         self.version.observer.observe(Event::Isolate(IsolateChanged { app, runtime, change }));
     }
 
+    /// Tells the observer of a limit that was passed.
+    pub(super) fn tell_limit(
+        &self,
+        limit: Exceeded,
+        route: Option<&str>,
+        request: Option<RequestId>,
+        consequence: Consequence,
+    ) {
+        let app = self.version.name.as_deref();
+        self.version.observer.observe(Event::Limit(LimitExceeded {
+            app,
+            limit,
+            route,
+            request,
+            consequence,
+        }));
+    }
+
     /// Which routes it runs.
     pub(crate) fn kind(&self) -> Runtime {
         self.kind
@@ -196,8 +230,17 @@ impl Isolate {
 
     /// No new requests; it ends when those in flight are done.
     pub(crate) fn retire(&self) {
-        self.retiring.set(true);
+        self.begin_to_retire();
         self.wake_pump();
+    }
+
+    /// It takes no more requests. Tells whether it did before.
+    pub(super) fn begin_to_retire(&self) -> bool {
+        let is_first = !self.retiring.replace(true);
+        if is_first && !self.condemned.get() {
+            self.tell(IsolateChange::Retired { in_flight: self.exchanges.borrow().live() });
+        }
+        is_first
     }
 
     /// What is not done yet: answers that are streams and have not ended, and promised tasks.
@@ -272,13 +315,13 @@ impl Isolate {
     }
 
     /// Runs one request to the head of its answer.
-    pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, CallError> {
+    pub(crate) async fn call(self: &Rc<Self>, invocation: Invocation) -> Result<Answer, Unanswered> {
         let route = invocation.head.route;
         match self.load(route, Some(invocation.head.id)).await {
             Ok(()) => {}
-            Err(LoadError::Failed) => return Err(CallError::ModuleInit),
-            Err(LoadError::Exceeded(limit)) => return Err(CallError::Startup(limit)),
-            Err(LoadError::IsolateOver) => return Err(CallError::NotStarted(Box::new(invocation))),
+            Err(LoadError::Failed) => return Err(CallError::ModuleInit.into()),
+            Err(LoadError::Exceeded(limit)) => return Err(CallError::Startup(limit).into()),
+            Err(LoadError::IsolateOver) => return Err(CallError::NotStarted(Box::new(invocation)).into()),
         }
         match self.begin(invocation) {
             Soon::Now(result) => result,
@@ -293,9 +336,12 @@ impl Isolate {
 
     /// Calls the handler of a route whose module is loaded. Most handlers are done
     /// when this returns.
-    pub(crate) fn begin(self: &Rc<Self>, invocation: Invocation) -> Soon<Result<Answer, CallError>, Waiting> {
+    pub(crate) fn begin(
+        self: &Rc<Self>,
+        invocation: Invocation,
+    ) -> Soon<Result<Answer, Unanswered>, Waiting> {
         if self.condemned.get() {
-            return Soon::Now(Err(CallError::NotStarted(Box::new(invocation))));
+            return Soon::Now(Err(CallError::NotStarted(Box::new(invocation)).into()));
         }
         let Invocation { version: _, head, body, method, started, client } = invocation;
         let route = head.route;

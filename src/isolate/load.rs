@@ -17,7 +17,7 @@ use crate::build::Role;
 use crate::enforcer::{Budget, Cause, Verdict};
 use crate::limits::Exceeded;
 use crate::project::MethodSet;
-use crate::telemetry::{Event, ModuleFailed, Printed};
+use crate::telemetry::{Consequence, Event, ModuleFailed, Printed};
 
 /// What runtime-js is told of a route.
 #[derive(serde::Serialize)]
@@ -318,6 +318,9 @@ impl Isolate {
         error: Option<&str>,
     ) {
         let of_route = &self.version.routes[route];
+        if let Some(limit) = limit {
+            self.tell_limit(limit, Some(&of_route.pattern), request, Consequence::Module);
+        }
         self.version.observer.observe(Event::Module(ModuleFailed {
             app: self.version.name.as_deref(),
             route: &of_route.pattern,

@@ -23,5 +23,5 @@ mod report;
 mod turn;
 
 pub(crate) use boot::{engine, init_platform};
-pub(crate) use invoke::{CallError, Invocation, Isolate};
+pub(crate) use invoke::{CallError, Invocation, Isolate, Unanswered};
 pub(crate) use load::LoadError;

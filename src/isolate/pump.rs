@@ -11,6 +11,7 @@ use super::Isolate;
 use super::answer::Ended;
 use super::report::text_of;
 use crate::limits::Exceeded;
+use crate::telemetry::Consequence;
 
 impl Isolate {
     /// Polls until the isolate is over.
@@ -31,7 +32,7 @@ impl Isolate {
         }
         if self.slot.is_unwanted() && self.is_done() {
             self.is_given_up.set(true);
-            self.retiring.set(true);
+            self.begin_to_retire();
             return Poll::Ready(());
         }
         self.end_late_tasks(cx);
@@ -93,7 +94,7 @@ impl Isolate {
             }
             let late = self.exchanges.borrow_mut().behind.late_tasks(Instant::now());
             for work in late {
-                self.log_overdue(work, "nobody waits for it any more");
+                self.log_overdue(work, "nobody waits for it any more", Consequence::Task);
                 self.ends.push(work.handle, Ended::Late);
             }
         }
@@ -104,13 +105,13 @@ impl Isolate {
     fn end_overdue_work(&self) {
         let overdue = self.exchanges.borrow_mut().behind.take_overdue();
         if let Some(work) = overdue
-            && !self.retiring.replace(true)
+            && self.begin_to_retire()
         {
-            self.log_overdue(work, "it ends with its isolate, which is replaced");
+            self.log_overdue(work, "it ends with its isolate, which is replaced", Consequence::Isolate);
         }
     }
 
-    fn log_overdue(&self, work: Overdue, consequence: &str) {
+    fn log_overdue(&self, work: Overdue, what: &str, consequence: Consequence) {
         let route = work.request.and_then(|(route, _)| self.version.routes.get(route));
         let limits = &self.version.limits;
         let (limit, allowed) = match work.spent {
@@ -122,7 +123,9 @@ impl Isolate {
             request = work.request.map(|(_, id)| id.to_string()).unwrap_or_default(),
             limit = %limit,
             ?allowed,
-            "{limit} limit passed by work after the answer: {consequence}"
+            "{limit} limit passed by work after the answer: {what}"
         );
+        let (pattern, request) = (route.map(|route| &*route.pattern), work.request.map(|(_, id)| id));
+        self.tell_limit(limit, pattern, request, consequence);
     }
 }

@@ -11,7 +11,7 @@ use futures::FutureExt;
 use super::{Isolate, current};
 use crate::enforcer::{Behalf, Budget, Cause, Verdict};
 use crate::limits::Exceeded;
-use crate::telemetry::IsolateChange;
+use crate::telemetry::{Consequence, IsolateChange};
 
 /// What a turn may take at least, whoever's deadline is near or has passed.
 const LAST_STEP: Duration = Duration::from_millis(50);
@@ -56,7 +56,7 @@ impl Isolate {
         if let Some(handle) = on_behalf_of
             && let Some(exchange) = self.exchanges.borrow_mut().get(handle)
         {
-            exchange.used += end.used;
+            exchange.spend(end.used);
         }
         let spent = || {
             // Many short turns, none of which the watchdog has seen twice.
@@ -159,11 +159,15 @@ impl Isolate {
         }
         drop(exchanges);
         self.wake_pump();
+        let limit = match verdict.cause {
+            Cause::Exceeded(exceeded) => Some(exceeded),
+            Cause::Panicked => None,
+        };
+        if let Some(limit) = limit.filter(|_| !self.is_load.get()) {
+            self.tell_limit(limit, route.map(|route| &*route.pattern), id, Consequence::Isolate);
+        }
         self.tell(IsolateChange::Condemned {
-            limit: match verdict.cause {
-                Cause::Exceeded(exceeded) => Some(exceeded),
-                Cause::Panicked => None,
-            },
+            limit,
             route: route.map(|route| route.pattern.as_str()),
             request: id,
             siblings,

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use edgehost_ext::message::Answer;
 
 use super::local::Share;
-use crate::isolate::{CallError, Invocation};
+use crate::isolate::{Invocation, Unanswered};
 use crate::soon::Soon;
 
 /// Answers invocations of one version. The front does not know how: by an isolate of this
@@ -25,7 +25,7 @@ pub(crate) trait Backend {
 #[derive(Debug)]
 pub(crate) enum BackendError {
     /// From the isolate.
-    Call(CallError),
+    Call(Unanswered),
     /// Too many requests wait already, or this one waited too long.
     Overloaded {
         /// Whether other shards have permits left.

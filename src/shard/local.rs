@@ -17,7 +17,7 @@ use super::load::Load;
 use crate::build::Role;
 use crate::ending::CutOff;
 use crate::enforcer::Wedge;
-use crate::isolate::{CallError, Invocation, Isolate, LoadError};
+use crate::isolate::{CallError, Invocation, Isolate, LoadError, Unanswered};
 use crate::limits::Limits;
 use crate::project::Runtime;
 use crate::soon::Soon;
@@ -249,7 +249,7 @@ impl Drop for Crowding<'_> {
 
 /// The body cannot be read, before a handler wants it.
 fn broken(error: &BodyError) -> BackendError {
-    BackendError::Call(CallError::Body(BodyFault::of(error).unwrap_or(BodyFault::Malformed)))
+    BackendError::Call(CallError::Body(BodyFault::of(error).unwrap_or(BodyFault::Malformed)).into())
 }
 
 impl Drop for Local {
@@ -498,7 +498,7 @@ impl Local {
             let result = isolate.call(invocation).await;
             self.look_after(&isolate);
             match result {
-                Err(CallError::NotStarted(unstarted)) => invocation = *unstarted,
+                Err(Unanswered { error: CallError::NotStarted(unstarted), .. }) => invocation = *unstarted,
                 Err(error) => return Err(BackendError::Call(error)),
                 Ok(mut answer) => {
                     if leads_away {
@@ -508,7 +508,7 @@ impl Local {
                 }
             }
         }
-        Err(BackendError::Call(CallError::Reset))
+        Err(BackendError::Call(CallError::Reset.into()))
     }
 
     /// Tries a module again that failed to load, in an isolate of its own: a second copy of
@@ -593,7 +593,9 @@ impl Backend for Local {
         {
             let begun = isolate.begin(invocation);
             match begun {
-                Soon::Now(Err(CallError::NotStarted(unstarted))) => invocation = *unstarted,
+                Soon::Now(Err(Unanswered { error: CallError::NotStarted(unstarted), .. })) => {
+                    invocation = *unstarted;
+                }
                 Soon::Now(result) => {
                     self.look_after(&isolate);
                     return Soon::Now(result.map_err(BackendError::Call));

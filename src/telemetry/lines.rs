@@ -65,8 +65,14 @@ impl Lines {
             optional(out, "error", ended.error);
             key(out, "ms");
             let _ = write!(out, "{}", millis(ended.took));
+            key(out, "cpu_ms");
+            let _ = write!(out, "{}", millis(ended.cpu));
+            key(out, "memory");
+            let _ = write!(out, "{}", ended.memory);
             key(out, "bytes");
             let _ = write!(out, "{}", ended.bytes);
+            key(out, "received");
+            let _ = write!(out, "{}", ended.received);
             key(out, "aborted");
             out.extend_from_slice(if ended.aborted { b"true" } else { b"false" });
             if let Some(client) = ended.client {
@@ -422,8 +428,13 @@ mod tests {
             route: Some("/items/[id]"),
             status: 200,
             error: None,
+            version: Some(3),
+            limit: None,
             took: Duration::from_micros(2_600),
+            cpu: Duration::from_micros(400),
+            memory: 7 << 20,
             bytes: 5,
+            received: 9,
             aborted: false,
             client: Some([127, 0, 0, 1].into()),
             user_agent: Some("curl \"8\"\n"),

@@ -193,7 +193,8 @@ impl Observer for Log {
                 }
             }
             // These come by `tracing`.
-            Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {}
+            Event::Limit(_) | Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {
+            }
         }
     }
 }
@@ -371,7 +372,10 @@ struct Request {
     status: u16,
     error: Option<Span>,
     took: Duration,
+    cpu: Duration,
+    memory: u64,
     bytes: u64,
+    received: u64,
     aborted: bool,
     client: Option<IpAddr>,
     user_agent: Option<Span>,
@@ -389,7 +393,10 @@ impl Request {
             status: ended.status,
             error: ended.error.map(|code| batch.keep(code)),
             took: ended.took,
+            cpu: ended.cpu,
+            memory: ended.memory,
             bytes: ended.bytes,
+            received: ended.received,
             aborted: ended.aborted,
             client: ended.client,
             user_agent: ended.user_agent.map(|agent| batch.keep(start(agent, MOST_AGENT))),
@@ -473,8 +480,13 @@ impl Batch {
                     route: request.route.map(|span| self.get(span)),
                     status: request.status,
                     error: request.error.map(|span| self.get(span)),
+                    limit: None,
+                    version: None,
                     took: request.took,
+                    cpu: request.cpu,
+                    memory: request.memory,
                     bytes: request.bytes,
+                    received: request.received,
                     aborted: request.aborted,
                     client: request.client,
                     user_agent: request.user_agent.map(|span| self.get(span)),

@@ -56,7 +56,9 @@ pub enum Event<'a> {
     Request(RequestEnded<'a>),
     /// User code printed something, or threw what nobody caught.
     Console(Printed<'a>),
-    /// An isolate was started, was condemned, or is gone.
+    /// A limit was passed.
+    Limit(LimitExceeded<'a>),
+    /// An isolate was started, retired or condemned, or is gone.
     Isolate(IsolateChanged<'a>),
     /// The module of a route did not load.
     Module(ModuleFailed<'a>),
@@ -72,6 +74,8 @@ pub enum Event<'a> {
 pub struct RequestEnded<'a> {
     /// The name of the app, where it has one.
     pub app: Option<&'a str>,
+    /// The number of the version that it was for, as [`Outcome::version`](crate::Outcome::version).
+    pub version: Option<u64>,
     /// The host's name for it.
     pub request: RequestId,
     /// `x-request-id` as the client sent it, where that is well-formed.
@@ -86,13 +90,23 @@ pub struct RequestEnded<'a> {
     pub status: u16,
     /// Why there is no answer of a handler: what `x-edgehost-error` says.
     pub error: Option<&'a str>,
+    /// The limit that it passed before its answer began.
+    pub limit: Option<Exceeded>,
     /// From the arrival of the head to the end of the answer.
     pub took: Duration,
-    /// Bytes of the answer's body.
+    /// CPU time up to the end of the answer, as far as it can be told from that of others: the
+    /// elapsed time for what took less than some milliseconds. Work after the answer is not in it.
+    pub cpu: Duration,
+    /// What its isolate held, in bytes, when that was measured last: heap, buffers, and what native
+    /// code holds for it. 0 where none was asked.
+    pub memory: u64,
+    /// Bytes of the answer's body that were sent.
     pub bytes: u64,
+    /// Bytes of the request's body that were read.
+    pub received: u64,
     /// Whether the answer was not sent to its end.
     pub aborted: bool,
-    /// Address of the peer, unless the request came through the library.
+    /// Address of the client: of the peer, where that is known, or whom trusted proxies name.
     pub client: Option<IpAddr>,
     /// `user-agent`.
     pub user_agent: Option<&'a str>,
@@ -118,6 +132,38 @@ pub struct Printed<'a> {
     pub x_request_id: Option<&'a str>,
 }
 
+/// A limit that was passed.
+#[derive(Debug, Clone, Copy)]
+#[non_exhaustive]
+pub struct LimitExceeded<'a> {
+    /// The name of the app, where it has one.
+    pub app: Option<&'a str>,
+    /// Which.
+    pub limit: Exceeded,
+    /// The route of the request that is to blame, or whose module it was, where that is known.
+    pub route: Option<&'a str>,
+    /// That request.
+    pub request: Option<RequestId>,
+    /// What came of it.
+    pub consequence: Consequence,
+}
+
+/// What comes of a limit that was passed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum Consequence {
+    /// The request is answered with an error; its isolate goes on.
+    Answer,
+    /// The answer, a stream, is cut.
+    Stream,
+    /// Nobody waits any more for a task of `after()` or `waitUntil()`.
+    Task,
+    /// The module does not load, see [`Event::Module`].
+    Module,
+    /// The isolate is replaced, see [`Event::Isolate`].
+    Isolate,
+}
+
 /// What became of an isolate.
 #[derive(Debug, Clone, Copy)]
 #[non_exhaustive]
@@ -138,6 +184,12 @@ pub enum IsolateChange<'a> {
     Started {
         /// How long that took.
         took: Duration,
+    },
+    /// It takes no more requests, and ends when those in it are done: a successor, or another version, has
+    /// taken over, or nobody has used it for long.
+    Retired {
+        /// How many requests are in it.
+        in_flight: usize,
     },
     /// It passed a limit, or native code panicked in it: it is replaced, and the requests in
     /// it fail.
@@ -182,6 +234,8 @@ pub struct ModuleFailed<'a> {
 pub struct VersionReplaced<'a> {
     /// The name of the app, where it has one.
     pub app: Option<&'a str>,
+    /// Its number, as [`Outcome::version`](crate::Outcome::version).
+    pub version: u64,
     /// From the wish to the moment from which on it gets all requests.
     pub took: Duration,
 }
@@ -232,7 +286,10 @@ impl Observer for Tracing {
                 status = ended.status,
                 error = ended.error,
                 ms = millis(ended.took),
+                cpu_ms = millis(ended.cpu),
+                memory = ended.memory,
                 bytes = ended.bytes,
+                received = ended.received,
                 aborted = ended.aborted,
                 client = ended.client.map(tracing::field::display),
                 request = %ended.request,
@@ -260,7 +317,8 @@ impl Observer for Tracing {
                 }
             }
             // Told by the host itself, with more words.
-            Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {}
+            Event::Limit(_) | Event::Isolate(_) | Event::Module(_) | Event::Version(_) | Event::Thread(_) => {
+            }
         }
     }
 }

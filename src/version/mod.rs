@@ -36,6 +36,11 @@ use crate::telemetry::Observer;
 pub(crate) struct VersionId(u64);
 
 impl VersionId {
+    /// The number that is shown.
+    pub(crate) fn number(self) -> u64 {
+        self.0
+    }
+
     fn next() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(1);
         Self(NEXT.fetch_add(1, Ordering::Relaxed))

@@ -1,16 +1,28 @@
 //! What programs tell of requests that they hand over, and what they are told.
 
+use std::collections::BTreeMap;
+use std::io::Write;
 use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::extract::ConnectInfo;
 use bytes::Bytes;
-use edgehost::{App as Described, Context, EdgeHost, Error, Peer};
+use edgehost::telemetry::{Consequence, Event, IsolateChange, Observer};
+use edgehost::{App as Described, Context, EdgeHost, Error, Exceeded, Outcome, Peer};
 use http::{Request, Response};
 use http_body_util::{BodyExt, Empty, Full};
 use serde_json::{Value, json};
 
 use super::harness::{App, GRACE, Project, logged, project};
+
+#[allow(dead_code, reason = "its `main` is not run here")]
+#[path = "../../examples/prometheus.rs"]
+mod prometheus;
+
+#[allow(dead_code, reason = "its `main` is not run here")]
+#[path = "../../examples/json_lines.rs"]
+mod json_lines;
 
 async fn text(response: Response<edgehost::ResponseBody>) -> String {
     let bytes = response.into_body().collect().await.expect("a body").to_bytes();
@@ -365,4 +377,286 @@ async fn tasks_of_a_version_that_was_replaced_are_done() {
     for name in ["first", "second"] {
         logged(&["edgehost::console", &format!("old task is done: {name}")]).await;
     }
+}
+
+/// Routes that take, pass and lack what there is to tell of.
+fn spender() -> Project {
+    const SPEND: &str = "const spend = (ms: number) => { const until = performance.now() + ms; while (performance.now() < until); };";
+    project()
+        .file("app/items/[id]/route.ts", "export const GET = () => new Response('item');")
+        .file("app/spend/route.ts", format!("{SPEND} export const GET = () => {{ spend(60); return new Response('spent'); }};"))
+        .file("app/stream/route.ts", format!("{SPEND} export const GET = () => {{ let n = 0; return new Response(new ReadableStream({{ async pull(c) {{ await new Promise((r) => setTimeout(r, 20)); spend(40); if (n++ < 3) c.enqueue(new TextEncoder().encode('12345')); else c.close(); }} }})); }};"))
+        .file("app/echo/route.ts", "export const POST = async (r: Request) => new Response((await r.text()).slice(0, 10));")
+        .file("app/loop/route.ts", "export const GET = () => { for (;;); };")
+        .file("app/wait/route.ts", "export const maxDuration = 1; export const GET = () => new Promise(() => {}); export const POST = () => new Response(new ReadableStream({ start(c) { c.enqueue(new TextEncoder().encode('x')); } }));")
+        .file("app/throws/route.ts", "export const GET = () => { throw new Error('no'); };")
+        .file("app/broken/route.ts", "throw new Error('module'); export const GET = () => new Response('never');")
+        .file("app/heavy/route.ts", "for (;;); export const GET = () => new Response('never');")
+        .file("app/late/route.ts", "import { after } from 'next/server'; export const GET = () => { after(new Promise(() => {})); return new Response('ok'); };")
+        .limits(|limits| {
+            limits.cpu = Duration::from_millis(300);
+            limits.startup_cpu = Duration::from_millis(200);
+            limits.after = Duration::from_millis(200);
+        })
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_answer_tells_the_program_what_became_of_its_request() {
+    let host = built(&spender()).await;
+    let outcome = async |path: &str| {
+        let response = host.call(get(path)).await;
+        let outcome = response.extensions().get::<Outcome>().cloned().expect("an outcome");
+        assert_eq!(
+            outcome.error,
+            response.headers().get("x-edgehost-error").map(|code| code.to_str().expect("ASCII")),
+            "{path}"
+        );
+        let id = response.headers()["x-request-id"].to_str().expect("ASCII").to_owned();
+        assert_eq!((id, outcome.app.as_deref()), (outcome.request.to_string(), None));
+        (outcome, text(response).await)
+    };
+    let (item, body) = outcome("/items/7").await;
+    assert_eq!(
+        (body.as_str(), item.route.as_deref(), item.error, item.limit, item.length),
+        ("item", Some("/items/[id]"), None, None, Some(4))
+    );
+    assert!(item.cpu > Duration::ZERO && item.wall >= item.cpu && item.memory > 1 << 20, "{item:?}");
+    let (spent, _) = outcome("/spend").await;
+    // By the clock; on a machine with other work that is less of CPU time.
+    assert!(spent.cpu >= Duration::from_millis(8) && spent.cpu <= spent.wall, "{spent:?}");
+    let (stream, _) = outcome("/stream").await;
+    assert_eq!((stream.length, stream.error), (None, None));
+    for (path, route, error, limit) in [
+        ("/nothing", None, "NOT_FOUND", None),
+        ("/throws", Some("/throws"), "HANDLER_ERROR", None),
+        ("/broken", Some("/broken"), "MODULE_INIT_FAILED", None),
+        ("/heavy", Some("/heavy"), "STARTUP_TIMEOUT", Some(Exceeded::Cpu)),
+        ("/loop", Some("/loop"), "CPU_LIMIT", Some(Exceeded::Cpu)),
+        ("/wait", Some("/wait"), "HANDLER_TIMEOUT", Some(Exceeded::Wall)),
+    ] {
+        let (outcome, _) = outcome(path).await;
+        assert_eq!(
+            (outcome.route.as_deref(), outcome.error, outcome.limit),
+            (route, Some(error), limit),
+            "{path}"
+        );
+        match path {
+            "/loop" => assert!(outcome.cpu >= Duration::from_millis(250), "{outcome:?}"),
+            "/wait" => assert!(
+                outcome.wall >= Duration::from_millis(950) && outcome.cpu < Duration::from_millis(200),
+                "{outcome:?}"
+            ),
+            _ => {}
+        }
+    }
+    host.shutdown(GRACE).await;
+
+    // Behind axum, of an app with a name, before and after another version.
+    let host = EdgeHost::for_apps().shards(1).build().expect("a host");
+    let project = spender();
+    let app = host.deploy(Described::from_dir(project.path()).name("shop")).await.expect("deployed");
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    let note = axum::middleware::map_response({
+        let seen = seen.clone();
+        move |response: Response<axum::body::Body>| {
+            seen.lock().expect("not poisoned").extend(response.extensions().get::<Outcome>().cloned());
+            async { response }
+        }
+    });
+    let address = serve(axum::Router::new().fallback_service(app.clone()).layer(note)).await;
+    assert_eq!(ask(address, "/items/1", &[]).await.0, 200);
+    let first = app.version();
+    app.replace(Described::from_dir(project.path())).await.expect("replaced");
+    assert_eq!(ask(address, "/items/1", &[]).await.0, 200);
+    assert!(app.version() > first && first.is_some());
+    let seen = seen.lock().expect("not poisoned").clone();
+    let versions: Vec<_> = seen.iter().map(|outcome| (outcome.app.as_deref(), outcome.version)).collect();
+    assert_eq!(versions, [(Some("shop"), first), (Some("shop"), app.version())]);
+    host.shutdown(GRACE).await;
+}
+
+/// What is told of a request that is over.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    cpu: Duration,
+    memory: u64,
+    received: u64,
+    sent: u64,
+    limit: Option<Exceeded>,
+}
+
+#[derive(Debug, Clone, Default)]
+struct Watching {
+    requests: Arc<Mutex<BTreeMap<String, Told>>>,
+    limits: Arc<Mutex<Vec<(String, Exceeded, Consequence)>>>,
+    retired: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Observer for Watching {
+    fn observe(&self, event: Event<'_>) {
+        match event {
+            Event::Request(ended) => {
+                let told = Told {
+                    cpu: ended.cpu,
+                    memory: ended.memory,
+                    received: ended.received,
+                    sent: ended.bytes,
+                    limit: ended.limit,
+                };
+                self.requests
+                    .lock()
+                    .expect("not poisoned")
+                    .insert(format!("{} {}", ended.method, ended.path), told);
+            }
+            Event::Limit(passed) => {
+                let route = passed.route.unwrap_or_default().to_owned();
+                self.limits.lock().expect("not poisoned").push((route, passed.limit, passed.consequence));
+            }
+            Event::Isolate(isolate) => {
+                if let IsolateChange::Retired { in_flight } = isolate.change {
+                    self.retired.lock().expect("not poisoned").push(in_flight);
+                }
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_observer_is_told_what_requests_took_and_which_limits_they_passed() {
+    let watching = Watching::default();
+    let host = spender().builder().observer(watching.clone()).build().await.expect("built");
+    let served = App::serve(host.clone(), None).await;
+    served.get("/items/7").await;
+    served.get("/spend").await;
+    assert_eq!(served.get("/stream").await.text(), "123451234512345");
+    assert_eq!(served.post("/echo", &"y".repeat(100_000)).await.text(), "yyyyyyyyyy");
+    // By the other way in.
+    let body = Request::post("/echo?called").body(Full::new(Bytes::from(vec![b'z'; 70_000])));
+    assert_eq!(text(host.call(body.expect("a request")).await).await, "zzzzzzzzzz");
+    let streamed = text(host.call(get("/stream?called")).await).await;
+    assert_eq!(streamed.len(), 15);
+    let told = async |request: &str| {
+        super::harness::eventually(request, async || {
+            watching.requests.lock().expect("not poisoned").contains_key(request)
+        })
+        .await;
+        watching.requests.lock().expect("not poisoned")[request]
+    };
+    let item = told("GET /items/7").await;
+    assert_eq!((item.received, item.sent, item.limit), (0, 4, None));
+    assert!(
+        item.cpu > Duration::ZERO && item.cpu < Duration::from_millis(50) && item.memory > 1 << 20,
+        "{item:?}"
+    );
+    assert!(told("GET /spend").await.cpu >= Duration::from_millis(8));
+    for stream in ["GET /stream", "GET /stream?called"] {
+        // Most of it after the head of the answer.
+        let stream = told(stream).await;
+        assert!((25..400).contains(&stream.cpu.as_millis()) && stream.sent == 15, "{stream:?}");
+    }
+    assert_eq!(told("POST /echo").await.received, 100_000);
+    let echo = told("POST /echo?called").await;
+    assert_eq!((echo.received, echo.sent), (70_000, 10));
+
+    for (path, limit) in [("/wait", Exceeded::Wall), ("/loop", Exceeded::Cpu), ("/heavy", Exceeded::Cpu)] {
+        served.get(path).await;
+        assert_eq!(told(&format!("GET {path}")).await.limit, Some(limit), "{path}");
+    }
+    served.get("/late").await;
+    let mut cut = served.connect().await;
+    cut.write("POST /wait HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(!cut.read_to_end().await.ends_with("0\r\n\r\n"), "it is cut");
+    for expected in [
+        ("/wait", Exceeded::Wall, Consequence::Answer),
+        ("/loop", Exceeded::Cpu, Consequence::Isolate),
+        ("/heavy", Exceeded::Cpu, Consequence::Module),
+        ("/late", Exceeded::Wall, Consequence::Task),
+        ("/wait", Exceeded::Wall, Consequence::Stream),
+    ] {
+        let (route, limit, consequence) = expected;
+        let expected = (route.to_owned(), limit, consequence);
+        super::harness::eventually(&format!("{expected:?} is told"), async || {
+            watching.limits.lock().expect("not poisoned").iter().filter(|told| **told == expected).count()
+                == 1
+        })
+        .await;
+    }
+    served.shut_down().await;
+    // Two were condemned, and the last one retired.
+    assert_eq!(*watching.retired.lock().expect("not poisoned"), [0]);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_examples_of_observers_tell_all() {
+    let metrics = prometheus::Metrics::new();
+    let host = spender().builder().observer(metrics.clone()).build().await.expect("built");
+    for (path, times) in [("/items/1", 3), ("/items/2", 2), ("/loop", 1), ("/broken", 1), ("/nothing", 1)] {
+        for _ in 0..times {
+            text(host.call(get(path)).await).await;
+        }
+    }
+    host.shutdown(GRACE).await;
+    let scraped = metrics.text();
+    for line in [
+        "edgehost_requests_total{app=\"\",route=\"/items/[id]\",status=\"200\",error=\"\"} 5",
+        "edgehost_requests_total{app=\"\",route=\"/loop\",status=\"503\",error=\"CPU_LIMIT\"} 1",
+        "edgehost_requests_total{app=\"\",route=\"\",status=\"404\",error=\"NOT_FOUND\"} 1",
+        "edgehost_request_duration_seconds_count{app=\"\",route=\"/items/[id]\"} 5",
+        "edgehost_limits_exceeded_total{app=\"\",route=\"/loop\",limit=\"CPU time\"} 1",
+        "edgehost_isolates{app=\"\"} 0",
+        "edgehost_isolates_condemned_total{app=\"\"} 1",
+        "edgehost_module_failures_total{app=\"\",route=\"/broken\"} 1",
+        "edgehost_body_bytes_total{app=\"\",direction=\"Sent\"}",
+    ] {
+        assert!(scraped.lines().any(|found| found.starts_with(line)), "{line}\n{scraped}");
+    }
+
+    #[derive(Clone, Default)]
+    struct Out(Arc<Mutex<Vec<u8>>>);
+    impl Write for Out {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().expect("not poisoned").write(bytes)
+        }
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+    let out = Out::default();
+    let (lines, writer) = json_lines::Lines::new(out.clone());
+    let project = spender().file(
+        "app/says/route.ts",
+        "export const GET = () => { console.warn('said', 1); return new Response('ok'); };",
+    );
+    let host = project.builder().observer(lines).build().await.expect("built");
+    for path in ["/says", "/loop", "/broken"] {
+        text(host.call(get(path)).await).await;
+    }
+    host.shutdown(GRACE).await;
+    drop(host);
+    writer.join().expect("it ends with the observer");
+    let out = String::from_utf8(out.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    let told: Vec<Value> = out.lines().map(|line| serde_json::from_str(line).expect("JSON")).collect();
+    let has = |expected: &[(&str, Value)]| {
+        let fits = |line: &&Value| expected.iter().all(|(key, value)| line[*key] == *value);
+        assert!(told.iter().any(|line| fits(&line)), "{expected:?}\n{out}");
+    };
+    has(&[
+        ("event", json!("request")),
+        ("route", json!("/says")),
+        ("status", json!(200)),
+        ("sent", json!(2)),
+    ]);
+    has(&[("event", json!("request")), ("error", json!("CPU_LIMIT")), ("limit", json!("CPU time"))]);
+    has(&[
+        ("event", json!("console")),
+        ("level", json!("WARN")),
+        ("text", json!("said 1")),
+        ("route", json!("/says")),
+    ]);
+    has(&[("event", json!("limit")), ("limit", json!("CPU time")), ("consequence", json!("isolate"))]);
+    for change in ["started", "retired", "condemned", "ended"] {
+        has(&[("event", json!("isolate")), ("change", json!(change))]);
+    }
+    has(&[("event", json!("module")), ("file", json!("app/broken/route.ts"))]);
 }

@@ -376,9 +376,19 @@ impl IncomingStream {
     }
 }
 
+/// What an answer took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Cost {
+    /// CPU time of the request, up to the head of its answer or, at the end of a body, to that.
+    pub cpu: Duration,
+    /// What the isolate held, in bytes, when that was measured last.
+    pub memory: u64,
+}
+
 /// The body of an answer; what hyper polls.
 pub struct ResponseBody {
     kind: Kind,
+    cost: Cost,
     /// Told when the answer has been sent or given up.
     end: Option<Box<dyn BodyEnd>>,
     sent: u64,
@@ -389,15 +399,15 @@ pub struct ResponseBody {
 /// Whoever wants to know that an answer has been sent or given up.
 pub trait BodyEnd: Send {
     /// `complete` is false when the client left before the end; `bytes` is what was sent.
-    fn ended(self: Box<Self>, complete: bool, bytes: u64);
+    fn ended(self: Box<Self>, complete: bool, bytes: u64, cost: Cost);
 }
 
 struct Both(Box<dyn BodyEnd>, Box<dyn BodyEnd>);
 
 impl BodyEnd for Both {
-    fn ended(self: Box<Self>, complete: bool, bytes: u64) {
-        self.0.ended(complete, bytes);
-        self.1.ended(complete, bytes);
+    fn ended(self: Box<Self>, complete: bool, bytes: u64, cost: Cost) {
+        self.0.ended(complete, bytes, cost);
+        self.1.ended(complete, bytes, cost);
     }
 }
 
@@ -408,7 +418,7 @@ impl Drop for ResponseBody {
                 Kind::Empty | Kind::Whole(_) => true,
                 Kind::Stream(reader) => reader.is_complete(),
             };
-            end.ended(complete, self.sent);
+            end.ended(complete, self.sent, self.cost());
         }
     }
 }
@@ -432,12 +442,26 @@ impl std::fmt::Debug for ResponseBody {
 impl ResponseBody {
     /// No body at all.
     pub fn empty() -> Self {
-        Self { kind: Kind::Empty, end: None, sent: 0, promised: None }
+        Self { kind: Kind::Empty, cost: Cost::default(), end: None, sent: 0, promised: None }
     }
 
     /// A body whose bytes are all there.
     pub fn whole(bytes: impl Into<Bytes>) -> Self {
-        Self { kind: Kind::Whole(Some(bytes.into())), end: None, sent: 0, promised: None }
+        let kind = Kind::Whole(Some(bytes.into()));
+        Self { kind, cost: Cost::default(), end: None, sent: 0, promised: None }
+    }
+
+    /// Notes what it took to come this far. What is spent on a stream later is added.
+    pub fn set_cost(&mut self, cost: Cost) {
+        self.cost = cost;
+    }
+
+    /// What it has taken up to now.
+    pub fn cost(&self) -> Cost {
+        match &self.kind {
+            Kind::Stream(reader) => Cost { cpu: reader.0.lock().used.max(self.cost.cpu), ..self.cost },
+            Kind::Empty | Kind::Whole(_) => self.cost,
+        }
     }
 
     /// Has `end` told when the body has been sent or dropped.
@@ -541,6 +565,8 @@ struct Pipe {
     /// Whether what came before a broken end is on its way.
     is_flushed: bool,
     reader_gone: bool,
+    /// CPU time of the request.
+    used: Duration,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -554,8 +580,8 @@ struct StreamReader(Arc<Mutex<Pipe>>);
 /// A response body that is written later, and the end to write to.
 pub fn response_stream() -> (StreamWriter, ResponseBody) {
     let pipe = Arc::new(Mutex::new(Pipe::default()));
-    let body =
-        ResponseBody { kind: Kind::Stream(StreamReader(pipe.clone())), end: None, sent: 0, promised: None };
+    let kind = Kind::Stream(StreamReader(pipe.clone()));
+    let body = ResponseBody { kind, cost: Cost::default(), end: None, sent: 0, promised: None };
     (StreamWriter(pipe), body)
 }
 
@@ -574,6 +600,11 @@ impl StreamWriter {
             }
         }
         pipe.queued < HIGH_WATER_MARK
+    }
+
+    /// Notes how much CPU time the request has used.
+    pub(crate) fn set_used(&self, used: Duration) {
+        self.0.lock().used = used;
     }
 
     /// Waits for room; `false` when nobody reads any more.

@@ -202,6 +202,14 @@ impl Exchange {
         self.head.header_map_for(name, &self.site)
     }
 
+    /// Charges CPU time.
+    pub fn spend(&mut self, cpu: Duration) {
+        self.used += cpu;
+        if let Some(stream) = &self.stream {
+            stream.set_used(self.used);
+        }
+    }
+
     /// Whether the request is over, and only its head is still there.
     pub fn is_over(&self) -> bool {
         self.over
@@ -354,7 +362,7 @@ impl Exchanges {
         let shares = self.live > 1 || self.behind.runs(now);
         if let Some(exchange) = self.in_flight(handle) {
             if shares {
-                exchange.used += cpu;
+                exchange.spend(cpu);
             }
             return None;
         }

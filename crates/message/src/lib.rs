@@ -27,7 +27,7 @@ mod presence;
 pub use authority::{MalformedHost, settle_authority, settled_host};
 pub use behind::{Behind, Overdue, Spent};
 pub use body::{
-    BodyEnd, BodyError, BodyPolicy, BoxError, IncomingStream, RequestBody, ResponseBody, StreamEnd,
+    BodyEnd, BodyError, BodyPolicy, BoxError, Cost, IncomingStream, RequestBody, ResponseBody, StreamEnd,
     StreamWriter, Upload, linger, response_stream,
 };
 pub use decoding::{Decompressor, Reader, decoded};
