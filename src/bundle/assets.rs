@@ -109,6 +109,14 @@ pub(super) fn code(path: &Path, kind: FileKind) -> std::io::Result<Option<String
     }))
 }
 
+/// An expression for what is in a file: a text where it is one, which takes less room, else bytes.
+pub(super) fn literal(path: &Path) -> std::io::Result<String> {
+    Ok(match String::from_utf8(std::fs::read(path)?) {
+        Ok(text) => serde_json::Value::from(text).to_string(),
+        Err(error) => format!("Uint8Array.fromHex(\"{}\")", hex(error.as_bytes())),
+    })
+}
+
 /// A module whose default export is the compiled `WebAssembly.Module`.
 pub(super) fn wasm(path: &Path) -> Option<String> {
     let hex = hex(&std::fs::read(path).ok()?);

@@ -45,7 +45,7 @@ pub(super) struct Key {
 impl Key {
     pub(super) fn of(project: &Project, conditions: &Conditions) -> Self {
         let routes = Unit::of(project).into_iter().map(|unit| {
-            (unit.file.display().to_string(), unit.runtime.name().to_owned(), unit.problems.to_vec())
+            (unit.entry.display().to_string(), unit.runtime.name().to_owned(), unit.problems.to_vec())
         });
         Self {
             makers: MAKERS.to_owned(),

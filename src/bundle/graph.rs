@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use oxc::span::SourceType;
 
-use super::{package_of, reach};
+use super::{metadata, package_of, reach};
 
 /// How a module is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Graph {
                 let next = imported.get(id).into_iter().flatten().copied();
                 stack.extend(next.filter(|id| seen.insert(id)));
             }
-            let found = seen.into_iter().map(|id| PathBuf::from(file_of(id)));
+            let found = seen.into_iter().map(|id| PathBuf::from(made_of(id)));
             let found: HashSet<PathBuf> = found.filter(|path| path.is_absolute()).collect();
             for file in files {
                 by_entry.entry(file).or_default().extend(found.iter().cloned());
@@ -156,6 +156,11 @@ impl Graph {
         }
         Vec::new()
     }
+}
+
+/// The file that a module was made of, also where its id is not that of the file.
+pub(super) fn made_of(id: &str) -> &str {
+    metadata::held_file(id).unwrap_or_else(|| file_of(id))
 }
 
 /// The file of a module: ids may end with a query.

@@ -7,7 +7,7 @@
 //! holds the modules that the host provides, `edits` what is changed in a source
 //! file, `assets` files that are no code, `reach` what code asks of Node.js, `graph` who
 //! imports whom, `suggest` what was meant, `workshop` what an edit leaves as it is, `client` what stands for modules of the browser, `interop` what CommonJS
-//! modules export by default, `configured` is for `next.config` itself, `uncached` what Next.js would cache, `state` what modules keep
+//! modules export by default, `configured` is for `next.config` itself, `metadata` makes routes of metadata files, `uncached` what Next.js would cache, `state` what modules keep
 //! that handlers change (`facts` of one file), `traced` which files code reads while it runs,
 //! `cache` the files in
 //! `.edgehost/`, `inputs` whether what a bundle was made from is still as it was.
@@ -22,6 +22,7 @@ mod facts;
 mod graph;
 mod inputs;
 mod interop;
+mod metadata;
 mod problem;
 mod reach;
 mod rolldown;
@@ -32,6 +33,7 @@ mod uncached;
 mod virtuals;
 mod workshop;
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -165,6 +167,8 @@ impl Bundle {
 struct Unit<'a> {
     pattern: &'a str,
     file: &'a Path,
+    /// What the bundler is given for it.
+    entry: Cow<'a, Path>,
     shown: &'a str,
     role: Role,
     runtime: Runtime,
@@ -178,6 +182,7 @@ impl<'a> Unit<'a> {
         let routes = project.routes.iter().map(|route| Self {
             pattern: &route.pattern,
             file: &route.file,
+            entry: metadata::entry(route, project.sync_metadata),
             shown: &route.shown,
             role: Role::Handler,
             runtime: route.segment.runtime,
@@ -189,6 +194,7 @@ impl<'a> Unit<'a> {
             // What stands in the log in the place of a pattern.
             pattern: &middleware.shown,
             file: &middleware.file,
+            entry: Cow::Borrowed(&middleware.file),
             shown: &middleware.shown,
             role: Role::Middleware,
             runtime: middleware.runtime,
@@ -308,7 +314,7 @@ pub(crate) async fn bundle(
             .iter()
             .enumerate()
             .filter(|(_, unit)| unit.runtime == kind && unit.problems.is_empty())
-            .map(|(index, unit)| (index, unit.file))
+            .map(|(index, unit)| (index, &*unit.entry))
             .collect();
         if of_kind.is_empty() {
             continue;

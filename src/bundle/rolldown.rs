@@ -30,9 +30,10 @@ use string_wizard::{Hires, MagicString, SourceMapOptions};
 use super::assets::{self, Rules};
 use super::client;
 use super::edits::{self, Edit};
-use super::graph::{Edge, Graph, How, Ways, file_of};
+use super::graph::{Edge, Graph, How, Ways, file_of, made_of};
 use super::inputs::{EXTENSIONS, Recorder, alias_fields, main_fields, tsconfig};
 use super::interop::Interop;
+use super::metadata;
 use super::reach;
 use super::suggest;
 use super::virtuals::{self, Virtual, node_builtin};
@@ -219,7 +220,7 @@ impl Setting {
             .as_ref()
             .map(|handle| {
                 let infos = handle.plugin_driver().module_infos.iter();
-                infos.map(|info| PathBuf::from(file_of(shown_id(&info.value().id)))).collect()
+                infos.map(|info| PathBuf::from(made_of(shown_id(&info.value().id)))).collect()
             })
             .unwrap_or_default();
         let _ = bundler.close().await;
@@ -408,7 +409,7 @@ fn specifier_of(kind: Runtime, file: &str) -> String {
 
 /// What a chunk was made of, and the chunks that it loads.
 fn origin_of(kind: Runtime, chunk: &OutputChunk) -> Origin {
-    let files = chunk.modules.keys.iter().map(|id| PathBuf::from(file_of(shown_id(id.as_str()))));
+    let files = chunk.modules.keys.iter().map(|id| PathBuf::from(made_of(shown_id(id.as_str()))));
     let imports = chunk.imports.iter().chain(&chunk.dynamic_imports);
     Origin {
         files: files.filter(|path| path.is_absolute()).collect(),
@@ -682,6 +683,9 @@ impl HostModules {
         if args.specifier.starts_with("edgehost:") {
             return Ok(Some(external(args.specifier.to_owned())));
         }
+        if args.specifier == metadata::ANSWERS || metadata::is_entry(args.specifier) {
+            return Ok(Some(HookResolveIdOutput::from_id(args.specifier.to_owned())));
+        }
         if args.specifier == client::MAKER {
             return Ok(Some(HookResolveIdOutput::from_id(args.specifier.to_owned())));
         }
@@ -882,7 +886,14 @@ impl Plugin for HostModules {
                 ..HookLoadOutput::default()
             }));
         }
-        let code = if let Some(path) = client::file_of(id) {
+        let code = if id == metadata::ANSWERS {
+            Some(metadata::ANSWERS_CODE.to_owned())
+        } else if let Some(module) = metadata::Module::of(id) {
+            if let Some(path) = metadata::held_file(id) {
+                self.recorder.made_of(Path::new(path));
+            }
+            Some(module.code(&self.shown(Some(module.path)))?)
+        } else if let Some(path) = client::file_of(id) {
             self.recorder.made_of(path);
             let source = std::fs::read_to_string(path)?;
             let source_type = SourceType::from_path(path).unwrap_or_else(|_| SourceType::unambiguous());

@@ -34,7 +34,7 @@ use crate::bundle::{BundleError, Changes, Problem, Workshop};
 use crate::error::Error;
 use crate::front::{Asked, Failed, Pages};
 use crate::host::{App, Deployed, EdgeHost, HostBuilder, Progress};
-use crate::project::Environment;
+use crate::project::{Environment, is_metadata_file};
 use crate::telemetry::Observer;
 use crate::version::Version;
 
@@ -351,6 +351,7 @@ fn matters(root: &Path, watcher: &Watcher, change: &Change, has_errors: bool) ->
     match is_folder {
         true => has_come || is_gone,
         false if is_of_structure(&name) => true,
+        false if is_metadata_file(&name) => has_come || is_gone,
         false if is_module(&name) => has_come || is_gone || has_errors,
         // What an import looked for in vain may be any file.
         false => has_errors && (has_come || is_gone) && !is_temporary(&name),

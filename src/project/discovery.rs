@@ -4,11 +4,13 @@
 //! other than for their segment configuration.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
 use super::ProjectError;
+use super::metadata::{Found, MetadataFile};
 use super::routes::{Route, ordered};
 use super::segment::SegmentConfig;
 
@@ -29,19 +31,6 @@ const PAGES: [&str; 10] = [
     "unauthorized",
 ];
 
-/// Metadata files by base name, with the extensions that they may have besides those of
-/// pages, and whether a digit may follow the name.
-const METADATA: [(&str, &[&str], bool); 8] = [
-    ("favicon", &["ico"], false),
-    ("icon", &["ico", "jpg", "jpeg", "png", "svg"], true),
-    ("apple-icon", &["jpg", "jpeg", "png"], true),
-    ("opengraph-image", &["jpg", "jpeg", "png", "gif"], true),
-    ("twitter-image", &["jpg", "jpeg", "png", "gif"], true),
-    ("sitemap", &["xml"], false),
-    ("robots", &["txt"], false),
-    ("manifest", &["json", "webmanifest"], false),
-];
-
 /// What lies beside `app/` in the project or its `src/`, by base name, and what Next.js does with it.
 const BESIDE: [(&str, &str); 1] = [("instrumentation", "it does not run")];
 
@@ -60,7 +49,7 @@ pub(super) fn extensions_of(listed: Option<&[String]>) -> Vec<String> {
 pub(super) struct IgnoredFiles {
     /// How many pages, layouts and the like there are.
     pub pages: usize,
-    /// Metadata files: `sitemap.ts`, `favicon.ico` and their like.
+    /// Metadata files that count only directly in `app/`, and are elsewhere.
     pub metadata: Vec<PathBuf>,
     /// `middleware` and `proxy` files that are not beside the app directory.
     pub middleware: Vec<PathBuf>,
@@ -102,7 +91,7 @@ pub(super) fn discover(
     let is_page_extension = |extension: &str| extensions.iter().any(|known| known == extension);
     let mut ignored = IgnoredFiles::default();
     let mut problems = Vec::new();
-    let mut routes: BTreeMap<String, PathBuf> = BTreeMap::new();
+    let mut routes: BTreeMap<String, Found> = BTreeMap::new();
     let mut pages: BTreeMap<String, PathBuf> = BTreeMap::new();
 
     let walk = WalkDir::new(app_dir)
@@ -134,9 +123,18 @@ pub(super) fn discover(
             continue;
         };
         if stem != "route" {
-            if is_metadata(&stem, &extension, &extensions) {
-                ignored.metadata.push(path.to_owned());
-            } else if is_page_extension(&extension) {
+            let is_code = is_page_extension(&extension);
+            if let Some(metadata) = MetadataFile::named(&stem, &extension, is_code) {
+                if is_intercepting(relative) {
+                    ignored.intercepting.push(path.to_owned());
+                } else if metadata.is_in_place(relative) {
+                    let (pattern, how, segment) = metadata.read(root, path, relative);
+                    let found = Found { file: path.to_owned(), metadata: Some((how, segment)) };
+                    problems.extend(put(&mut routes, pattern, found, root));
+                } else {
+                    ignored.metadata.push(path.to_owned());
+                }
+            } else if is_code {
                 if PAGES.contains(&stem.as_str()) {
                     ignored.pages += 1;
                     if stem == "page" {
@@ -154,20 +152,12 @@ pub(super) fn discover(
             }
             continue;
         }
-        if relative.components().any(|part| is_interception(&part.as_os_str().to_string_lossy())) {
+        if is_intercepting(relative) {
             ignored.intercepting.push(path.to_owned());
             continue;
         }
-        let pattern = pathname(relative);
-        if let Some(other) = routes.get(&pattern) {
-            problems.push(format!(
-                "You cannot have two parallel pages that resolve to the same path. Please check {} and {}.",
-                show(root, other),
-                show(root, path),
-            ));
-        } else {
-            routes.insert(pattern, path.to_owned());
-        }
+        let found = Found { file: path.to_owned(), metadata: None };
+        problems.extend(put(&mut routes, pathname(relative), found, root));
     }
 
     for (pattern, page) in &pages {
@@ -175,7 +165,7 @@ pub(super) fn discover(
             let base = pattern.trim_end_matches('/');
             problems.push(format!(
                 "Conflicting route and page at {pattern}: route at {base}/route and page at {base}/page ({} and {})",
-                show(root, route),
+                show(root, &route.file),
                 show(root, page),
             ));
         }
@@ -183,14 +173,18 @@ pub(super) fn discover(
 
     beside(root, app_dir, &extensions, &mut ignored);
 
-    if routes.is_empty() && problems.is_empty() {
+    // Who wants no more than an icon served has named the wrong folder.
+    if !routes.values().any(Found::is_code) && problems.is_empty() {
         return Err(ProjectError::NoRoutes {
             app: app_dir.to_owned(),
             hints: super::hints::misnamed(root, &ignored),
         });
     }
-    let found = routes.into_iter().map(|(pattern, file)| {
+    let found = routes.into_iter().map(|(pattern, Found { file, metadata })| {
         let shown = show(root, &file);
+        if let Some((metadata, segment)) = metadata {
+            return Route { metadata: Some(metadata), ..Route::new(pattern, file, shown, segment) };
+        }
         let segment = match std::fs::read_to_string(&file) {
             Ok(source) => SegmentConfig::read(&source, &file, &shown, &pattern),
             Err(error) => {
@@ -246,15 +240,15 @@ fn beside(root: &Path, app_dir: &Path, extensions: &[String], ignored: &mut Igno
     }
 }
 
-fn is_metadata(stem: &str, extension: &str, extensions: &[String]) -> bool {
-    METADATA.iter().any(|(name, own, numbered)| {
-        let rest = stem.strip_prefix(name);
-        let is_name = rest.is_some_and(|rest| {
-            rest.is_empty()
-                || (*numbered && rest.len() == 1 && rest.bytes().all(|byte| byte.is_ascii_digit()))
-        });
-        is_name && (own.contains(&extension) || extensions.iter().any(|known| known == extension))
-    })
+/// Puts a file into the table; says what is wrong if there is one already.
+fn put(routes: &mut BTreeMap<String, Found>, pattern: String, found: Found, root: &Path) -> Option<String> {
+    match routes.entry(pattern) {
+        Entry::Vacant(place) => {
+            place.insert(found);
+            None
+        }
+        Entry::Occupied(other) => Some(other.get().conflict(&found, other.key(), root)),
+    }
 }
 
 /// A file that was probably meant to be a route: its name is nearly right, or it lies
@@ -306,13 +300,18 @@ fn split_name(name: &str) -> Option<(String, String)> {
     Some((stem.to_owned(), extension.to_owned()))
 }
 
+/// Whether a file lies below an interception marker.
+fn is_intercepting(relative: &Path) -> bool {
+    relative.components().any(|part| is_interception(&part.as_os_str().to_string_lossy()))
+}
+
 /// Interception markers: `(.)x`, `(..)x`, `(..)(..)x`, `(...)x`.
 fn is_interception(segment: &str) -> bool {
     ["(.)", "(..)", "(...)"].iter().any(|marker| segment.starts_with(marker))
 }
 
 /// The pathname that a file below the app directory serves, such as `/shop/[id]`.
-fn pathname(relative: &Path) -> String {
+pub(super) fn pathname(relative: &Path) -> String {
     let folders = relative.parent().unwrap_or(Path::new(""));
     let mut pattern = String::new();
     for folder in folders.components() {

@@ -83,9 +83,8 @@ impl Project {
         }
         if !metadata.is_empty() {
             let files: Vec<String> = metadata.iter().map(|path| show(path)).collect();
-            let (are, files_are) =
-                if files.len() == 1 { ("is", "a metadata file") } else { ("are", "metadata files") };
-            hints.push(format!("{} {are} not served: {files_are} of Next.js.", all_of(&files)));
+            let (are, counts) = if files.len() == 1 { ("is", "it counts") } else { ("are", "they count") };
+            hints.push(format!("{} {are} not served: {counts} only directly in `app/`.", all_of(&files)));
         }
         if *pages > 0 {
             let (files, are) = if *pages == 1 { ("file", "is") } else { ("files", "are") };

@@ -4,7 +4,7 @@
 //! read segment configuration and `.env` files.
 //! Key types: [`Project`], [`RouteTable`], [`Environment`].
 //! Where to look: `discovery` walks, `routes` orders and matches, `segment`
-//! reads exported constants, `middleware` what runs before routes, `next_config` holds what `next.config` sets, `file_rules` reads
+//! reads exported constants, `middleware` what runs before routes, `metadata` which metadata files are served where, `next_config` holds what `next.config` sets, `file_rules` reads
 //! what it says of files that are no code, `env` reads `.env` files, `hints` says what Next.js
 //! would do with all that and edgehost does not, `next` finds out the version of Next.js.
 //! Never: JavaScript is not run here, nothing is written, nothing is awaited.
@@ -13,6 +13,7 @@ mod discovery;
 mod env;
 mod file_rules;
 mod hints;
+mod metadata;
 mod middleware;
 mod next;
 mod next_config;
@@ -23,6 +24,9 @@ use std::path::{Path, PathBuf};
 
 pub use env::Environment;
 pub(crate) use file_rules::{Condition, FileKind, FileRule, FileRules, Pattern};
+#[cfg(feature = "dev")]
+pub(crate) use metadata::is_metadata_file;
+pub(crate) use metadata::{Form, Metadata};
 pub(crate) use middleware::Middleware;
 pub(crate) use next_config::{Evaluated, NextConfig};
 pub(crate) use routes::{Capture, Match, Method, MethodSet, Params, Route, RouteTable, param_names};
@@ -40,6 +44,9 @@ pub(crate) struct Project {
     /// Whether it is on a Next.js before 15, where `params`, `cookies()` and their like
     /// are no promises.
     pub sync_params: bool,
+    /// Whether it is on a Next.js before 16, which hands `params` and `id` to images and sitemaps
+    /// as they are.
+    pub sync_metadata: bool,
     /// Whether it is on a Next.js that takes an import of a name that is not exported for an
     /// error, not for a warning.
     pub strict_exports: bool,
@@ -119,6 +126,7 @@ impl Project {
         let middleware = middleware::find(&root, beside, &extensions).map_err(ProjectError::Middleware)?;
         let environment = env::load(Some(&root), real_env)?;
         let sync_params = next::is_synchronous(&root);
+        let sync_metadata = next::is_synchronous_in_metadata(&root);
         let strict_exports = next::is_strict(&root);
         let file_rules = FileRules::of_project(&root);
         Ok(Self {
@@ -126,6 +134,7 @@ impl Project {
             routes,
             environment,
             sync_params,
+            sync_metadata,
             strict_exports,
             ignored,
             file_rules,

@@ -13,12 +13,21 @@ const PROMISES: u64 = 15;
 /// not exported for an error. webpack warns.
 const TURBOPACK: u64 = 16;
 
+/// The first version that hands `params` and `id` to the code of images and sitemaps as promises.
+const METADATA_PROMISES: u64 = 16;
+
 /// Where a `package.json` names what a project needs.
 const LISTS: [&str; 4] = ["dependencies", "devDependencies", "peerDependencies", "optionalDependencies"];
 
 /// Whether the project is on a Next.js that hands them out as they are.
 pub(super) fn is_synchronous(root: &Path) -> bool {
     is_older(root, PROMISES) == Some(true)
+}
+
+/// Whether the project is on a Next.js that hands `params` and `id` to the code of images and
+/// sitemaps as they are.
+pub(super) fn is_synchronous_in_metadata(root: &Path) -> bool {
+    is_older(root, METADATA_PROMISES) == Some(true)
 }
 
 /// Whether the project is on a Next.js that takes such an import for an error.

@@ -13,6 +13,7 @@ use edgehost_ext::message::ParamValue;
 use percent_encoding::{AsciiSet, CONTROLS, percent_decode_str, utf8_percent_encode};
 use rustc_hash::FxHashMap;
 
+use super::metadata::Metadata;
 use super::segment::SegmentConfig;
 
 /// What the WHATWG URL parser percent-encodes in a path (URL standard, "path percent-encode set").
@@ -118,6 +119,8 @@ pub(crate) struct Route {
     pub shown: String,
     /// Exported constants that configure the route.
     pub segment: SegmentConfig,
+    /// How it is served, if it is a metadata file.
+    pub metadata: Option<Metadata>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -178,7 +181,7 @@ pub(crate) enum Capture {
 
 impl Route {
     pub(super) fn new(pattern: String, file: PathBuf, shown: String, segment: SegmentConfig) -> Self {
-        Self { pattern, file, shown, segment }
+        Self { pattern, file, shown, segment, metadata: None }
     }
 
     /// Its parameters, in the order of the pattern.

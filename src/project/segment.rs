@@ -189,12 +189,41 @@ impl SegmentConfig {
     /// Reads the configuration of one route file. A file with syntax errors yields the
     /// defaults: the bundler reports the errors with their places.
     pub(super) fn read(source: &str, file: &Path, shown: &str, pattern: &str) -> Self {
+        let (mut config, exports) = Self::of(source, file, shown, pattern);
+        if let Some(exports) = exports {
+            config.hint_at_exports(&exports, shown);
+        }
+        config
+    }
+
+    /// Reads the configuration of a metadata file that is code, and the names that it exports.
+    pub(super) fn read_metadata(file: &Path, shown: &str, pattern: &str) -> (Self, Vec<String>) {
+        let source = match std::fs::read_to_string(file) {
+            Ok(source) => source,
+            Err(error) => {
+                let problems = vec![format!("The metadata file {shown} cannot be read: {error}")];
+                return (Self { problems, ..Self::default() }, Vec::new());
+            }
+        };
+        let (mut config, exports) = Self::of(&source, file, shown, pattern);
+        let exports = exports.unwrap_or_default();
+        // What a CommonJS module exports is known once it has run.
+        if !exports.names.is_empty() && !exports.has("default") {
+            config.problems.push(format!(
+                "Default export is missing in {shown}: it has to be a function that returns what is served."
+            ));
+        }
+        (config, exports.names.into_iter().map(|(name, _)| name).collect())
+    }
+
+    /// The configuration of a file, and what it exports if it can be parsed.
+    fn of(source: &str, file: &Path, shown: &str, pattern: &str) -> (Self, Option<Exports>) {
         let allocator = Allocator::default();
         let source_type = SourceType::from_path(file).unwrap_or_default();
         let parsed = Parser::new(&allocator, source, source_type).parse();
         let mut config = Self::default();
         if parsed.panicked {
-            return config;
+            return (config, None);
         }
         let exports = Exports::of(&parsed.program);
         for statement in &parsed.program.body {
@@ -220,8 +249,7 @@ impl SegmentConfig {
                 _ => {}
             }
         }
-        config.hint_at_exports(&exports, shown);
-        config
+        (config, Some(exports))
     }
 
     fn accept(&mut self, name: &str, value: &Literal, pattern: &str, shown: &str) {

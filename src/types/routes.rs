@@ -21,7 +21,7 @@ pub(super) fn contexts(project: &Project) -> String {
   interface Routes {{
 "
     );
-    for route in &project.routes {
+    for route in project.routes.iter().filter(|route| route.metadata.is_none()) {
         let params: Vec<String> = route.captures().map(|(name, capture)| member(&name, capture)).collect();
         let params = if params.is_empty() { "{}".to_owned() } else { format!("{{ {} }}", params.join("; ")) };
         let _ = writeln!(
@@ -77,7 +77,8 @@ export type Routes = [
     let typed = |file: &std::path::Path| {
         file.extension().is_some_and(|extension| extension == "ts" || (extension == "tsx" && reads_jsx))
     };
-    for route in project.routes.iter().filter(|route| typed(&route.file) && !route.segment.only_default) {
+    let handlers = project.routes.iter().filter(|route| route.metadata.is_none());
+    for route in handlers.filter(|route| typed(&route.file) && !route.segment.only_default) {
         let file = relative(&project.root.join(super::FOLDER), &route.file).with_extension("js");
         let (pattern, file) = (quoted(&route.pattern), quoted(&file.display().to_string()));
         let _ = writeln!(text, "  Fits<{pattern}, typeof import({file})>,");

@@ -143,6 +143,23 @@ fn routes_come_and_go() {
 }
 
 #[test]
+fn metadata_files_come_and_go() {
+    let dev = dev(project().file("app/a/route.ts", says("a")).file("app/icon.svg", "<svg/>"));
+    dev.becomes("/icon.svg", "<svg/>");
+    dev.write("app/icon.svg", "<svg id='2'/>");
+    dev.becomes("/icon.svg", "<svg id='2'/>");
+    dev.write("app/a/sitemap.xml", "<urlset/>");
+    dev.becomes("/a/sitemap.xml", "<urlset/>");
+    dev.write("app/robots.ts", "export default () => ({ rules: {} })\n");
+    dev.becomes("/robots.txt", "User-Agent: *\n");
+    dev.write("app/robots.ts", "export default () => ({ rules: { userAgent: 'b' } })\n");
+    dev.becomes("/robots.txt", "User-Agent: b\n");
+    dev.remove("app/a/sitemap.xml");
+    dev.until("/a/sitemap.xml", "", "NOT_FOUND");
+    dev.becomes("/a", "a");
+}
+
+#[test]
 fn settings_change() {
     let env = "export const GET = () => new Response(`${process.env.COLOUR} ${process.env.NODE_ENV}`)\n";
     let import = "import { text } from '@/text'\nexport const GET = () => new Response(text)\n";

@@ -43,6 +43,8 @@ async fn what_is_not_supported_is_said_once_with_its_places() {
         .file("app/sitemap.ts", "export default () => [];")
         .file("app/robots.txt", "")
         .file("app/blog/opengraph-image2.tsx", "export default () => null;")
+        .file("app/blog/robots.txt", "")
+        .file("app/blog/manifest.ts", "export default () => ({});")
         .file("app/favicon.ico", "")
         .file("app/sitemap.test.ts", "")
         .file("app/page.tsx", "export default () => null;")
@@ -59,11 +61,10 @@ async fn what_is_not_supported_is_said_once_with_its_places() {
     assert!(cache.contains("(also in lib/helped.ts)") && cache.contains("lib/cached.ts:1:10"), "{cache}");
     let directive = once(&said, "'use cache' caches nothing");
     assert!(directive.contains("lib/helped.ts:3:3"), "{directive}");
-    let metadata = once(&said, "metadata files of Next.js");
-    for file in ["app/sitemap.ts", "app/robots.txt", "app/blog/opengraph-image2.tsx", "app/favicon.ico"] {
-        assert!(metadata.contains(file), "{file}: {metadata}");
-    }
-    assert!(!metadata.contains("sitemap.test.ts"), "{metadata}");
+    once(
+        &said,
+        "app/blog/manifest.ts and app/blog/robots.txt are not served: they count only directly in `app/`",
+    );
     once(&said, "2 files of pages");
     once(&said, "`i18n` and `output: 'export'` of next.config.ts have no effect");
     once(&said, "vercel.json is not read: `crons` has no effect");

@@ -27,6 +27,7 @@ mod limits;
 mod loading;
 mod log;
 mod memory;
+mod metadata;
 mod methods;
 mod middleware;
 mod module_kinds;
