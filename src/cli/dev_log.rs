@@ -201,6 +201,9 @@ fn request(ended: &RequestEnded<'_>) -> String {
         ended.status,
         millis(ended.took)
     );
+    if !ended.cpu.is_zero() {
+        let _ = write!(line, " {DIM}(cpu {}){DIM:#}", millis(ended.cpu));
+    }
     if ended.aborted {
         let _ = write!(line, " {YELLOW}aborted{YELLOW:#}");
     }

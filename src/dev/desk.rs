@@ -68,8 +68,10 @@ pub(super) struct Failure {
 #[derive(Debug, Clone, Default)]
 struct Samples {
     took: VecDeque<Duration>,
+    cpu: VecDeque<Duration>,
     count: u64,
     status: u16,
+    memory: u64,
 }
 
 /// How the last requests to a route went.
@@ -79,26 +81,42 @@ pub(super) struct Record {
     pub(super) status: u16,
     pub(super) median: Duration,
     pub(super) p99: Duration,
+    /// The median of CPU times.
+    pub(super) cpu: Duration,
+    /// What the isolate held after the last one, in bytes; 0 where that was not measured.
+    pub(super) memory: u64,
 }
 
 impl Samples {
     fn add(&mut self, ended: &RequestEnded<'_>) {
-        if self.took.len() >= SAMPLES {
-            self.took.pop_front();
+        for (times, time) in [(&mut self.took, ended.took), (&mut self.cpu, ended.cpu)] {
+            if times.len() >= SAMPLES {
+                times.pop_front();
+            }
+            times.push_back(time);
         }
-        self.took.push_back(ended.took);
         self.count += 1;
         self.status = ended.status;
+        if ended.memory > 0 {
+            self.memory = ended.memory;
+        }
     }
 
     fn record(&self) -> Record {
-        let mut took: Vec<Duration> = self.took.iter().copied().collect();
-        took.sort_unstable();
-        let at = |part: usize| {
-            let index = (took.len() * part).div_ceil(100).saturating_sub(1);
-            took.get(index).copied().unwrap_or_default()
+        let at = |times: &VecDeque<Duration>, part: usize| {
+            let mut times: Vec<Duration> = times.iter().copied().collect();
+            times.sort_unstable();
+            let index = (times.len() * part).div_ceil(100).saturating_sub(1);
+            times.get(index).copied().unwrap_or_default()
         };
-        Record { count: self.count, status: self.status, median: at(50), p99: at(99) }
+        Record {
+            count: self.count,
+            status: self.status,
+            median: at(&self.took, 50),
+            p99: at(&self.took, 99),
+            cpu: at(&self.cpu, 50),
+            memory: self.memory,
+        }
     }
 }
 

@@ -257,7 +257,7 @@ impl<'a> Page<'a> {
         if let Some(failure) = self.desk.failure() {
             self.banner(&failure);
         }
-        self.tags("<div class=\"table\"><table><thead><tr><th>Route</th><th>Methods</th><th class=\"wide\">File</th><th class=\"number wide\">Requests</th><th class=\"number\">Last</th><th class=\"number\">Median</th><th class=\"number\">p99</th></tr></thead><tbody>");
+        self.tags("<div class=\"table\"><table><thead><tr><th>Route</th><th>Methods</th><th class=\"wide\">File</th><th class=\"number wide\">Requests</th><th class=\"number\">Last</th><th class=\"number\">Median</th><th class=\"number\">p99</th><th class=\"number wide\">CPU</th><th class=\"number wide\">Memory</th></tr></thead><tbody>");
         for route in &version.routes {
             self.tags("<tr><td class=\"route\">");
             self.link(route);
@@ -274,21 +274,25 @@ impl<'a> Page<'a> {
             match self.desk.record_of(&route.pattern) {
                 Some(record) => {
                     let class = if record.status < 400 { "good" } else { "bad" };
-                    let (median, p99) = (short(record.median), short(record.p99));
+                    let (median, p99, cpu) = (short(record.median), short(record.p99), short(record.cpu));
+                    let memory = match record.memory {
+                        0 => String::new(),
+                        bytes => format!("{} MiB", bytes.div_ceil(1 << 20)),
+                    };
                     let _ = write!(
                         self.html,
-                        "<td class=\"number soft wide\">{}</td><td class=\"number {class}\">{}</td><td class=\"number\">{median}</td><td class=\"number\">{p99}</td></tr>",
+                        "<td class=\"number soft wide\">{}</td><td class=\"number {class}\">{}</td><td class=\"number\">{median}</td><td class=\"number\">{p99}</td><td class=\"number wide\">{cpu}</td><td class=\"number wide\">{memory}</td></tr>",
                         record.count, record.status,
                     );
                 }
                 None => {
-                    self.tags("<td class=\"number soft wide\">0</td><td></td><td></td><td></td></tr>");
+                    self.tags("<td class=\"number soft wide\">0</td><td></td><td></td><td></td><td class=\"wide\"></td><td class=\"wide\"></td></tr>");
                 }
             }
         }
         self.tags("</tbody></table></div>");
         self.foot(&[
-            "Times are of the last 128 requests to a route.",
+            "Times are of the last 128 requests to a route, CPU time is their median. Memory is that of its isolate.",
             "This page is there until a route claims /.",
         ]);
     }

@@ -145,12 +145,11 @@ impl Isolate {
             if let Some(stream) = &exchange.stream {
                 stream.end(StreamEnd::Broken);
             }
-            if exchange.result.is_none() {
-                let failure = if Some(handle) == verdict.culprit || for_all {
-                    Failure::Exceeded
-                } else {
-                    Failure::Reset
-                };
+            let is_to_blame = Some(handle) == verdict.culprit;
+            // What it threw because it was to end is not what went wrong.
+            let threw = matches!(exchange.result, Some(Err(Failure::Handler)));
+            if exchange.result.is_none() || (is_to_blame && threw) {
+                let failure = if is_to_blame || for_all { Failure::Exceeded } else { Failure::Reset };
                 exchange.result = Some(Err(failure));
             }
             if let Some(waiter) = exchange.waiter.take() {

@@ -428,6 +428,9 @@ fn the_index_lists_the_routes_and_how_they_do() {
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("/items/[id]"), "{page}");
     assert!(page.contains("app/items/[id]/route.ts") && page.contains("class=\"number good\">200"), "{page}");
     assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
+    let row = page.split("/items/[id]").nth(1).unwrap_or_default();
+    let row = row.split("</tr>").next().unwrap_or_default();
+    assert_eq!(row.matches(" ms</td>").count(), 3, "median, p99 and CPU time: {row}");
     assert_eq!(status(&dev.get("/")), ("404", "NOT_FOUND"));
     let near = dev.ask("/item/1", HTML);
     assert!(near.starts_with("HTTP/1.1 404 ") && near.contains("/items/[id]"), "{near}");
@@ -504,6 +507,7 @@ fn lines_tell_requests_and_count_what_comes_again() {
     dev.told("3 times more: /a careful");
     let log = dev.served.log();
     assert_eq!(log.matches("/a hello\n").count(), 4, "{log}");
+    assert_eq!(log.matches(" ms (cpu ").count(), 4, "{log}");
     assert!(!log.contains('\u{1b}'), "no colours in a pipe: {log}");
 }
 

@@ -454,6 +454,9 @@ mod tests {
         let peers = Peer::from_npm();
         for row in rows::all() {
             assert!(Peer::bare().plays(&row), "{}", row.key);
+            if row.app == App::Ten {
+                continue;
+            }
             let count = peers.iter().filter(|peer| peer.plays(&row)).count();
             assert!(count >= 2, "{}: {count}", row.key);
         }
