@@ -336,6 +336,8 @@ function respondInFull(scope, response) {
         }
         continue;
       }
+      // What another server says to a host of its own.
+      if (scope.route.role === FORWARD && kind >= OF_NEXT) continue;
       if (kind === OF_NEXT) {
         throw new Error(
           "NextResponse.next() was used in a app route handler, this is not supported. See here for more info: https://nextjs.org/docs/messages/next-response-next-in-app-route-handler",

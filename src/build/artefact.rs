@@ -235,7 +235,7 @@ impl Artefact {
                 let unpacked = folder_for(&contents).map_err(|error| {
                     let folder = std::env::temp_dir();
                     let problem = format!(
-                        "has files that code reads, and cannot unpack them in {}: {error}; set TMPDIR, or serve a build in a folder",
+                        "has files that code or clients read, which cannot be unpacked in {}: {error}; set TMPDIR to a folder that can be written, or serve a build in a folder",
                         folder.display()
                     );
                     Refused::new(container.shown(FILES), problem)

@@ -19,6 +19,9 @@ const CYAN: Style = AnsiColor::Cyan.on_default();
 const YELLOW: Style = AnsiColor::Yellow.on_default();
 const RED: Style = AnsiColor::Red.on_default().bold();
 
+/// Widest column of a table.
+const WIDEST: usize = 200;
+
 /// Longest wait for outputs that do not move, when the program ends.
 const PATIENCE: Duration = Duration::from_secs(1);
 
@@ -258,7 +261,8 @@ fn table(routes: &[RouteSummary]) -> String {
     let duration =
         |route: &RouteSummary| route.max_duration.map_or("-".to_owned(), |limit| format!("{limit:?}"));
     let width = |header: &str, cell: &dyn Fn(&RouteSummary) -> usize| {
-        routes.iter().map(cell).chain([header.len()]).max().unwrap_or_default()
+        // A build may say anything of its routes, and formatting takes no width beyond 65,535.
+        routes.iter().map(cell).chain([header.len()]).max().unwrap_or_default().min(WIDEST)
     };
     let patterns = width("ROUTE", &|route| route.pattern.chars().count());
     let verbs = width("METHODS", &|route| methods(route).len());

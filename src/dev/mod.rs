@@ -350,6 +350,8 @@ fn matters(root: &Path, watcher: &Watcher, change: &Change, has_errors: bool) ->
     }
     match is_folder {
         true => has_come || is_gone,
+        // Which files there are is known of a version; what is in them is not.
+        false if inside.starts_with("public") => (has_come || is_gone) && !is_temporary(&name),
         false if is_of_structure(&name) => true,
         false if is_metadata_file(&name) => has_come || is_gone,
         false if is_module(&name) => has_come || is_gone || has_errors,
@@ -628,7 +630,11 @@ fn explain(failed: &Failed<'_>, _version: &Version) -> Option<String> {
     let route = failed.route?;
     match failed.status {
         StatusCode::METHOD_NOT_ALLOWED => {
-            Some(format!("{} exports no such method: it has {}", route.file, route.methods().allow()))
+            let methods = route.methods();
+            let exported = crate::project::Method::ALL.into_iter().filter(|method| methods.contains(*method));
+            let exported: Vec<&str> = exported.map(crate::project::Method::name).collect();
+            let exported = if exported.is_empty() { "none".to_owned() } else { exported.join(", ") };
+            Some(format!("{} exports no such method: it exports {exported}", route.file))
         }
         _ => None,
     }

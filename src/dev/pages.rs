@@ -10,6 +10,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::desk::{Desk, Failure};
 use super::report::{Frame, Snippet, Thrown, snippet};
+use crate::build::Role;
 use crate::bundle::Problem;
 use crate::front::Asked;
 use crate::project::Method;
@@ -250,7 +251,8 @@ impl<'a> Page<'a> {
 
     /// The routes of a version, and how they do.
     pub(super) fn index(&mut self, version: &Version) {
-        let count = version.routes.len();
+        let shown = || version.routes.iter().filter(|route| route.role == Role::Handler);
+        let count = shown().count();
         let routes = if count == 1 { "1 route".to_owned() } else { format!("{count} routes") };
         self.head("edgehost dev", false, &[env!("CARGO_PKG_VERSION"), &routes]);
         self.title(&version.root.file_name().unwrap_or_default().to_string_lossy());
@@ -258,7 +260,7 @@ impl<'a> Page<'a> {
             self.banner(&failure);
         }
         self.tags("<div class=\"table\"><table><thead><tr><th>Route</th><th>Methods</th><th class=\"wide\">File</th><th class=\"number wide\">Requests</th><th class=\"number\">Last</th><th class=\"number\">Median</th><th class=\"number\">p99</th><th class=\"number wide\">CPU</th><th class=\"number wide\">Memory</th></tr></thead><tbody>");
-        for route in &version.routes {
+        for route in shown() {
             self.tags("<tr><td class=\"route\">");
             self.link(route);
             let methods: Vec<&str> = Method::ALL
@@ -312,8 +314,13 @@ fn short(time: Duration) -> String {
 pub(super) fn near<'v>(version: &'v Version, path: &str) -> Vec<&'v ServedRoute> {
     const ALIKE: f64 = 0.72;
     let likeness = |route: &'v ServedRoute| (strsim::jaro_winkler(&route.pattern, path), route);
-    let mut near: Vec<(f64, &ServedRoute)> =
-        version.routes.iter().map(likeness).filter(|(likeness, _)| *likeness > ALIKE).collect();
+    let mut near: Vec<(f64, &ServedRoute)> = version
+        .routes
+        .iter()
+        .filter(|route| route.role == Role::Handler)
+        .map(likeness)
+        .filter(|(likeness, _)| *likeness > ALIKE)
+        .collect();
     near.sort_by(|(one, _), (other, _)| other.total_cmp(one));
     near.into_iter().take(MOST_NEAR).map(|(_, route)| route).collect()
 }

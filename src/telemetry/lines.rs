@@ -490,7 +490,8 @@ mod tests {
         let expected = serde_json::json!({
             "timestamp": "2026-11-28T08:12:19.123Z", "level": "INFO", "target": "edgehost::access",
             "message": "GET /items/2 200", "method": "GET", "path": "/items/2", "route": "/items/[id]",
-            "status": 200, "ms": 2.6, "bytes": 5, "aborted": false, "client": "127.0.0.1",
+            "status": 200, "ms": 2.6, "cpu_ms": 0.4, "memory": 7_340_032, "bytes": 5, "received": 9,
+            "aborted": false, "client": "127.0.0.1",
             "request": id.to_string(), "x_request_id": "abc-1", "user_agent": "curl \"8\"\n",
         });
         assert_eq!(line, expected);

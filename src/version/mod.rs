@@ -254,7 +254,7 @@ impl Version {
             other.chunks.get(specifier).is_some_and(is_same)
         };
         self.fingerprint == other.fingerprint
-            && self.public == other.public
+            && self.public.is_same(&other.public)
             && self.chunks.len() == other.chunks.len()
             && self.chunks.iter().all(is_there)
     }

@@ -47,8 +47,10 @@ impl Coding {
 }
 
 /// The files of a project.
-#[derive(Debug, Default, PartialEq, Eq)]
+#[derive(Debug, Default)]
 pub(crate) struct PublicFiles {
+    /// The project.
+    root: PathBuf,
     /// Where they are, by the path of their URL, decoded.
     files: HashMap<String, PathBuf>,
 }
@@ -69,15 +71,34 @@ impl PublicFiles {
             let Some(name) = entry.path().strip_prefix(&folder).ok().and_then(Path::to_str) else {
                 continue;
             };
-            // What is opened has no link on the way.
+            // What is opened has no link on the way, and what is hidden stays so.
+            let is_hidden = |place: &Path| {
+                let parts = place.strip_prefix(&inside).unwrap_or(place).iter();
+                parts
+                    .map(|part| part.to_string_lossy())
+                    .any(|part| part.starts_with('.') && part != WELL_KNOWN)
+            };
             match entry.path().canonicalize() {
-                Ok(place) if place.starts_with(&inside) => {
+                Ok(place) if place.starts_with(&inside) && !is_hidden(&place) => {
                     files.insert(format!("/{name}"), place);
                 }
-                _ => tracing::warn!(file = name, "a link out of the project is not served from public/"),
+                _ => tracing::warn!(
+                    file = name,
+                    "a link out of the project, or to what is hidden, is not served from public/"
+                ),
             }
         }
-        Self { files }
+        Self { root: inside, files }
+    }
+
+    /// Whether others have the same names and lie at the same places of their projects.
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
+        let within = |root: &Path, place: &Path| place.strip_prefix(root).ok().map(Path::to_owned);
+        let is_there = |(name, place): (&String, &PathBuf)| {
+            let place = within(&self.root, place);
+            other.files.get(name).is_some_and(|found| within(&other.root, found) == place)
+        };
+        self.files.len() == other.files.len() && self.files.iter().all(is_there)
     }
 
     /// Whether there are none.
@@ -135,6 +156,8 @@ mod tests {
         symlink("../shared", public.join("shared")).expect("linked");
         symlink("../../outside.txt", public.join("outside.txt")).expect("linked");
         symlink("nowhere", public.join("dangling.txt")).expect("linked");
+        std::fs::write(root.join(".env"), "SECRET=1").expect("written");
+        symlink("../.env", public.join("env.txt")).expect("linked");
         symlink(".", public.join("circle")).expect("linked");
         let files = PublicFiles::of(&root);
         for (path, name) in [

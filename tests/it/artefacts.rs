@@ -435,6 +435,7 @@ fn builds_are_apps_among_others() {
     let tells = |what: &str| format!("export const GET = () => new Response(`{what} ${{process.env.WHO}}`);");
     let project = project()
         .file("shop/app/route.ts", tells("shop"))
+        .file("shop/public/a.txt", "a")
         .file("shop/edgehost.toml", "name = \"store\"\nhosts = [\"shop.example\"]")
         .file("next/app/route.ts", tells("next"))
         .file("blog/app/route.ts", tells("blog"))

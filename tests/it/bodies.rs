@@ -542,6 +542,7 @@ async fn answers_are_sent_as_they_were_made_or_are_an_error() {
                  case 'latin': return new Response('x', { headers: { 'content-type': 'text/plain; x=\u{e9}' } });
                  case 'many': { const headers = new Headers(); for (let i = 0; i < 40000; i++) headers.append(`x-${i}`, '1'); return new Response('x', { headers }); }
                  case 'turn': return new Response(new ReadableStream({ async pull(c) { c.enqueue('x'); throw new Error('same turn'); } }));
+                 case 'long': return new Response('x', { headers: { a: 'b'.repeat(2e6) } });
                  case 'start': return new Response(new ReadableStream({ start(c) { c.enqueue('x'); queueMicrotask(() => c.error(new Error('same turn'))); } }));
                  case 'proxy': throw new Proxy({}, { get() { throw new Error('trapped'); } });
                  case 'digest': throw { get digest() { throw new Error('digest'); } };
@@ -562,6 +563,7 @@ async fn answers_are_sent_as_they_were_made_or_are_an_error() {
         "control",
         "type",
         "many",
+        "long",
         "turn",
         "start",
         "proxy",
@@ -575,6 +577,7 @@ async fn answers_are_sent_as_they_were_made_or_are_an_error() {
     logged(&["The header \"x-bad\" of the answer cannot be sent"]).await;
     logged(&["The header \"content-type\" of the answer cannot be sent"]).await;
     logged(&["of the answer cannot be sent: there are too many headers"]).await;
+    logged(&["The headers of the answer cannot be sent: they are 20000"]).await;
     assert_eq!(app.get("/forbidden").await.status, 403);
     assert_eq!(app.get("/latin").await.headers["content-type"].as_bytes(), b"text/plain; x=\xe9");
 

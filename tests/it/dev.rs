@@ -428,8 +428,7 @@ fn the_index_lists_the_routes_and_how_they_do() {
     assert!(page.starts_with("HTTP/1.1 200 ") && page.contains("/items/[id]"), "{page}");
     assert!(page.contains("app/items/[id]/route.ts") && page.contains("class=\"number good\">200"), "{page}");
     assert!(page.contains("content-security-policy: default-src 'none'"), "{page}");
-    let row = page.split("/items/[id]").nth(1).unwrap_or_default();
-    let row = row.split("</tr>").next().unwrap_or_default();
+    let row = page.split("</tr>").find(|row| row.contains("app/items/[id]/route.ts")).unwrap_or_default();
     assert_eq!(row.matches(" ms</td>").count(), 3, "median, p99 and CPU time: {row}");
     assert_eq!(status(&dev.get("/")), ("404", "NOT_FOUND"));
     let near = dev.ask("/item/1", HTML);
@@ -492,6 +491,16 @@ fn names_that_others_may_lead_here_are_refused() {
     let open = dev_with(project().file("app/a/route.ts", &route), &["--host", "127.0.0.1"]);
     open.becomes("/a", "mine");
     assert_eq!(status(&ask(&open, "box.example")).0, "200");
+}
+
+#[test]
+fn files_that_come_into_public_are_there() {
+    let dev = dev(project().file("app/a/route.ts", says("a")).file("public/old.txt", "old"));
+    dev.becomes("/old.txt", "old");
+    dev.write("public/new.txt", "new");
+    dev.becomes("/new.txt", "new");
+    dev.remove("public/old.txt");
+    dev.until("/old.txt", "", "HTTP/1.1 404 ");
 }
 
 #[test]

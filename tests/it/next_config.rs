@@ -381,6 +381,26 @@ async fn it_is_run_again_when_something_it_was_made_from_changed() {
 }
 
 #[tokio::test]
+async fn what_another_server_says_to_its_own_host_is_taken_off() {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let at = listener.local_addr().expect("an address");
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = listener.accept().await {
+            let _ = socket.read(&mut [0; 4096]).await;
+            let said = b"HTTP/1.1 200 OK\r\nx-middleware-rewrite: /ok\r\nx-middleware-next: 1\r\nx-kept: 1\r\ncontent-length: 2\r\nconnection: close\r\n\r\nok";
+            let _ = socket.write_all(said).await;
+        }
+    });
+    let rules = format!("{{ rewrites: () => [{{ source: '/there', destination: 'http://{at}/' }}] }}");
+    let app = named(&["here"]).file("next.config.mjs", format!("export default {rules};")).start().await;
+    let answer = app.get("/there").await;
+    answer.is(200, "ok");
+    assert_eq!((answer.header("x-kept"), answer.header("x-middleware-next")), (Some("1"), None));
+    assert_eq!(answer.header("x-middleware-rewrite"), None);
+}
+
+#[tokio::test]
 async fn rewrites_to_other_servers_hand_requests_over() {
     let other = project()
         .file("app/[...path]/route.ts", "const tell = async (req: any, { params }: any) => new Response(JSON.stringify([req.method, (await params).path, req.nextUrl.search, req.headers.get('x-forwarded-host'), req.headers.get('x-own'), await req.text()]), { status: 203, headers: [['x-other', '1'], ['set-cookie', 'a=1'], ['set-cookie', 'b=2']] }); export { tell as GET, tell as POST, tell as DELETE };")

@@ -22,6 +22,10 @@ use crate::message::{
 const CONTENT_TYPE_NONE: u32 = 0;
 const CONTENT_TYPE_TEXT: u32 = 1;
 
+/// Most bytes of an answer's headers: they are kept for clients that do not read, whom only bodies
+/// are reckoned to.
+const MOST_HEADERS: usize = 1024 * 1024;
+
 /// Room for the headers of an answer that has few: those of the host are added to them.
 const ROOM: usize = 6;
 
@@ -116,6 +120,12 @@ fn header_map(
         let wide = pieces.chunks(2).find(|line| line.iter().any(|part| is_wide(part))).unwrap_or_default();
         let name = wide.first().copied().unwrap_or_default();
         return Err(unsendable(name, if is_wide(name) { Unsendable::Name } else { Unsendable::Value }));
+    }
+    if text.length() > MOST_HEADERS {
+        return Err(JsErrorBox::type_error(format!(
+            "The headers of the answer cannot be sent: they are {} bytes long, and {MOST_HEADERS} is the most",
+            text.length()
+        )));
     }
     let mut bytes = vec![0; text.length()];
     text.write_one_byte_v2(scope, 0, &mut bytes, v8::WriteFlags::empty());
