@@ -167,7 +167,7 @@ mod tests {
 
     #[test]
     fn a_report_is_taken_apart() {
-        let text = "Uncaught (in promise) Error: no: {\n  \"a\": 1 }\n    12 |   throw new Error('no')\n       |         ^\n    at load (lib/db.ts:12:9)\n    at async GET (app/(shop)/[id]/route.ts:2:9)\n    at new Pool (node_modules/pg/lib/pool.js:9:1) { code: 'E1' }\n  caused by: TypeError: inner\n    at file:///work/shared/a%20b.ts:1:2\n  1 of 2: Error: one";
+        let text = "Uncaught (in promise) Error: no: {\n  \"a\": 1 }\n    12 |   throw new Error('no')\n       |         ^\n    at load (lib/db.ts:12:9)\n    at async GET (app/(shop)/[id]/route.ts:2:9)\n    at new Pool (node_modules/pg/lib/pool.js:9:1) { code: 'E1' }\n  caused by: TypeError: inner\n    at file:///srv/shared/a%20b.ts:1:2\n  1 of 2: Error: one";
         let errors = parse(Path::new("/nowhere"), text);
         assert_eq!(errors.len(), 3, "{errors:?}");
         assert_eq!(errors[0].message, "Error: no: {\n  \"a\": 1 }");
@@ -175,7 +175,7 @@ mod tests {
         assert_eq!(places[..2], [("lib/db.ts", 12), ("app/(shop)/[id]/route.ts", 2)]);
         assert_eq!(errors[0].frames[1].function, "async GET");
         assert_eq!((errors[1].label.as_str(), errors[1].message.as_str()), ("Caused by", "TypeError: inner"));
-        assert_eq!(errors[1].frames[0].file, "/work/shared/a b.ts");
+        assert_eq!(errors[1].frames[0].file, "/srv/shared/a b.ts");
         assert_eq!((errors[2].label.as_str(), errors[2].message.as_str()), ("1 of 2", "Error: one"));
     }
 

@@ -389,40 +389,28 @@ fn host_of<B>(request: &Request<B>) -> Option<&str> {
     }
 }
 
-impl<B> tower_service::Service<Request<B>> for EdgeHost
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
+/// The same for all that answers requests by a `call` of its own.
+macro_rules! service {
+    ($($answering:ty),*) => {$(
+        impl<B> tower_service::Service<Request<B>> for $answering
+        where
+            B: Body<Data = Bytes> + Send + 'static,
+            B::Error: Into<BoxError>,
+        {
+            type Response = Response<ResponseBody>;
+            type Error = Infallible;
+            type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
 
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
+            fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+                Poll::Ready(Ok(()))
+            }
 
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let host = self.clone();
-        Box::pin(async move { Ok(Self::call(&host, request).await) })
-    }
+            fn call(&mut self, request: Request<B>) -> Self::Future {
+                let answering = self.clone();
+                Box::pin(async move { Ok(Self::call(&answering, request).await) })
+            }
+        }
+    )*};
 }
 
-impl<B> tower_service::Service<Request<B>> for Deployed
-where
-    B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<BoxError>,
-{
-    type Response = Response<ResponseBody>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _cx: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: Request<B>) -> Self::Future {
-        let app = self.clone();
-        Box::pin(async move { Ok(Self::call(&app, request).await) })
-    }
-}
+service!(EdgeHost, Deployed);
