@@ -119,6 +119,13 @@ pub struct Origin {
     pub wire: bool,
 }
 
+impl Origin {
+    /// Of a request that nobody sent: the host's own.
+    pub fn of_nobody() -> Self {
+        Self { authority: None, scheme: "http", peer: None, client: None, trusted: false, wire: false }
+    }
+}
+
 /// What a program gave along with a request that it handed over.
 #[derive(Debug, Clone, Default)]
 pub struct Given {
